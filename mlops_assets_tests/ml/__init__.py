@@ -1,0 +1,1 @@
+"""Tests; paths mirror the package that they test."""
