@@ -1,0 +1,108 @@
+"""The contract of a use case: everything the platform must be told about one prediction problem, as data.
+
+Each part is declared with the type that stands beside its mathematics (a ``Source`` in ``ml/source.py``, a ``Gate`` in
+``ml/gates.py``); this module only puts them together and refuses a declaration that does not hang together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.ml.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from mlops_assets.ml.features import AsOfView, Feature
+    from mlops_assets.ml.gates import Gate
+    from mlops_assets.ml.history import HistoryView
+    from mlops_assets.ml.monitoring import MonitoringPlan
+    from mlops_assets.ml.slices import Slice
+    from mlops_assets.ml.source import Source
+    from mlops_assets.ml.splitting import TimeSplit
+
+NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyBatches:
+    """Batches are days: from ``first`` to ``last``, both included; ``last=None`` goes on to today."""
+
+    first: date
+    last: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedBatches:
+    """Batches are drops with names of their own; a new name is a new partition."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model of this use case is trained: XGBoost's own parameter names, rounds and seed."""
+
+    hyperparameters: Mapping[str, float | int | str]
+    rounds: int
+    early_stopping_rounds: int
+    seed: int = 0
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCase:
+    """One prediction problem.
+
+    ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
+    label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
+    ``request`` is what a caller of the service must send for one row. ``land_seed`` plays the source system: it
+    lands the committed seed data, ``land_seed(zone, seed=…, first=…, last=…)``.
+    """
+
+    name: str
+    title: str
+    description: str
+    owner: str
+    batches: DailyBatches | NamedBatches
+    sources: tuple[Source, ...]
+    examples_sql: Path
+    features_sql: Path
+    features: tuple[Feature, ...]
+    request: type[BaseModel]
+    split: TimeSplit
+    recipe: Recipe
+    slices: tuple[Slice, ...]
+    gates: tuple[Gate, ...]
+    monitoring: MonitoringPlan
+    land_seed: Callable[..., object]
+    history: tuple[HistoryView, ...] = ()
+    asof: tuple[AsOfView, ...] = ()
+    positive_word: str = "positive"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise DeclarationError(
+                f"Use case name '{self.name}' must be lower-case letters, digits and underscores, a letter first."
+            )
+        for what, names in (
+            ("sources", [source.name for source in self.sources]),
+            ("features", [feature.name for feature in self.features]),
+            ("history views", [view.name for view in self.history]),
+            ("slices", [declared.name for declared in self.slices]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
+
+    def source(self, name: str) -> Source:
+        """The source of that name; an unknown one is a ``DeclarationError`` that lists the valid ones."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        known = ", ".join(source.name for source in self.sources)
+        raise DeclarationError(f"Unknown source '{name}'. Sources of {self.name}: {known}.")
