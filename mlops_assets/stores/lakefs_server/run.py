@@ -1,0 +1,133 @@
+"""Starting the server: inside a process that needs it, or standing alone."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from mlops_assets.stores.lakefs_server import auth
+from mlops_assets.stores.lakefs_server.app import build_app
+from mlops_assets.stores.lakefs_server.store import Store
+
+WORKERS = 8
+START_SECONDS = 30.0
+STOP_SECONDS = 10
+
+
+class EmbeddedLakeFS:
+    """A server over the store at a root folder, answering on a thread of this process until closed."""
+
+    def __init__(self, *, server: _Server, listener: socket.socket, store: Store, executor: ThreadPoolExecutor) -> None:
+        self._server = server
+        self._store = store
+        self._executor = executor
+        self._thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="embedded-lakefs", daemon=True
+        )
+        host, port = listener.getsockname()[:2]
+        self.endpoint = f"http://{host}:{port}"
+        self.access_key_id = store.credentials.access_key_id
+        self.secret_access_key = store.credentials.secret_access_key
+
+    @classmethod
+    def start(cls, root: Path, *, host: str = "127.0.0.1", port: int = 0) -> EmbeddedLakeFS:
+        """Returns when the server answers. Port 0 takes any free one; any number of servers may share a root."""
+        listener = _listen(host, port)
+        store, executor = Store(root), ThreadPoolExecutor(WORKERS, thread_name_prefix="embedded-lakefs")
+        running = cls(server=_server(store, executor), listener=listener, store=store, executor=executor)
+        running._thread.start()
+        if not running._server.answering.wait(START_SECONDS):
+            raise RuntimeError(f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds.")
+        atexit.register(running.close)
+        return running
+
+    def close(self) -> None:
+        """Finishes the requests under way and lets go of the store. Closing twice does nothing more."""
+        atexit.unregister(self.close)
+        self._server.should_exit = True
+        self._thread.join(STOP_SECONDS + 1)
+        self._executor.shutdown()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def run_standalone(root: Path, *, host: str, port: int) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is under way and returns."""
+    listener = _listen(host, port)
+    store = Store(root)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="embedded-lakefs") as executor:
+        server = _server(store, executor)
+        bound_host, bound_port = listener.getsockname()[:2]
+        print(f"Embedded lakeFS at http://{bound_host}:{bound_port}, data in {store.root}")
+        print(f"Access key: {store.root / auth.FILE_NAME}", flush=True)
+        server.run(sockets=[listener])
+    store.close()
+    print("Embedded lakeFS stopped.", flush=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it answers, and that treats a signal as a request to end, not as a failure."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.answering.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _server(store: Store, executor: ThreadPoolExecutor) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            build_app(store, executor),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,208 @@
+"""Operations on versions: committing, reading commits and the log, comparing and merging refs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from mlops_assets.stores.lakefs_server import catalog, commits, merge, refs, staging, trees
+from mlops_assets.stores.lakefs_server.api_error import ApiError, bad_request
+from mlops_assets.stores.lakefs_server.catalog import Repository
+from mlops_assets.stores.lakefs_server.commits import Commit
+from mlops_assets.stores.lakefs_server.entries import Entry
+from mlops_assets.stores.lakefs_server.http import Call, paginated
+from mlops_assets.stores.lakefs_server.listing import listed
+from mlops_assets.stores.lakefs_server.merge import Note
+from mlops_assets.stores.lakefs_server.store import Store, Transaction
+
+Difference = tuple[Entry | None, Entry | None]
+
+
+def create_commit(store: Store, call: Call) -> Response:
+    if call.text("source_metarange"):
+        raise ApiError(501, "committing a metarange is not offered by the embedded server")
+    with store.committing() as tx:
+        repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
+        created = merge.commit(
+            tx.db,
+            tx.nodes,
+            repository,
+            catalog.get_branch(tx.db, repository, call.param("branch")),
+            note=_note(call, message=call.body.text("message")),
+            allow_empty=call.body.flag("allow_empty"),
+            before_moving=store.objects.sync_folders,
+        )
+    return JSONResponse(commit_json(created), status_code=201)
+
+
+def get_commit(store: Store, call: Call) -> Response:
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        commit_id = refs.resolve_commit(tx.db, repository, call.param("commit"))
+        return JSONResponse(commit_json(commits.get(tx.db, repository.id, commit_id)))
+
+
+def log_commits(store: Store, call: Call) -> Response:
+    """`limit` asks for no more than `amount` in all: the page then says there are no more."""
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        found: list[Commit] = []
+        for commit in _logged(tx, repository, call):
+            found.append(commit)
+            if len(found) > call.amount:
+                break
+    shown = found[: call.amount]
+    return paginated(
+        [commit_json(commit) for commit in shown],
+        has_more=len(found) > len(shown) and not call.flag("limit"),
+        next_offset=shown[-1].id if shown else "",
+    )
+
+
+def merge_into_branch(store: Store, call: Call) -> Response:
+    force = call.body.flag("force")
+    with store.committing() as tx:
+        repository = catalog.get_writable(tx.db, call.param("repository"), force=force)
+        merged = merge.merge(
+            tx.db,
+            tx.nodes,
+            repository,
+            source_ref=call.param("source"),
+            branch=catalog.get_branch(tx.db, repository, call.param("destination")),
+            note=_note(call, message=call.body.optional_text("message") or None),
+            strategy=call.body.text("strategy", ""),
+            allow_empty=call.body.flag("allow_empty") or force,
+            squash=call.body.flag("squash_merge"),
+        )
+    return JSONResponse({"reference": merged.reference, "summary": merged.summary})
+
+
+def find_merge_base(store: Store, call: Call) -> Response:
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        source = refs.resolve_commit(tx.db, repository, call.param("source"))
+        destination = refs.resolve_commit(tx.db, repository, call.param("destination"))
+        base = commits.merge_base(tx.db, repository.id, source, destination)
+    answer = {"source_commit_id": source, "destination_commit_id": destination, "base_commit_id": base.id}
+    return JSONResponse(answer)
+
+
+def diff_refs(store: Store, call: Call) -> Response:
+    """Three-dot compares the right with where it left the left; two-dot compares the two as they are."""
+    kind = call.text("type", "three_dot")
+    if kind not in ("two_dot", "three_dot"):
+        raise bad_request(f"diff type {kind[:50]!r}: expected two_dot or three_dot")
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        left = refs.resolve_commit(tx.db, repository, call.param("left"))
+        right = refs.resolve_commit(tx.db, repository, call.param("right"))
+        if kind == "three_dot":
+            left = commits.merge_base(tx.db, repository.id, left, right).id
+        trees_of = [commits.get(tx.db, repository.id, commit_id).tree for commit_id in (left, right)]
+        return _differences(lambda start: trees.diff(tx.nodes, *trees_of, start=start), call)
+
+
+def diff_branch(store: Store, call: Call) -> Response:
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        branch = catalog.get_branch(tx.db, repository, call.param("branch"))
+        tree = commits.get(tx.db, repository.id, branch.commit_id).tree
+        return _differences(
+            lambda start: staging.changes(tx.db, tx.nodes, tree=tree, branch=branch, start=start), call
+        )
+
+
+def commit_json(commit: Commit) -> dict[str, Any]:
+    return {
+        "id": commit.id,
+        "parents": list(commit.parents),
+        "committer": commit.committer,
+        "message": commit.message,
+        "creation_date": commit.created,
+        "meta_range_id": commit.tree,
+        "metadata": commit.metadata,
+        "generation": commit.generation,
+        "version": 1,
+    }
+
+
+def _note(call: Call, *, message: str | None) -> Note:
+    created = call.body.optional_number("date")
+    return Note(message=message, metadata=call.body.mapping("metadata"), created=created)
+
+
+def _differences(
+    rows: Callable[[str], Iterator[tuple[str, Entry | None, Entry | None]]], call: Call
+) -> Response:
+    def pairs(start: str) -> Iterator[tuple[str, Difference]]:
+        return ((path, (before, after)) for path, before, after in rows(start))
+
+    found = listed(pairs, call.page)
+    results = [_difference_json(path, difference) for path, difference in found.items]
+    return paginated(results, has_more=found.has_more, next_offset=found.next_offset)
+
+
+def _difference_json(path: str, difference: Difference | None) -> dict[str, Any]:
+    if difference is None:
+        return {"type": "prefix_changed", "path": path, "path_type": "common_prefix"}
+    before, after = difference
+    kind = "added" if before is None else "removed" if after is None else "changed"
+    shown = after or before
+    assert shown is not None
+    return {"type": kind, "path": path, "path_type": "object", "size_bytes": shown.size}
+
+
+def _logged(tx: Transaction, repository: Repository, call: Call) -> Iterator[Commit]:
+    """The commits a log call asks for, beginning after the last one of its previous page."""
+    head = refs.resolve_commit(tx.db, repository, call.param("ref"))
+    stop_at = refs.resolve_commit(tx.db, repository, call.text("stop_at")) if call.text("stop_at") else None
+    since, after = _seconds(call.text("since")), call.text("after")
+    first_parent = call.flag("first_parent")
+    objects, prefixes = call.query.getlist("objects"), call.query.getlist("prefixes")
+    skipping = bool(after)
+    for commit in commits.log(tx.db, repository.id, head, first_parent=first_parent):
+        if since is not None and commit.created < since:
+            return
+        if not skipping and _touches(tx, repository, commit, objects, prefixes, first_parent=first_parent):
+            yield commit
+        skipping = skipping and commit.id != after
+        if commit.id == stop_at:
+            return
+
+
+def _touches(
+    tx: Transaction,
+    repository: Repository,
+    commit: Commit,
+    objects: list[str],
+    prefixes: list[str],
+    *,
+    first_parent: bool,
+) -> bool:
+    """Whether a commit changed one of the paths. A merge did if the paths differ from every parent's."""
+    if not objects and not prefixes:
+        return True
+    parents = commit.parents[:1] if first_parent else commit.parents
+    before = [commits.get(tx.db, repository.id, parent).tree for parent in parents] or [trees.EMPTY]
+    return all(_differ(tx, tree, commit.tree, objects, prefixes) for tree in before)
+
+
+def _differ(tx: Transaction, left: str, right: str, objects: list[str], prefixes: list[str]) -> bool:
+    for start, exact in [(path, True) for path in objects] + [(prefix, False) for prefix in prefixes]:
+        found = next(trees.diff(tx.nodes, left, right, start=start), None)
+        if found is not None and (found[0] == start if exact else found[0].startswith(start)):
+            return True
+    return False
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
+        raise bad_request(f"parameter 'since' must be a date and time, not {text[:50]!r}") from None
