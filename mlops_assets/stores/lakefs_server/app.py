@@ -128,7 +128,9 @@ def _called(
     return endpoint
 
 
-def _answering(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _answering(
+    endpoint: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
     """Turns whatever an endpoint raises into a JSON answer."""
 
     async def answered(request: Request) -> Response:
@@ -136,7 +138,7 @@ def _answering(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[
             return await endpoint(request)
         except HTTPException:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a request that fails must be answered, and as_api_error logs it
             return error_response(as_api_error(error))
 
     return answered

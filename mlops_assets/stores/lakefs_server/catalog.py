@@ -1,4 +1,6 @@
-"""Records of repositories, branches and tags. Commits are in `commits.py`, uncommitted entries in `staging.py`."""
+"""Records of repositories, branches and tags. Commits are in `commits.py`, uncommitted entries in
+`staging.py`.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def create_repository(
     if db.execute("SELECT 1 FROM repositories WHERE name = ?", (name,)).fetchone():
         raise ApiError(409, f"error creating repository: {name}: not unique")
     if db.execute("SELECT 1 FROM repositories WHERE storage_namespace = ?", (storage_namespace,)).fetchone():
-        raise bad_request(f"failed to create repository: storage namespace {storage_namespace} is already in use")
+        raise bad_request(
+            f"failed to create repository: storage namespace {storage_namespace} is already in use"
+        )
     row = (name, storage_namespace, default_branch, int(time.time()), read_only)
     key = db.execute(
         "INSERT INTO repositories (name, storage_namespace, default_branch, created, read_only)"

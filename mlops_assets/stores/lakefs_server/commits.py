@@ -17,7 +17,9 @@ COMMITTER = "embedded"
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """One version. `generation` is one more than that of its furthest parent: parents always come later in a log."""
+    """One version. `generation` is one more than that of its furthest parent: parents always come later in a
+    log.
+    """
 
     id: str
     parents: tuple[str, ...]

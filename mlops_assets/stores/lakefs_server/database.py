@@ -17,15 +17,16 @@ CREATE TABLE repositories (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, storage_namespace TEXT NOT NULL UNIQUE,
     default_branch TEXT NOT NULL, created INTEGER NOT NULL, read_only INTEGER NOT NULL);
 CREATE TABLE branches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
     name TEXT NOT NULL, commit_id TEXT NOT NULL, hidden INTEGER NOT NULL, UNIQUE (repository, name));
 CREATE TABLE tags (
     repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
     name TEXT NOT NULL, commit_id TEXT NOT NULL, PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE TABLE commits (
     repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    id TEXT NOT NULL, parents TEXT NOT NULL, tree TEXT NOT NULL, message TEXT NOT NULL, metadata TEXT NOT NULL,
-    committer TEXT NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,
+    id TEXT NOT NULL, parents TEXT NOT NULL, tree TEXT NOT NULL, message TEXT NOT NULL,
+    metadata TEXT NOT NULL, committer TEXT NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,
     PRIMARY KEY (repository, id)) WITHOUT ROWID;
 CREATE TABLE staged (
     branch INTEGER NOT NULL REFERENCES branches ON DELETE CASCADE,
@@ -59,8 +60,8 @@ class Database:
     def write(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
         """All or nothing, one writer at a time. `durable` syncs the disk, with everything written before it.
 
-        What merely stages objects need not be durable by itself: no version refers to it before a commit, and a
-        commit is.
+        What merely stages objects need not be durable by itself: no version refers to it before a commit, and
+        a commit is.
         """
         connection = self._connection()
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -98,7 +99,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if version == SCHEMA_VERSION:
         return
     if version != 0:
-        raise RuntimeError(f"The store has schema {version}; this version of the platform reads {SCHEMA_VERSION}.")
+        raise RuntimeError(
+            f"The store has schema {version}; this version of the platform reads {SCHEMA_VERSION}."
+        )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 

@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 class Gate:
     """Admits requests that carry the key, and hands on paths whose segments are still told apart.
 
-    A segment may contain an encoded slash (a tag `a/b` is asked for as `a%2Fb`). Each segment is decoded by itself
-    and what would be ambiguous is encoded again; `Call.param` undoes that.
+    A segment may contain an encoded slash (a tag `a/b` is asked for as `a%2Fb`). Each segment is decoded by
+    itself and what would be ambiguous is encoded again; `Call.param` undoes that.
     """
 
     def __init__(self, app: ASGIApp, credentials: Credentials) -> None:

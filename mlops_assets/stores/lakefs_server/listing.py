@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 Rows = Callable[[str], Iterator[tuple[str, T]]]
-"""Gives the rows with path >= its argument, in path order. Asking again skips a whole group without reading it."""
+"""Gives the rows with path >= its argument, in path order. Asking again skips a whole group without reading
+it.
+"""
 
 _AFTER_EVERYTHING = "\U0010ffff"
 

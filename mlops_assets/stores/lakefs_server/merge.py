@@ -1,7 +1,8 @@
 """New commits on a branch: committing what is staged, merging, reverting, cherry-picking.
 
-All of them are three-way: the changes from `base` to `source` are applied to the branch's tree. A path conflicts
-if the branch also changed it since `base`, to something else (https://docs.lakefs.io/understand/how/merge).
+All of them are three-way: the changes from `base` to `source` are applied to the branch's tree. A path
+conflicts if the branch also changed it since `base`, to something else
+(https://docs.lakefs.io/understand/how/merge).
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def cherry_pick(
     parent_number: int,
     note: Note,
 ) -> Commit:
-    """Repeats what the commit changed against one of its parents (the first unless told), on top of the branch."""
+    """Repeats what the commit changed against one of its parents (the first unless told), on top of the
+    branch.
+    """
     picked = commits.get(db, repository.id, refs.resolve_commit(db, repository, ref))
     parent = _parent_tree(db, repository, picked, parent_number, required=False)
     origin = {"cherry-pick-origin": picked.id, "cherry-pick-committer": picked.committer}
@@ -171,7 +174,9 @@ def _three_way(
         counts[_kind(current, wanted)] += 1
     if counts["conflict"]:
         raise ApiError(
-            409, f"conflict found: {counts['conflict']} paths", fields={"reference": "", "summary": dict(counts)}
+            409,
+            f"conflict found: {counts['conflict']} paths",
+            fields={"reference": "", "summary": dict(counts)},
         )
     return trees.edit(nodes, onto, changed), dict(counts)
 

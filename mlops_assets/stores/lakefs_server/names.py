@@ -1,8 +1,8 @@
 """What repositories, branches, tags, storage namespaces and object paths may be called.
 
-The rules are those lakeFS documents: branches match `^\\w[-\\w]*$`, repositories `^[a-z0-9][a-z0-9-]{2,62}$`, tags
-follow git's rules for ref names. Object paths are opaque keys that never become file names here; what could
-still mislead somebody who writes them to a disk (`..` segments, NUL) is refused.
+The rules are those lakeFS documents: branches match `^\\w[-\\w]*$`, repositories `^[a-z0-9][a-z0-9-]{2,62}$`,
+tags follow git's rules for ref names. Object paths are opaque keys that never become file names here; what
+could still mislead somebody who writes them to a disk (`..` segments, NUL) is refused.
 """
 
 from __future__ import annotations

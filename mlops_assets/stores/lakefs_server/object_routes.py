@@ -32,48 +32,30 @@ T = TypeVar("T")
 
 async def upload(store: Store, executor: Executor, request: Request) -> Response:
     """Stores the body, raw or as the multipart file `content`, and stages it at the path."""
-    loop = asyncio.get_running_loop()
-    call = Call(params=request.path_params, query=request.query_params, headers=request.headers, body=Body(fields={}))
+    call = _call(request)
     target = _Target.of(call, force=call.flag("force"))
-    await loop.run_in_executor(executor, target.check, store)
-    kind, chunks = await _content(request)
-
-    def begin() -> Incoming:
-        return store.objects.receive()
-
-    pending = bytearray()
-    incoming: Incoming | None = None
+    content_type, chunks = await _content(request)
+    receiving = _Receiving(store, target)
+    loop = asyncio.get_running_loop()
     try:
         async for chunk in chunks:
-            pending += chunk
-            if len(pending) >= CHUNK:
-                incoming = incoming or await loop.run_in_executor(executor, begin)
-                await loop.run_in_executor(executor, incoming.write, bytes(pending))
-                pending.clear()
+            if receiving.wants_writing(chunk):
+                await loop.run_in_executor(executor, receiving.write)
+        metadata = _metadata_of(call.headers)
+        stats = await loop.run_in_executor(executor, receiving.finish, content_type, metadata)
     except ClientDisconnect:
-        if incoming is not None:
-            incoming.discard()
         raise bad_request("the upload ended before its end") from None
-    except BaseException:
-        if incoming is not None:
-            incoming.discard()
-        raise
-
-    def finish() -> Response:
-        with store.objects.kept_from_collection():
-            file = incoming or begin()
-            file.write(bytes(pending))
-            stats = target.stage(store, file.finish(), content_type=kind, metadata=_metadata_of(call.headers))
-        return JSONResponse(stats, status_code=201)
-
-    return await loop.run_in_executor(executor, finish)
+    finally:
+        receiving.discard_unless_finished()
+    return JSONResponse(stats, status_code=201)
 
 
 async def get_object(store: Store, executor: Executor, request: Request) -> Response:
     """The content, whole or a range of it, verified before the first byte is sent."""
-    call = Call(params=request.path_params, query=request.query_params, headers=request.headers, body=Body(fields={}))
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(executor, _read, store, executor, call, request.method == "HEAD")
+    return await loop.run_in_executor(
+        executor, _read, store, executor, _call(request), request.method == "HEAD"
+    )
 
 
 def stat_object(store: Store, call: Call) -> Response:
@@ -262,6 +244,45 @@ class _Target:
             raise ApiError(412, f"object {self.path} is not what If-Match says")
 
 
+class _Receiving:
+    """A body on its way in: small ones are stored in one go, large ones a chunk at a time."""
+
+    def __init__(self, store: Store, target: _Target) -> None:
+        self._store = store
+        self._target = target
+        self._pending = bytearray()
+        self._incoming: Incoming | None = None
+
+    def wants_writing(self, chunk: bytes) -> bool:
+        """Takes a chunk; True when so much is pending that `write` should be called."""
+        self._pending += chunk
+        return len(self._pending) >= CHUNK
+
+    def write(self) -> Incoming:
+        if self._incoming is None:
+            self._target.check(self._store)
+            self._incoming = self._store.objects.receive()
+        self._incoming.write(bytes(self._pending))
+        self._pending.clear()
+        return self._incoming
+
+    def finish(self, content_type: str, metadata: dict[str, str]) -> dict[str, Any]:
+        with self._store.objects.kept_from_collection():
+            stored = self.write().finish()
+            return self._target.stage(self._store, stored, content_type=content_type, metadata=metadata)
+
+    def discard_unless_finished(self) -> None:
+        if self._incoming is not None:
+            self._incoming.discard()
+
+
+def _call(request: Request) -> Call:
+    """A request whose body is not JSON."""
+    return Call(
+        params=request.path_params, query=request.query_params, headers=request.headers, body=Body(fields={})
+    )
+
+
 async def _content(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     """The content type to remember and the bytes to store."""
     kind = request.headers.get("content-type", "")
@@ -357,7 +378,9 @@ def _range(header: str | None, size: int) -> tuple[int, int, bool]:
     else:
         start, end = max(0, size - int(last)) if last else size, size - 1
     if start > end:
-        raise ApiError(416, f"range {header[:100]!r} of {size} bytes", headers={"Content-Range": f"bytes */{size}"})
+        raise ApiError(
+            416, f"range {header[:100]!r} of {size} bytes", headers={"Content-Range": f"bytes */{size}"}
+        )
     return start, end - start + 1, True
 
 

@@ -1,11 +1,11 @@
 """The stored bytes: one file per content, named by its sha256, under `objects/`.
 
-Writing: a temporary name, all bytes, fsync, size and checksum read back and compared, rename. The rename itself is
-made durable by `sync_folders`, which a commit calls before anything refers to the new files.
+Writing: a temporary name, all bytes, fsync, size and checksum read back and compared, rename. The rename
+itself is made durable by `sync_folders`, which a commit calls before anything refers to the new files.
 
-Reading: what is served has been verified. Files up to 8 MiB are read whole and hashed each time; larger ones are
-hashed when this process first reads them, and again whenever inode, size or modification time changed since. A
-damaged file is named in the error and never served.
+Reading: what is served has been verified. Files up to 8 MiB are read whole and hashed each time; larger ones
+are hashed when this process first reads them, and again whenever inode, size or modification time changed
+since. A damaged file is named in the error and never served.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mlops_assets.stores.lakefs_server.api_error import ApiError, bad_request, not_found
+from mlops_assets.stores.lakefs_server.api_error import ApiError, bad_request
 
 ALWAYS_VERIFIED_BYTES = 8 * 1024 * 1024
 CHUNK = 1024 * 1024
@@ -47,14 +47,20 @@ class Objects:
         self._gate = root / "collection.lock"
         self._verified: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
-        for folder in (self._incoming, self._staging, *(self._objects / f"{nibble:x}" for nibble in range(16))):
+        for folder in (
+            self._incoming,
+            self._staging,
+            *(self._objects / f"{nibble:x}" for nibble in range(16)),
+        ):
             folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, blob: str) -> Path:
         return self._objects / blob[0] / blob
 
     def address(self, blob: str) -> str:
-        """The physical address: `local://` and the absolute path of a file that local clients may read in place."""
+        """The physical address: `local://` and the absolute path of a file that local clients may read in
+        place.
+        """
         return f"{ADDRESS_SCHEME}{self.path(blob)}"
 
     def receive(self) -> Incoming:
@@ -73,8 +79,9 @@ class Objects:
     def adopt(self, address: str, *, size: int, checksum: str) -> Stored:
         """Takes a file written at a staging address into the store by renaming it.
 
-        `checksum` is the md5 or sha256 of its content. Raises 400 if the address is none of ours, already used or
-        not written, or if size or checksum differ from what is there; the file stays where it is then.
+        `checksum` is the md5 or sha256 of its content. Raises 400 if the address is none of ours, already
+        used or not written, or if size or checksum differ from what is there; the file stays where it is
+        then.
         """
         source = self._staged_file(address)
         try:
@@ -87,12 +94,15 @@ class Objects:
             if stored.size != size:
                 raise bad_request(f"link address {address}: holds {stored.size} bytes, not {size}")
             if checksum.strip('"').lower() not in (stored.checksum, stored.blob):
-                raise bad_request(f"link address {address}: content does not match checksum {checksum[:80]!r}")
-            self._publish(source, stored, file.fileno())
+                raise bad_request(
+                    f"link address {address}: content does not match checksum {checksum[:80]!r}"
+                )
+            self.publish(source, stored, descriptor=file.fileno())
         return stored
 
     def read(self, blob: str, *, size: int, name: str) -> bytes | None:
-        """The verified content of a small object; None for one above 8 MiB, which `verify` and `chunks` serve.
+        """The verified content of a small object; None for one above 8 MiB, which `verify` and `chunks`
+        serve.
 
         `name` is what an error calls the object.
         """
@@ -153,16 +163,19 @@ class Objects:
 
     def stored_files(self) -> Iterator[Path]:
         for folder in sorted(self._objects.iterdir()):
-            yield from (Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
+            yield from (
+                Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)
+            )
 
     def unfinished_files(self) -> Iterator[Path]:
         """What killed writers left, and staging addresses in use."""
         for folder in (self._incoming, self._staging):
             yield from (Path(entry.path) for entry in os.scandir(folder))
 
-    def _publish(self, source: Path, stored: Stored, descriptor: int) -> None:
+    def publish(self, source: Path, stored: Stored, *, descriptor: int) -> None:
+        """Gives a synced and checked file its final name. One that was there before was the same, or damaged."""
         os.fchmod(descriptor, 0o444)
-        os.replace(source, self.path(stored.blob))
+        source.replace(self.path(stored.blob))
 
     def _staged_file(self, address: str) -> Path:
         name = address.removeprefix(f"{ADDRESS_SCHEME}{self._staging}/")
@@ -171,8 +184,6 @@ class Objects:
         return self._staging / name
 
     def _missing(self, blob: str, name: str) -> ApiError:
-        if not self._objects.is_dir():
-            return not_found(name)
         return ApiError(410, f"{name}: its stored file {self.path(blob)} is gone")
 
     def _damaged(self, blob: str, name: str) -> ApiError:
@@ -210,8 +221,10 @@ class Incoming:
             self._file.seek(0)
             kept = hashlib.file_digest(self._file, "sha256").hexdigest()
             if self._file.tell() != stored.size or kept != stored.blob:
-                raise ApiError(507, "the stored file does not hold what was sent; is the disk full or failing?")
-            self._objects._publish(self._path, stored, self._file.fileno())
+                raise ApiError(
+                    507, "the stored file does not hold what was sent; is the disk full or failing?"
+                )
+            self._objects.publish(self._path, stored, descriptor=self._file.fileno())
         except BaseException:
             self.discard()
             raise

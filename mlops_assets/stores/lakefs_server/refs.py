@@ -1,7 +1,7 @@
 """Ref expressions: `main`, `main@`, `main$`, `v1~3`, `main^2`, commit ids and their unique prefixes.
 
-A branch name means the branch as its writer sees it, staged entries included; `@` leaves those out, `$` asks for
-them explicitly. `~n` goes n first parents back, `^n` to the n-th parent, and both mean committed data.
+A branch name means the branch as its writer sees it, staged entries included; `@` leaves those out, `$` asks
+for them explicitly. `~n` goes n first parents back, `^n` to the n-th parent, and both mean committed data.
 """
 
 from __future__ import annotations

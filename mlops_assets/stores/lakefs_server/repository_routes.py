@@ -199,7 +199,9 @@ def create_tag(store: Store, call: Call) -> Response:
         force = call.body.flag("force")
         repository = catalog.get_writable(tx.db, call.param("repository"), force=force)
         commit_id = refs.resolve_commit(tx.db, repository, call.body.text("ref"))
-        tag = catalog.create_tag(tx.db, repository, name=call.body.text("id"), commit_id=commit_id, force=force)
+        tag = catalog.create_tag(
+            tx.db, repository, name=call.body.text("id"), commit_id=commit_id, force=force
+        )
     return JSONResponse(_ref_json(tag), status_code=201)
 
 

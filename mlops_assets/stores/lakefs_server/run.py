@@ -27,7 +27,9 @@ STOP_SECONDS = 10
 class EmbeddedLakeFS:
     """A server over the store at a root folder, answering on a thread of this process until closed."""
 
-    def __init__(self, *, server: _Server, listener: socket.socket, store: Store, executor: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, *, server: _Server, listener: socket.socket, store: Store, executor: ThreadPoolExecutor
+    ) -> None:
         self._server = server
         self._store = store
         self._executor = executor
@@ -47,7 +49,9 @@ class EmbeddedLakeFS:
         running = cls(server=_server(store, executor), listener=listener, store=store, executor=executor)
         running._thread.start()
         if not running._server.answering.wait(START_SECONDS):
-            raise RuntimeError(f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds.")
+            raise RuntimeError(
+                f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds."
+            )
         atexit.register(running.close)
         return running
 
@@ -75,11 +79,11 @@ def run_standalone(root: Path, *, host: str, port: int) -> None:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="embedded-lakefs") as executor:
         server = _server(store, executor)
         bound_host, bound_port = listener.getsockname()[:2]
-        print(f"Embedded lakeFS at http://{bound_host}:{bound_port}, data in {store.root}")
-        print(f"Access key: {store.root / auth.FILE_NAME}", flush=True)
+        _say(f"Embedded lakeFS at http://{bound_host}:{bound_port}, data in {store.root}")
+        _say(f"Access key: {store.root / auth.FILE_NAME}")
         server.run(sockets=[listener])
     store.close()
-    print("Embedded lakeFS stopped.", flush=True)
+    _say("Embedded lakeFS stopped.")
 
 
 class _Server(uvicorn.Server):
@@ -98,12 +102,18 @@ class _Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what a person started in a terminal answers there
 
 
 def _server(store: Store, executor: ThreadPoolExecutor) -> _Server:

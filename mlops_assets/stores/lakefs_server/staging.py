@@ -28,10 +28,16 @@ def staged(db: sqlite3.Connection, branch: Branch, *, start: str = "") -> Iterat
         yield path, None if row is None else from_row(json.loads(row))
 
 
-def lookup(db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch | None, path: str) -> Entry | None:
-    """The entry a reader sees at `path`: the staged one where there is a branch that has one, else the tree's."""
+def lookup(
+    db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch | None, path: str
+) -> Entry | None:
+    """The entry a reader sees at `path`: the staged one where there is a branch that has one, else the
+    tree's.
+    """
     if branch is not None:
-        row = db.execute("SELECT entry FROM staged WHERE branch = ? AND path = ?", (branch.id, path)).fetchone()
+        row = db.execute(
+            "SELECT entry FROM staged WHERE branch = ? AND path = ?", (branch.id, path)
+        ).fetchone()
         if row is not None:
             return None if row[0] is None else from_row(json.loads(row[0]))
     return trees.lookup(nodes, tree, path)
@@ -67,9 +73,7 @@ def committed_tree(
     db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch
 ) -> tuple[str, list[Change]]:
     """The tree with everything staged put in, and what changed."""
-    changed: list[Change] = [
-        (path, after) for path, _, after in changes(db, nodes, tree=tree, branch=branch)
-    ]
+    changed: list[Change] = [(path, after) for path, _, after in changes(db, nodes, tree=tree, branch=branch)]
     return trees.edit(nodes, tree, changed), changed
 
 

@@ -1,12 +1,12 @@
 """Immutable trees from path to entry, with shared structure.
 
-A tree is a prolly tree: a B-tree whose node boundaries depend only on the keys. A key ends a node of level L when
-its hash has at least 6·(L+1) trailing zero bits, so nodes hold 64 items on average and equal contents give equal
-trees, whatever the order in which they came about. Nodes are named by the hash of their contents; an edit writes
-only the nodes on the paths to what changed, and a diff reads only the nodes that differ.
+A tree is a prolly tree: a B-tree whose node boundaries depend only on the keys. A key ends a node of level L
+when its hash has at least 6·(L+1) trailing zero bits, so nodes hold 64 items on average and equal contents
+give equal trees, whatever the order in which they came about. Nodes are named by the hash of their contents;
+an edit writes only the nodes on the paths to what changed, and a diff reads only the nodes that differ.
 
-What belongs here: the pure algorithm over a `NodeStore`. Where nodes are kept is `nodes.py`.
-Background: prolly trees, as in Noms and Dolt (https://docs.dolthub.com/architecture/storage-engine/prolly-tree).
+What belongs here: the pure algorithm over a `NodeStore`. Where nodes are kept is `nodes.py`. Background:
+prolly trees, as in Noms and Dolt (https://docs.dolthub.com/architecture/storage-engine/prolly-tree).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from mlops_assets.stores.lakefs_server.entries import Entry, same
 
@@ -103,14 +103,13 @@ def _rebuild(builder: _Builder, nodes: NodeStore, name: str, changes: Sequence[C
             _rebuild(builder, nodes, child, mine)
 
 
-def _merged(leaf: Node, changes: Sequence[Change]) -> Iterator[Change]:
+def _merged(leaf: Node, changes: Sequence[Change]) -> Iterable[Change]:
+    rows = zip(leaf.keys, cast("Sequence[Entry]", leaf.values), strict=True)
     if not changes:
-        yield from zip(leaf.keys, leaf.values, strict=True)  # type: ignore[misc]  # level 0 holds entries
-        return
-    merged: dict[str, Entry | None] = dict(zip(leaf.keys, leaf.values, strict=True))  # type: ignore[arg-type]
+        return rows
+    merged: dict[str, Entry | None] = dict(rows)
     merged.update(changes)
-    for path in sorted(merged):
-        yield path, merged[path]
+    return sorted(merged.items(), key=lambda item: item[0])
 
 
 class _Builder:
