@@ -30,14 +30,17 @@ import pyarrow as pa
 from mlops_assets.ml.errors import ServingError
 
 ROWS_PER_FILE = 100_000
-COLUMNS = (
-    "seq, prediction_id, answered_at, event_time, model_version, score, predicted_positive, "
+RECORDED = (
+    "prediction_id, example_id, answered_at, event_time, model_version, score, predicted_positive, "
     "history_as_of, history_commit, inputs, features, flags"
 )
+COLUMNS = f"seq, {RECORDED}"
+INSERT = f"INSERT INTO predictions ({RECORDED}) VALUES ({', '.join('?' for _ in RECORDED.split(', '))})"
 SCHEMA = pa.schema(
     [
         ("seq", pa.int64()),
         ("prediction_id", pa.string()),
+        ("example_id", pa.string()),
         ("answered_at", pa.timestamp("us", tz="UTC")),
         ("event_time", pa.timestamp("us")),
         ("model_version", pa.string()),
@@ -55,6 +58,7 @@ CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS predictions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     prediction_id TEXT NOT NULL UNIQUE,
+    example_id TEXT,
     answered_at TEXT NOT NULL,
     event_time TEXT NOT NULL,
     event_day TEXT NOT NULL GENERATED ALWAYS AS (substr(event_time, 1, 10)) STORED,
@@ -67,6 +71,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     features TEXT NOT NULL,
     flags TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS predictions_by_example ON predictions (example_id);
 CREATE INDEX IF NOT EXISTS predictions_by_day ON predictions (event_day, seq);
 """
 DAYS = """
@@ -84,6 +89,7 @@ COLLECTED = re.compile(r"prediction_log/(\d{4}-\d\d-\d\d)/([0-9a-f]{32})-(\d+)-(
 class PredictionRecord:
     """One answer. ``event_time`` is the use case's wall clock without a zone, ``answered_at`` carries one.
 
+    ``example_id`` is the use case's own name of what was asked about, under which its outcome will be known.
     ``inputs`` and ``features`` hold plain JSON values; ``flags`` say what was unusual, such as an unknown
     entity. ``history_as_of`` and ``history_commit`` tell which history was looked up; None for a use case
     without one.
@@ -97,6 +103,7 @@ class PredictionRecord:
     predicted_positive: bool
     inputs: Mapping[str, object]
     features: Mapping[str, object]
+    example_id: str | None = None
     history_as_of: str | None = None
     history_commit: str | None = None
     flags: tuple[str, ...] = ()
@@ -117,12 +124,13 @@ class LogBatch:
 class PredictionLog:
     """The log of one use case; several threads and processes may append and read at the same time.
 
+    ``path`` is ``<data directory>/prediction_log/<use case>.sqlite``; it is made when it is not there yet.
     ``timeout`` is how long, in seconds, to wait for another writer before giving up with a ``ServingError``.
     """
 
-    def __init__(self, path: Path, *, use_case: str, timeout: float = 5.0) -> None:
+    def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
         self.path = path
-        self.use_case = use_case
+        self.use_case = path.stem
         self._timeout = timeout
         self._writing = threading.Lock()
         with self._failing_as("opened"):
@@ -130,24 +138,13 @@ class PredictionLog:
             self._connection = self._connect()
             self.log_id = self._prepare()
 
-    @classmethod
-    def of(cls, use_case: str, *, data_dir: Path, timeout: float = 5.0) -> PredictionLog:
-        """The log of that use case below the data directory, made when it is not there yet."""
-        path = data_dir / "prediction_log" / f"{use_case}.sqlite"
-        return cls(path, use_case=use_case, timeout=timeout)
-
     def append(self, records: Sequence[PredictionRecord]) -> None:
         """Writes all records durably, or none and raises ``ServingError`` (disk full, file locked or
         damaged).
         """
         rows = [_as_row(record) for record in records]
         with self._writing, self._failing_as("written"), self._transaction() as connection:
-            connection.executemany(
-                "INSERT INTO predictions (prediction_id, answered_at, event_time, model_version, score, "
-                "predicted_positive, history_as_of, history_commit, inputs, features, flags) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
+            connection.executemany(INSERT, rows)
 
     def read_after(self, seq: int, *, limit: int = ROWS_PER_FILE, day: date | None = None) -> pa.Table:
         """Up to ``limit`` records with a higher number than ``seq``, in order; only those of ``day`` if
@@ -284,6 +281,7 @@ def _as_row(record: PredictionRecord) -> tuple[object, ...]:
         raise ValueError("A prediction record needs answered_at with a zone and event_time without one.")
     return (
         record.prediction_id,
+        record.example_id,
         record.answered_at.astimezone(UTC).isoformat(timespec="microseconds"),
         record.event_time.isoformat(timespec="microseconds"),
         record.model_version,
@@ -299,7 +297,7 @@ def _as_row(record: PredictionRecord) -> tuple[object, ...]:
 
 def _as_table(rows: Sequence[Sequence[object]]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) if rows else [() for _ in SCHEMA]
-    moments = {"answered_at": columns[2], "event_time": columns[3]}
+    moments = ("answered_at", "event_time")
     arrays = []
     for name, values in zip(SCHEMA.names, columns, strict=True):
         if name in moments:

@@ -30,6 +30,7 @@ def make_record(number: int, *, day: date = FIRST_DAY, **overrides: object) -> P
         "predicted_positive": False,
         "inputs": {"carrier": "UA", "distance": 1400.0},
         "features": {"carrier__late_rate_28d": 0.2, "tail": None},
+        "example_id": "2013-07-01-UA1545-EWR",
         "history_as_of": "2013-07-01",
         "history_commit": "c0ffee",
         "flags": ("unknown carrier",),
@@ -39,7 +40,7 @@ def make_record(number: int, *, day: date = FIRST_DAY, **overrides: object) -> P
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[PredictionLog]:
-    made = PredictionLog.of("toy", data_dir=tmp_path)
+    made = PredictionLog(tmp_path / "prediction_log" / "toy.sqlite")
     yield made
     made.close()
 
@@ -63,6 +64,7 @@ def test_record_comes_back_as_it_was_written(log: PredictionLog) -> None:
     assert found == {
         "seq": 1,
         "prediction_id": "id-1",
+        "example_id": "2013-07-01-UA1545-EWR",
         "answered_at": datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
         "event_time": datetime(2013, 7, 1, 8, 30),
         "model_version": "2013-06-30-3fa9c1d2",
@@ -150,11 +152,11 @@ def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, " * 100)
     with pytest.raises(ServingError, match=r"toy\.sqlite could not be opened"):
-        PredictionLog.of("toy", data_dir=tmp_path)
+        PredictionLog(tmp_path / "prediction_log" / "toy.sqlite")
 
 
 def test_a_log_held_by_another_process_gives_up_after_its_timeout(tmp_path: Path) -> None:
-    log = PredictionLog.of("toy", data_dir=tmp_path, timeout=0.05)
+    log = PredictionLog(tmp_path / "toy.sqlite", timeout=0.05)
     with sqlite3.connect(log.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ServingError, match="locked"):
@@ -198,7 +200,7 @@ def start_writer(data_dir: Path, *, start: int, count: int) -> subprocess.Popen[
         "from pathlib import Path\n"
         "from mlops_assets.stores.prediction_log import PredictionLog\n"
         "from mlops_assets_tests.stores.test_prediction_log import make_record\n"
-        f"log = PredictionLog.of('toy', data_dir=Path({str(data_dir)!r}), timeout=30)\n"
+        f"log = PredictionLog(Path({str(data_dir)!r}) / 'prediction_log' / 'toy.sqlite', timeout=30)\n"
         f"for number in range({start}, {start + count}):\n"
         "    log.append([make_record(number)])\n"
         "    print(f'id-{number}', flush=True)\n"
