@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.ml.errors import LakeError
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.snapshot import common_prefix
+from mlops_assets_tests.stores.lake_factories import make_write, passing
+
+DAY = "flights/raw/flights/2013-01-01.csv"
+
+
+def put(lake: Lake, **files: bytes) -> str:
+    return lake.publish(
+        make_write(), files={f"flights/{name}": content for name, content in files.items()}, audit=passing
+    ).commit
+
+
+def test_a_snapshot_shows_what_it_was_made_of_whoever_publishes_meanwhile(lake: Lake) -> None:
+    put(lake, a=b"first")
+    snapshot = lake.at()
+    put(lake, a=b"second", b=b"new")
+    assert snapshot.read("flights/a") == b"first"
+    assert not snapshot.exists("flights/b")
+    assert lake.at().read("flights/a") == b"second"
+
+
+def test_every_old_commit_stays_readable(lake: Lake) -> None:
+    commits = [put(lake, a=b"%d" % version) for version in range(5)]
+    assert [lake.at(commit).read("flights/a") for commit in commits] == [
+        b"%d" % version for version in range(5)
+    ]
+
+
+def test_a_branch_is_resolved_to_its_commit_at_once(lake: Lake) -> None:
+    commit = put(lake, a=b"x")
+    assert lake.at("main").commit == commit
+    assert lake.at("main~1").commit != commit
+    assert lake.at(commit[:12]).commit == commit
+
+
+def test_an_unknown_ref_is_an_error_that_names_it(lake: Lake) -> None:
+    with pytest.raises(LakeError, match=r"resolving 'dev-bob'.*404"):
+        lake.at("dev-bob")
+
+
+def test_listing_is_in_order_of_path_below_the_prefix(lake: Lake) -> None:
+    put(lake, b=b"xx", a=b"x", **{"a/deeper": b"xxx"})
+    found = lake.at().paths("flights/a")
+    assert [(info.path, info.size) for info in found] == [("flights/a", 1), ("flights/a/deeper", 3)]
+
+
+def test_listing_pages_through_thousands(lake: Lake) -> None:
+    files = {f"flights/{number:05}": b"x" for number in range(1100)}
+    lake.publish(make_write(), files=files, audit=passing)
+    assert [info.path for info in lake.at().paths("flights/")] == sorted(files)
+
+
+def test_a_missing_file_is_an_error_that_names_it(lake: Lake) -> None:
+    with pytest.raises(LakeError, match=f"No '{DAY}' in the lake at commit"):
+        lake.at().read(DAY)
+
+
+def test_embedded_files_are_read_in_place_without_a_copy(lake: Lake) -> None:
+    put(lake, a=b"rows")
+    path = lake.at().local("flights/a")
+    assert path.is_relative_to(lake.settings.root)
+    assert path.read_bytes() == b"rows"
+
+
+def test_many_local_files_come_by_their_path_in_the_lake(lake: Lake) -> None:
+    put(lake, a=b"one", b=b"two")
+    found = lake.at().local_many("flights/")
+    assert {path: local.read_bytes() for path, local in found.items()} == {
+        "flights/a": b"one",
+        "flights/b": b"two",
+    }
+
+
+@pytest.mark.parametrize("damaged", [b"rowz", b"row", b""], ids=["flipped byte", "short", "empty"])
+def test_a_damaged_object_is_named_and_never_served(lake: Lake, damaged: bytes) -> None:
+    put(lake, a=b"rows")
+    path = lake.at().local("flights/a")
+    spoil(path, damaged)
+    with pytest.raises(LakeError, match=r"'flights/a' at .* is damaged"):
+        lake.at().local("flights/a")
+
+
+def test_a_lost_object_is_named(lake: Lake) -> None:
+    put(lake, a=b"rows")
+    lake.at().local("flights/a").unlink()
+    with pytest.raises(LakeError, match=r"'flights/a' at .* is missing from the store"):
+        lake.at().read("flights/a")
+
+
+def spoil(path: Path, content: bytes) -> None:
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["a/b/1", "a/b/2"], "a/b/"),
+        (["a/b/1", "a/c/1"], "a/"),
+        (["a/b1", "a/b2"], "a/"),
+        (["x", "y"], ""),
+        (["a/b/1"], "a/b/"),
+        (["a/b", "a/b/c"], "a/"),
+    ],
+)
+def test_common_prefix_is_the_deepest_shared_folder(paths: list[str], expected: str) -> None:
+    assert common_prefix(paths) == expected
