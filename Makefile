@@ -1,0 +1,59 @@
+# Everything a person types. `make help` lists it.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+USE_CASE ?= flights
+unexport PYTHONDONTWRITEBYTECODE
+export BENTOML_DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev serve test check check-static format bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## the environment: .venv with exactly what requirements.lock pins
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup  ## the whole loop on real data: USE_CASE=flights
+	$(BIN)/mlops demo $(USE_CASE)
+
+dev: setup  ## the Dagster UI with its daemon at http://127.0.0.1:3000
+	$(BIN)/mlops dev
+
+serve: setup  ## the champion's Bento at http://127.0.0.1:3001
+	$(BIN)/mlops serve $(USE_CASE)
+
+test: setup  ## the whole test suite
+	$(BIN)/python -m pytest -n auto
+
+check-static: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: check-static test  ## formatting, lint, strict types, import contracts, tests
+
+format: setup  ## write the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## every benchmark against its goals
+	@set -e; for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+lock: setup  ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+clean:  ## remove the environment and everything that was generated
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find data -mindepth 1 -maxdepth 1 ! -name seed ! -name README.md -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
