@@ -1,0 +1,206 @@
+"""The verdicts on a batch of data: what must be true of a raw file and of a validated batch before it is published.
+
+Each audit judges what readers will read (staged files); ``validation.py`` uses the same verdicts on what it is about
+to write. A verdict that cannot be given is a failed one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mlops_assets.ml.checks import CheckResult, Figure
+from mlops_assets.ml.file_format import header_faults, inspect_file
+from mlops_assets.ml.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
+from mlops_assets.ml.schema import SOURCE_ROW
+from mlops_assets.ml.source import Cadence, Source
+
+RAW_CHECKS = ("file_is_whole", "has_expected_header", "has_rows")
+OTHER_BATCH = "belongs_to_batch"
+"""Rule of rows that say they are of another day than their file."""
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        (SOURCE_ROW, pa.int64()),
+        ("rule", pa.string()),
+        ("column", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+        ("line", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedBatch:
+    """One validated batch as staged: its Parquet file, its quarantine if there is one, and the rows of its raw file."""
+
+    valid: Path
+    quarantined: Path | None
+    rows_read: int
+
+
+def validated_checks(source: Source) -> tuple[str, ...]:
+    """The names of the checks of the validated asset of ``source``, in the order they are given."""
+    daily = ("rows_belong_to_batch",) if source.cadence is Cadence.DAILY else ()
+    return ("matches_schema", "has_rows", *daily, "quarantine_within_limit", "every_row_accounted_for")
+
+
+def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:
+    """``RAW_CHECKS`` on one landed or staged file."""
+    report = inspect_file(path, delimiter=source.delimiter)
+    figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
+    not_judged = ("Not judged: the file is not whole.",) if report.faults else ()
+    header = not_judged if not report.header else header_faults(report.header, expected=source.columns.names)
+    rows = not_judged or (() if report.rows else ("The file has a header and no rows.",))
+    found = {"file_is_whole": report.faults, "has_expected_header": header, "has_rows": rows}
+    return tuple(
+        CheckResult(name=name, passed=not reasons, batch=batch, figures=figures, reasons=tuple(reasons))
+        for name, reasons in found.items()
+    )
+
+
+def audit_validated(
+    staged: Mapping[str, StagedBatch], *, source: Source
+) -> dict[str, tuple[CheckResult, ...]]:
+    """``validated_checks(source)`` on staged batches, read from their files: every rule is evaluated again."""
+    valid = {batch: pq.read_table(files.valid) for batch, files in staged.items()}
+    faults = _faults_of_valid(valid, source=source)
+    return {
+        batch: verdicts(
+            source,
+            batch=batch,
+            rows_read=files.rows_read,
+            valid=valid[batch],
+            quarantined=_read_quarantine(files.quarantined),
+            faults=faults[batch],
+        )
+        for batch, files in staged.items()
+    }
+
+
+def verdicts(
+    source: Source,
+    *,
+    batch: str,
+    rows_read: int,
+    valid: pa.Table,
+    quarantined: pa.Table,
+    faults: Sequence[str],
+) -> tuple[CheckResult, ...]:
+    """``validated_checks(source)`` from the rows that hold, the rows that don't, and the ``faults`` of the table."""
+    bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
+    others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
+    given = {
+        "matches_schema": _verdict(
+            "matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1
+        ),
+        "has_rows": _verdict(
+            "has_rows", batch, () if valid.num_rows else ("No row is left to publish.",), rows=valid.num_rows
+        ),
+        "rows_belong_to_batch": _verdict(
+            "rows_belong_to_batch",
+            batch,
+            (f"{others} of {rows_read} rows say they are not of {batch}.",) if others else (),
+            rows_of_other_batches=others,
+        ),
+        "quarantine_within_limit": _within_limit(source, batch, rows_read, bad_rows, quarantined),
+        "every_row_accounted_for": _accounted_for(batch, rows_read, valid, quarantined),
+    }
+    return tuple(given[name] for name in validated_checks(source))
+
+
+def _verdict(name: str, batch: str, reasons: Sequence[str], **figures: Figure) -> CheckResult:
+    return CheckResult(name=name, passed=not reasons, batch=batch, figures=figures, reasons=tuple(reasons))
+
+
+def _within_limit(
+    source: Source, batch: str, rows_read: int, bad_rows: int, quarantined: pa.Table
+) -> CheckResult:
+    share = bad_rows / rows_read if rows_read else 1.0
+    limit = source.max_quarantined_share
+    figures = {"rows": rows_read, "quarantined": bad_rows, "share": share, "limit": limit}
+    if share <= limit:
+        return _verdict("quarantine_within_limit", batch, (), **figures)
+    rules = zip(quarantined["column"].to_pylist(), quarantined["rule"].to_pylist(), strict=True)
+    most = ", ".join(
+        f"{count} × {rule}{f' of {column}' if column else ''}"
+        for (column, rule), count in Counter(rules).most_common(5)
+    )
+    reason = (
+        f"{bad_rows} of {rows_read} rows break a rule ({share:.2%}, at most {limit:.2%} are allowed): {most}."
+    )
+    return _verdict(
+        "quarantine_within_limit", batch, (reason if rows_read else "No rows could be read.",), **figures
+    )
+
+
+def _accounted_for(batch: str, rows_read: int, valid: pa.Table, quarantined: pa.Table) -> CheckResult:
+    """Every row of the file is in exactly one place: published or quarantined."""
+    kept = valid[SOURCE_ROW].to_numpy() if SOURCE_ROW in valid.column_names else np.array([], dtype=np.int64)
+    held = np.unique(quarantined[SOURCE_ROW].to_numpy())
+    whole = np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(1, rows_read + 1))
+    reasons: tuple[str, ...] = ()
+    if rows_read == 0:
+        reasons = ("No rows could be read from the file.",)
+    elif not whole:
+        reasons = (f"{rows_read} rows were read, but {kept.size} are valid and {held.size} quarantined.",)
+    return _verdict(
+        "every_row_accounted_for",
+        batch,
+        reasons,
+        rows=rows_read,
+        valid=int(kept.size),
+        quarantined=int(held.size),
+    )
+
+
+def _faults_of_valid(valid: Mapping[str, pa.Table], *, source: Source) -> dict[str, list[str]]:
+    """What makes each batch's published rows break the schema: types, rules, keys, table-level checks."""
+    expected = source.columns.arrow
+    faults: dict[str, list[str]] = {batch: [] for batch in valid}
+    for batch, table in valid.items():
+        if not table.schema.equals(expected):
+            faults[batch].append(
+                f"Columns or types differ: expected {_types(expected)}; found {_types(table.schema)}."
+            )
+    fitting = [batch for batch in valid if not faults[batch] and valid[batch].num_rows]
+    if fitting:
+        _judge_rules({batch: valid[batch] for batch in fitting}, source=source, faults=faults)
+    return faults
+
+
+def _judge_rules(valid: Mapping[str, pa.Table], *, source: Source, faults: Mapping[str, list[str]]) -> None:
+    schema, batches = source.columns, list(valid)
+    frame = to_frame(pa.concat_tables(valid.values()))
+    owner = np.repeat(np.arange(len(batches)), [valid[batch].num_rows for batch in batches])
+    findings = evaluate_rules(frame, schema=schema)
+    broken = [
+        (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows)
+        for breach in findings.breaches
+    ]
+    broken += [
+        (f"unique {', '.join(key)}", repeated_rows(frame, key=key, within=owner)) for key in schema.keys
+    ]
+    for rule, rows in broken:
+        for number, count in zip(*np.unique(owner[rows], return_counts=True), strict=True):
+            faults[batches[number]].append(f"{count} published rows break {rule}.")
+    if findings.table_checks:
+        for number, batch in enumerate(batches):
+            part = frame[owner == number]
+            faults[batch].extend(table_faults(part, checks=findings.table_checks, schema=schema))
+
+
+def _read_quarantine(path: Path | None) -> pa.Table:
+    return QUARANTINE_SCHEMA.empty_table() if path is None else pq.read_table(path)
+
+
+def _types(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)

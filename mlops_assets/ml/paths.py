@@ -1,0 +1,76 @@
+"""Where everything lies in the lake: the one place that knows the layout. Paths start with the use case.
+
+A batch is a partition key (an ISO day for daily sources); an unpartitioned source has the one batch ``all``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+WHOLE = "all"
+"""The batch of a source that has only one."""
+
+
+def raw_path(use_case: str, *, source: str, batch: str) -> str:
+    """The landed bytes, unchanged."""
+    return f"{use_case}/raw/{source}/{batch}.csv"
+
+
+def validated_path(use_case: str, *, source: str, batch: str) -> str:
+    """The rows that hold, typed, with ``source_row``."""
+    return f"{use_case}/validated/{source}/{batch}.parquet"
+
+
+def quarantine_path(use_case: str, *, source: str, batch: str) -> str:
+    """The rows that break a rule; the file exists only if there are any."""
+    return f"{use_case}/quarantine/{source}/{batch}.parquet"
+
+
+def history_path(use_case: str, *, batch: str) -> str:
+    """The daily aggregates of all history views that one batch makes known."""
+    return f"{use_case}/history/{batch}.parquet"
+
+
+def training_view_path(use_case: str, *, name: str = "view.parquet") -> str:
+    """The model's matrix, or ``manifest.json`` beside it."""
+    return f"{use_case}/training_view/{name}"
+
+
+def model_path(use_case: str, *, version: str, name: str) -> str:
+    """One file of a model version, such as ``record.json``."""
+    return f"{use_case}/models/{version}/{name}"
+
+
+def evaluation_path(use_case: str, *, version: str, name: str) -> str:
+    """One file of a version's evaluation, such as ``report.json``."""
+    return f"{use_case}/evaluations/{version}/{name}"
+
+
+def champion_path(use_case: str) -> str:
+    """The pointer to the version in service."""
+    return f"{use_case}/champion.json"
+
+
+def bento_path(use_case: str, *, version: str) -> str:
+    """What was packaged for a version."""
+    return f"{use_case}/bentos/{version}.json"
+
+
+def predictions_path(use_case: str, *, batch: str) -> str:
+    """Batch scores of one day."""
+    return f"{use_case}/predictions/{batch}.parquet"
+
+
+def prediction_log_path(use_case: str, *, day: date, log: str, first: int, last: int) -> str:
+    """Served predictions ``first`` to ``last`` (sequence numbers) of one log, on the day of their events."""
+    return f"{use_case}/prediction_log/{day.isoformat()}/{log}-{first}-{last}.parquet"
+
+
+def monitoring_path(use_case: str, *, batch: str) -> str:
+    """What monitoring found for one day."""
+    return f"{use_case}/monitoring/{batch}.json"
+
+
+def batch_of(path: str) -> str:
+    """The batch a per-batch path speaks of: ``flights/raw/weather/2013-01-01.csv`` -> ``2013-01-01``."""
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]

@@ -1,0 +1,133 @@
+"""Which rows break which rule of a pandera model, for a whole frame at once.
+
+The rules themselves are pandera's (built-in and a use case's own); this module evaluates them and says which rows
+fail. It knows no files, batches or shares: what follows from a breach is decided in ``validation.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlops_assets.ml.errors import ValidationError
+from mlops_assets.ml.schema import Schema
+
+_NULLABLE = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.string(): pd.StringDtype(na_value=np.nan),
+}
+
+TableCheck = tuple[pandera.Check, str | None]
+"""A check and the column it looks at; ``None`` if it looks across columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breach:
+    """One rule and the rows (positions in the frame) that break it; no ``columns`` for a rule across the whole row."""
+
+    columns: tuple[str, ...]
+    rule: str
+    must: str
+    rows: NDArray[np.int64]
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """The table as pandera's rules see it: nullable pandas types, missing floats as NaN; positions as index."""
+    return table.to_pandas(types_mapper=_NULLABLE.get, date_as_object=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Breaches row by row, and the checks that speak of a whole table and are to be judged per batch."""
+
+    breaches: tuple[Breach, ...]
+    table_checks: tuple[TableCheck, ...]
+
+
+def evaluate_rules(frame: pd.DataFrame, *, schema: Schema) -> Findings:
+    """Evaluate nullability and every check of ``schema`` on all rows; unique keys are in ``repeated_rows``."""
+    breaches, table_checks = [*_missing(frame, schema)], []
+    for check, column in _checks(schema):
+        failing = _evaluate(check, frame if column is None else frame[column], schema=schema)
+        if isinstance(failing, bool):
+            table_checks.append((check, column))
+        elif failing.size:
+            breaches.append(
+                Breach(
+                    columns=(column,) if column else (), rule=_rule(check), must=_must(check), rows=failing
+                )
+            )
+    return Findings(breaches=tuple(breaches), table_checks=tuple(table_checks))
+
+
+def repeated_rows(frame: pd.DataFrame, *, key: Sequence[str], within: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows whose ``key`` appeared before in the same group of ``within`` (one number per row); the first one stays."""
+    keyed = frame[list(key)].assign(__within=within)
+    return np.flatnonzero(keyed.duplicated(keep="first").to_numpy())
+
+
+def table_faults(frame: pd.DataFrame, *, checks: Iterable[TableCheck], schema: Schema) -> tuple[str, ...]:
+    """Which of the ``checks`` that speak of a whole table do not hold for this one, one sentence each."""
+    faults = []
+    for check, column in checks:
+        if _evaluate(check, frame if column is None else frame[column], schema=schema) is not True:
+            of = f"Column '{column}'" if column else "The table"
+            faults.append(f"{of} breaks {_rule(check)}: {_must(check)}.")
+    return tuple(faults)
+
+
+def _checks(schema: Schema) -> Iterator[TableCheck]:
+    """The model's checks with the column they look at; ``None`` for checks across columns."""
+    for name, column in schema.rules.columns.items():
+        for check in column.checks:
+            yield check, str(name)
+    for check in schema.rules.checks:
+        yield check, None
+
+
+def _missing(frame: pd.DataFrame, schema: Schema) -> Iterator[Breach]:
+    for column in schema.columns:
+        if not column.nullable:
+            rows = np.flatnonzero(frame[column.name].isna().to_numpy())
+            if rows.size:
+                yield Breach(
+                    columns=(column.name,), rule="not_null", must="a value must be present", rows=rows
+                )
+
+
+def _evaluate(
+    check: pandera.Check, data: pd.Series | pd.DataFrame, *, schema: Schema
+) -> NDArray[np.int64] | bool:
+    """The failing positions, or one verdict if the check speaks of the whole table."""
+    try:
+        output = check(data).check_output
+    except Exception as error:
+        raise ValidationError(
+            f"Rule '{_rule(check)}' of model {schema.name} raised {type(error).__name__}: {error}. Mend the rule."
+        ) from error
+    if isinstance(output, pd.DataFrame):
+        output = output.all(axis=1)
+    if not isinstance(output, pd.Series):
+        return bool(output)
+    unknown_passes = bool(check.ignore_na)
+    holds = output.astype("boolean").fillna(unknown_passes).to_numpy(dtype=bool)
+    return output.index.to_numpy()[~holds].astype(np.int64)
+
+
+def _rule(check: pandera.Check) -> str:
+    """A short stable name: pandera's text for built-in checks, the function's name for a use case's own."""
+    return str(check.error or check.name or "check")
+
+
+def _must(check: pandera.Check) -> str:
+    """What must hold, in the model author's words where there are any."""
+    return str(check.description or f"{_rule(check)} must hold")

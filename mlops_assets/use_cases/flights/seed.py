@@ -1,0 +1,63 @@
+"""Plays the source systems of flights: lands the committed seed data day by day, as they would have.
+
+Values are written exactly as in the seed. A file that is there with the same content is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.paths import WHOLE
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.stores.landing import LandingZone
+from mlops_assets.use_cases.flights.sources import SOURCES
+
+SPLIT_BY_DAY = Path(__file__).parent / "sql" / "seed_by_day.sql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedSeed:
+    """How many files were written, and how many were there already with the same content."""
+
+    written: int
+    unchanged: int
+
+
+def land_seed(
+    zone: Path, *, seed: Path, first: date, last: date, sources: Collection[str] | None = None
+) -> LandedSeed:
+    """Land days ``first`` to ``last`` (both included) of the daily sources, and the static ones as a whole.
+
+    ``zone`` is the landing zone's root, ``seed`` the folder with the seed files, ``sources`` the names to land (all
+    if ``None``).
+    """
+    landing = LandingZone(zone)
+    chosen = [source for source in SOURCES if sources is None or source.name in sources]
+    written = [
+        landing.land(content, use_case="flights", source=source, batch=batch)
+        for source in chosen
+        for batch, content in _contents(source, seed=seed, first=first, last=last)
+    ]
+    return LandedSeed(written=sum(written), unchanged=len(written) - sum(written))
+
+
+def _contents(source: Source, *, seed: Path, first: date, last: date) -> Iterator[tuple[str, bytes]]:
+    """Batches of one source with the bytes of their files."""
+    file = seed / f"{source.name}{'.parquet' if source.cadence is Cadence.DAILY else '.csv'}"
+    if not file.is_file():
+        raise LandingError(f"Seed file {file} is missing: is '{seed}' the folder data/seed/flights?")
+    if source.cadence is not Cadence.DAILY:
+        yield WHOLE, file.read_bytes()
+        return
+    header = ",".join(source.columns.names)
+    with duckdb.connect() as connection:
+        values = {"seed": str(file), "first": first.isoformat(), "last": last.isoformat()}
+        days = connection.execute(SPLIT_BY_DAY.read_text(encoding="utf-8"), values).fetchall()
+    for day, lines in days:
+        yield day, f"{header}\n{lines}\n".encode()

@@ -1,0 +1,64 @@
+"""How the sources of flights arrive: which are daily, what ties a row to its day, how much of a batch may be wrong."""
+
+from __future__ import annotations
+
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.use_cases.flights.schemas import (
+    AirlineRows,
+    AirportRows,
+    FlightRows,
+    PlaneRows,
+    WeatherRows,
+)
+
+OWNER = "flight-data@example.org"
+MISSING = ("NA", "")
+
+FLIGHTS = Source(
+    name="flights",
+    description="Every flight that was to leave a New York airport that day, with its actual delay.",
+    owner=OWNER,
+    cadence=Cadence.DAILY,
+    schema=FlightRows,
+    null_values=MISSING,
+    batch_day=("year", "month", "day"),
+    max_quarantined_share=0.01,
+)
+WEATHER = Source(
+    name="weather",
+    description="The weather at the New York airports, hour by hour of that day.",
+    owner=OWNER,
+    cadence=Cadence.DAILY,
+    schema=WeatherRows,
+    null_values=MISSING,
+    batch_day=("year", "month", "day"),
+    max_quarantined_share=0.05,  # a day has 72 rows: three wrong observations don't cost the day
+)
+PLANES = Source(
+    name="planes",
+    description="Aircraft of the FAA registry by tail number.",
+    owner=OWNER,
+    cadence=Cadence.STATIC,
+    schema=PlaneRows,
+    null_values=MISSING,
+    max_quarantined_share=0.01,
+)
+AIRLINES = Source(
+    name="airlines",
+    description="Names of the airlines by their two-character code.",
+    owner=OWNER,
+    cadence=Cadence.STATIC,
+    schema=AirlineRows,
+    null_values=("",),
+    max_quarantined_share=0.0,
+)
+AIRPORTS = Source(
+    name="airports",
+    description="Airports of the United States with place, altitude and time zone.",
+    owner=OWNER,
+    cadence=Cadence.STATIC,
+    schema=AirportRows,
+    null_values=MISSING,
+    max_quarantined_share=0.01,
+)
+SOURCES = (FLIGHTS, WEATHER, PLANES, AIRLINES, AIRPORTS)
