@@ -1,0 +1,283 @@
+"""The report on a model: every metric with its interval, overall and for each declared slice.
+
+Values come from ``metrics.py``, intervals from ``intervals.py``, segments from ``slices.py``. Whether the
+report is good enough is decided in ``gates.py``; comparing two models belongs in ``significance.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from mlops_assets.ml.errors import EvaluationError
+from mlops_assets.ml.intervals import (
+    CONFIDENCE,
+    Bounds,
+    Resampled,
+    bootstrap,
+    calibration_bounds,
+    delong_error,
+    log_bounds,
+    logit_bounds,
+    quantile,
+    share_bounds,
+    standard_error,
+)
+from mlops_assets.ml.metrics import (
+    Floats,
+    Grouped,
+    Rows,
+    average_precision,
+    checked_rows,
+    higher_is_better,
+    roc_auc,
+)
+from mlops_assets.ml.slices import Membership, Slice, everything, memberships
+
+SCHEMA = 1
+ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
+ENOUGH_FOR_CALIBRATION = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One figure with its 95 % interval and the method that gave it.
+
+    Where rows do not suffice, ``value``, ``lower`` and ``upper`` are ``None`` and ``shortfall`` says what was
+    found and needed.
+    """
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    method: str
+    shortfall: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentReport:
+    """All figures of one segment (``carrier=OO``) of one slice (``carrier``); ``overall`` is both for all
+    rows.
+    """
+
+    slice: str
+    segment: str
+    rows: int
+    positives: int
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """How a model did on the rows it was judged by. ``units`` counts the independent clusters, ``None`` if
+    rows are.
+    """
+
+    threshold: float
+    overall: SegmentReport
+    segments: tuple[SegmentReport, ...]
+    resamples: int
+    seed: int
+    units: int | None = None
+    confidence: float = CONFIDENCE
+    schema_version: int = SCHEMA
+
+    def of_slice(self, name: str) -> tuple[SegmentReport, ...]:
+        """The segments of that slice, none if it has none; ``overall`` is the one segment of all rows."""
+        return tuple(each for each in (self.overall, *self.segments) if each.slice == name)
+
+    def to_json(self) -> bytes:
+        return TypeAdapter(EvaluationReport).dump_json(self, indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> EvaluationReport:
+        """Raises EvaluationError when the text is no report of a schema known here."""
+        try:
+            report = TypeAdapter(EvaluationReport).validate_json(text)
+        except ValueError as error:
+            raise EvaluationError(f"Not an evaluation report: {error}") from error
+        if report.schema_version != SCHEMA:
+            raise EvaluationError(
+                f"Evaluation report of schema {report.schema_version}; this code reads {SCHEMA}."
+            )
+        return report
+
+
+def evaluate(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    *,
+    slice_columns: pa.Table,
+    slices: Sequence[Slice],
+    threshold: float,
+    seed: int,
+    clusters: NDArray[np.generic] | None = None,
+    weights: NDArray[np.generic] | None = None,
+    resamples: int = 200,
+) -> EvaluationReport:
+    """Judges ``scores`` against ``labels`` (0 or 1), all of shape (rows,), overall and for every segment of
+    ``slices``.
+
+    ``clusters`` names the dependent rows (a day, a person); ``threshold`` makes scores decisions. The order
+    of rows does not matter: the same rows give the same report to the bit. Raises EvaluationError when there
+    is nothing to judge.
+    """
+    y, s, w = checked_rows(labels, scores, weights=weights)
+    if slice_columns.num_rows != len(y):
+        raise EvaluationError(f"{len(y)} labels but {slice_columns.num_rows} rows of slice columns.")
+    units = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    members = (everything(len(y)), *memberships(slices, table=slice_columns))
+    keys = () if clusters is None else (units,)
+    order = np.lexsort((*keys, w, *(each.codes for each in members[:0:-1]), y, s))
+    rows = Rows(
+        labels=y[order],
+        scores=s[order],
+        weights=w[order],
+        units=units if clusters is None else units[order],
+        clustered=clusters is not None,
+    )
+    families = [Grouped(rows, codes=each.codes[order], segments=len(each.segments)) for each in members]
+    resampled = bootstrap(families, resamples=resamples, seed=seed)
+    reports = [
+        report
+        for each, family, drawn in zip(members, families, resampled, strict=True)
+        for report in _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
+    ]
+    return EvaluationReport(
+        threshold=threshold,
+        overall=reports[0],
+        segments=tuple(reports[1:]),
+        resamples=resamples,
+        seed=seed,
+        units=None if clusters is None else rows.unit_count,
+    )
+
+
+def weakest(report: EvaluationReport, *, metric: str, count: int) -> tuple[SegmentReport, ...]:
+    """The ``count`` segments that are most surely weak: whose interval's better end is worst.
+
+    Segments without enough rows are left out. Raises EvaluationError for a metric without direction.
+    """
+    higher = higher_is_better(metric)
+    if higher is None:
+        raise EvaluationError(f"'{metric}' is neither better when higher nor when lower.")
+    judged = []
+    for segment in report.segments:
+        estimate = segment.metrics.get(metric)
+        if estimate is not None and estimate.upper is not None and estimate.lower is not None:
+            judged.append((estimate.upper if higher else -estimate.lower, segment))
+    return tuple(
+        segment for _, segment in sorted(judged, key=lambda each: (each[0], each[1].segment))[:count]
+    )
+
+
+def _segment_reports(
+    members: Membership, *, family: Grouped, resampled: Resampled, threshold: float
+) -> list[SegmentReport]:
+    columns = _figures(family, resampled=resampled, threshold=threshold)
+    return [
+        SegmentReport(
+            slice=members.slice,
+            segment=text,
+            rows=int(family.counts[i]),
+            positives=int(family.positive_counts[i]),
+            metrics={
+                name: _estimate(figures, i, family=family, metric=name) for name, figures in columns.items()
+            },
+        )
+        for i, text in enumerate(members.segments)
+    ]
+
+
+def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
+    """Value and bounds per segment of every metric; NaN where a segment cannot have them."""
+    units = family.unit_counts
+    t = quantile(units)
+    positives, negatives = family.positive_counts, family.counts - family.positive_counts
+    auc, precision = roc_auc(family), average_precision(family)
+    log_loss, brier = (family.means(loss) for loss in family.rows.losses)
+    error = delong_error(family, components=family.beaten, area=auc)
+    few = np.minimum(positives, negatives)
+    return {
+        "roc_auc_score": (auc, logit_bounds(auc, error=error, t=t, cases=few, method="DeLong, logit scale")),
+        "average_precision_score": (
+            precision,
+            logit_bounds(
+                precision,
+                error=standard_error(resampled.average_precision, units=units),
+                t=t,
+                cases=positives,
+                method="Poisson bootstrap, logit scale",
+            ),
+        ),
+        "log_loss": (
+            log_loss,
+            log_bounds(
+                log_loss,
+                error=standard_error(resampled.log_loss, units=units),
+                t=t,
+                method="Poisson bootstrap, log scale",
+            ),
+        ),
+        "brier_loss": (
+            brier,
+            log_bounds(
+                brier,
+                error=standard_error(resampled.brier_loss, units=units),
+                t=t,
+                method="Poisson bootstrap, log scale",
+            ),
+        ),
+        "expected_calibration_error": calibration_bounds(family, gaps=resampled.gaps),
+        **_decision_figures(family, threshold=threshold),
+    }
+
+
+def _decision_figures(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
+    decided = (family.rows.scores[family.order] >= threshold).astype(np.float64)
+    labels, every = family.labels, np.ones(len(family.labels))
+    jaccard, bounds = share_bounds(family, among=np.maximum(labels, decided), hit=labels * decided)
+    f1_bounds = Bounds(
+        lower=_f1(bounds.lower), upper=_f1(bounds.upper), method=f"{bounds.method} of the Jaccard index"
+    )
+    return {
+        "positive_rate": share_bounds(family, among=every, hit=labels),
+        "predicted_positive_rate": share_bounds(family, among=every, hit=decided),
+        "precision_score": share_bounds(family, among=decided, hit=labels),
+        "recall_score": share_bounds(family, among=labels, hit=decided),
+        "f1_score": (_f1(jaccard), f1_bounds),
+    }
+
+
+def _f1(jaccard: Floats) -> Floats:
+    return 2 * jaccard / (1 + jaccard)
+
+
+def _estimate(figures: tuple[Floats, Bounds], segment: int, *, family: Grouped, metric: str) -> Estimate:
+    value, bounds = figures
+    found = (float(value[segment]), float(bounds.lower[segment]), float(bounds.upper[segment]))
+    lacking = shortfall(family, segment=segment, metric=metric)
+    if lacking is None and not all(np.isfinite(found)):
+        lacking = "no row to compute it from"
+    if lacking is not None:
+        return Estimate(value=None, lower=None, upper=None, method="not enough rows", shortfall=lacking)
+    return Estimate(value=found[0], lower=found[1], upper=found[2], method=bounds.method)
+
+
+def shortfall(family: Grouped, *, segment: int, metric: str) -> str | None:
+    """What the segment lacks for an interval that can be trusted, or ``None``."""
+    rows, positives = int(family.counts[segment]), int(family.positive_counts[segment])
+    have = {"rows": rows}
+    if metric in ("roc_auc_score", "average_precision_score"):
+        have |= {"positives": positives, "negatives": rows - positives}
+    if family.rows.clustered:
+        have["units"] = int(family.unit_counts[segment])
+    need = ENOUGH | ({"rows": ENOUGH_FOR_CALIBRATION} if metric == "expected_calibration_error" else {})
+    return next(
+        (f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None
+    )

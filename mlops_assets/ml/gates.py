@@ -1,0 +1,271 @@
+"""Rules that must hold for promotion, declared as data, and the one function that decides by them.
+
+A gate judges an evaluation report, or the comparison with the champion; what cannot be judged fails.
+Computing figures belongs in ``evaluation.py`` and ``significance.py``; moving the champion's pointer in
+``stores/registry.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from mlops_assets.ml.checks import CheckResult, Figure, Severity
+from mlops_assets.ml.errors import DeclarationError, EvaluationError
+from mlops_assets.ml.evaluation import Estimate, EvaluationReport, SegmentReport
+from mlops_assets.ml.significance import Comparison, Verdict
+from mlops_assets.ml.slices import OVERALL
+
+Judge = Literal["interval", "point"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricBound:
+    """The overall figure of ``metric`` is at least, or at most, a bound.
+
+    By default the interval is judged: its lower end must reach ``at_least``, its upper end stay within
+    ``at_most``. ``judge="point"`` judges the value alone.
+    """
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    judge: Judge = "interval"
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        _refuse_empty_bound(self)
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_within_bounds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceBound:
+    """The figure of ``metric`` is within bounds on every segment of ``slice`` that has at least ``min_rows``
+    rows.
+
+    A segment with fewer rows fails, unless ``few_rows="skip"`` says that small ones are expected there; then
+    at least one segment must be left to judge. ``required`` names segments (``carrier=UA``) that must be
+    there with enough rows whatever else holds.
+    """
+
+    slice: str
+    metric: str
+    min_rows: int
+    at_least: float | None = None
+    at_most: float | None = None
+    judge: Judge = "interval"
+    few_rows: Literal["fail", "skip"] = "fail"
+    required: tuple[str, ...] = ()
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        _refuse_empty_bound(self)
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_within_bounds_by_{self.slice}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotWorseThanChampion:
+    """A paired test on the same rows rules out that ``metric`` is worse than the champion's by more than
+    ``margin``.
+
+    Without a champion the model must be better than the baseline it was compared with, beyond chance.
+    """
+
+    metric: str
+    margin: float = 0.0
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise DeclarationError(f"The margin of {self.name} is {self.margin}; 0 or more is needed.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_not_worse_than_champion"
+
+
+Gate = MetricBound | SliceBound | NotWorseThanChampion
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateDecision:
+    """Whether the model may be promoted: one verdict per gate, and the reasons of all that failed.
+
+    ``opponent`` is who it was compared with, ``None`` if nobody. A failed gate of severity WARN does not stop
+    promotion.
+    """
+
+    passed: bool
+    verdicts: tuple[CheckResult, ...]
+    reasons: tuple[str, ...]
+    opponent: str | None = None
+
+    def to_json(self) -> bytes:
+        return TypeAdapter(GateDecision).dump_json(self, indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> GateDecision:
+        """Raises EvaluationError when the text is no decision."""
+        try:
+            return TypeAdapter(GateDecision).validate_json(text)
+        except ValueError as error:
+            raise EvaluationError(f"Not a gate decision: {error}") from error
+
+
+def decide(
+    report: EvaluationReport,
+    gates: Sequence[Gate],
+    *,
+    comparison: Comparison | None = None,
+    previous: EvaluationReport | None = None,
+) -> GateDecision:
+    """Judges ``report``, and ``comparison`` where a gate asks for it, by every gate.
+
+    ``previous`` is the champion's report: a segment that had enough rows there and is gone here fails its
+    gate. Fails closed: no gates, or a figure that is missing, NaN or on too few rows, is a failure with a
+    reason. Raises DeclarationError when two gates share a name.
+    """
+    names = [gate.name for gate in gates]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DeclarationError(f"Gates declared twice: {', '.join(twice)}. Put both bounds into one gate.")
+    verdicts = tuple(_judge(gate, report=report, comparison=comparison, previous=previous) for gate in gates)
+    reasons = [reason for verdict in verdicts for reason in verdict.reasons if not verdict.passed]
+    if not gates:
+        reasons.append("No gates are declared: nothing says that this model is good enough.")
+    return GateDecision(
+        passed=bool(gates) and not any(verdict.blocks for verdict in verdicts),
+        verdicts=verdicts,
+        reasons=tuple(reasons),
+        opponent=None if comparison is None else comparison.opponent,
+    )
+
+
+def _judge(
+    gate: Gate, *, report: EvaluationReport, comparison: Comparison | None, previous: EvaluationReport | None
+) -> CheckResult:
+    if isinstance(gate, MetricBound):
+        return _judge_metric(gate, report=report)
+    if isinstance(gate, SliceBound):
+        return _judge_slice(gate, report=report, previous=previous)
+    return _judge_comparison(gate, comparison=comparison)
+
+
+def _judge_metric(gate: MetricBound, *, report: EvaluationReport) -> CheckResult:
+    reason = _outside(gate, segment=report.overall)
+    return _verdict(
+        gate,
+        reasons=[] if reason is None else [reason],
+        figures={"rows": report.overall.rows, **_figures(report.overall.metrics.get(gate.metric))},
+    )
+
+
+def _judge_slice(
+    gate: SliceBound, *, report: EvaluationReport, previous: EvaluationReport | None
+) -> CheckResult:
+    segments = report.of_slice(gate.slice)
+    enough = [segment for segment in segments if segment.rows >= gate.min_rows]
+    few = [segment for segment in segments if segment.rows < gate.min_rows]
+    expected = dict.fromkeys(gate.required)
+    if previous is not None:
+        expected |= dict.fromkeys(s.segment for s in previous.of_slice(gate.slice) if s.rows >= gate.min_rows)
+    gone = [name for name in expected if name not in {segment.segment for segment in segments}]
+    reasons = [f"{gate.metric}[{name}]: no rows, needs {gate.min_rows}" for name in gone]
+    reasons += [
+        f"{gate.metric}[{segment.segment}]: {segment.rows} rows, needs {gate.min_rows}"
+        for segment in few
+        if gate.few_rows == "fail" or segment.segment in gate.required
+    ]
+    outside = [reason for segment in enough if (reason := _outside(gate, segment=segment)) is not None]
+    if not enough:
+        reasons.append(f"{gate.metric}[{gate.slice}]: no segment has the {gate.min_rows} rows it needs")
+    return _verdict(
+        gate,
+        reasons=reasons + outside,
+        figures={
+            "judged": len(enough),
+            "outside": len(outside),
+            "too_few_rows": len(few),
+            "vanished": len(gone),
+        },
+    )
+
+
+def _judge_comparison(gate: NotWorseThanChampion, *, comparison: Comparison | None) -> CheckResult:
+    difference = None if comparison is None else comparison.of(gate.metric)
+    if comparison is None or difference is None:
+        return _verdict(gate, reasons=[f"{gate.metric}: was not compared with anything"], figures={})
+    verdict = difference.verdict(margin=gate.margin)
+    passes = {Verdict.BETTER} if comparison.baseline else {Verdict.BETTER, Verdict.NOT_WORSE}
+    figures: dict[str, Figure] = {
+        "verdict": verdict.value,
+        "opponent": comparison.opponent,
+        "rows": difference.rows,
+    }
+    found = {
+        "gain": difference.gain,
+        "lower": difference.lower,
+        "upper": difference.upper,
+        "margin": gate.margin,
+    }
+    figures |= {name: figure for name, figure in found.items() if figure is not None}
+    if verdict in passes:
+        return _verdict(gate, reasons=[], figures=figures)
+    if difference.gain is None or difference.lower is None or difference.upper is None:
+        return _verdict(gate, reasons=[f"{gate.metric}: {difference.shortfall}"], figures=figures)
+    wanted = "above 0" if comparison.baseline else f"at least {-gate.margin:.4g}"
+    reason = (
+        f"{gate.metric} against {comparison.opponent}: {verdict.value}; gain {difference.gain:+.4g} "
+        f"({difference.lower:+.4g} to {difference.upper:+.4g}), its lower end must be {wanted}"
+    )
+    return _verdict(gate, reasons=[reason], figures=figures)
+
+
+def _outside(gate: MetricBound | SliceBound, *, segment: SegmentReport) -> str | None:
+    """Why the segment's figure does not keep the gate's bounds, or ``None`` when it does."""
+    label = gate.metric if segment.slice == OVERALL else f"{gate.metric}[{segment.segment}]"
+    estimate = segment.metrics.get(gate.metric)
+    if estimate is None:
+        known = ", ".join(segment.metrics)
+        return f"{label}: no such figure in the report. Figures: {known}"
+    if estimate.shortfall is not None:
+        return f"{label}: {estimate.shortfall}"
+    interval = gate.judge == "interval"
+    low = estimate.lower if interval else estimate.value
+    high = estimate.upper if interval else estimate.value
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return f"{label}: the figure is missing"
+    of = " at the lower end of its interval" if interval else ""
+    if gate.at_least is not None and low < gate.at_least:
+        return f"{label}: {low:.4g}{of}, needs at least {gate.at_least:.4g}"
+    if gate.at_most is not None and high > gate.at_most:
+        return f"{label}: {high:.4g}{of.replace('lower', 'upper')}, needs at most {gate.at_most:.4g}"
+    return None
+
+
+def _figures(estimate: Estimate | None) -> dict[str, Figure]:
+    if estimate is None:
+        return {}
+    found = {"value": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _verdict(gate: Gate, *, reasons: list[str], figures: dict[str, Figure]) -> CheckResult:
+    return CheckResult(
+        name=gate.name, passed=not reasons, severity=gate.severity, figures=figures, reasons=tuple(reasons)
+    )
+
+
+def _refuse_empty_bound(gate: MetricBound | SliceBound) -> None:
+    if gate.at_least is None and gate.at_most is None:
+        raise DeclarationError(f"Gate {gate.name} needs at_least, at_most or both.")

@@ -1,0 +1,288 @@
+"""How sure a figure is: 95 % intervals for every metric of every segment at once.
+
+Analytic where that is exact enough (Wilson for shares, DeLong for the area under the ROC curve), else a
+Poisson bootstrap (Hanley & MacGibbon 2006) whose resamples are shared by all metrics and segments. Everything
+a bootstrap needs is a weighted sum over rows, so all of it is one sparse matrix of rows times one matrix of
+resampled weights. Where rows come in dependent clusters, whole clusters are resampled and the analytic
+variances are those of cluster sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+from scipy.special import expit, logit, stdtrit
+
+from mlops_assets.ml.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, Rows, calibration_gaps
+
+CONFIDENCE = 0.95
+_TAIL = (1 - CONFIDENCE) / 2
+_BUCKETS = 200  # score buckets per segment in which the bootstrap recomputes average precision
+_CHUNK = 8192  # units whose resampled weights are in memory at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Lower and upper ends per segment, float64 of shape (segments,), and the name of the method that made
+    them.
+    """
+
+    lower: Floats
+    upper: Floats
+    method: str
+
+
+def quantile(units: Ints) -> Floats:
+    """The two-sided 95 % quantile of Student's t with ``units`` - 1 degrees of freedom."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(stdtrit(np.maximum(units - 1, 1), 1 - _TAIL))
+
+
+def wilson(share: Floats, *, count: Floats, z: Floats | float) -> tuple[Floats, Floats]:
+    """Wilson's score interval (1927) of a ``share`` seen in ``count`` (effective) trials; Brown, Cai &
+    DasGupta 2001.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shrink = 1 + np.square(z) / count
+        centre = (share + np.square(z) / (2 * count)) / shrink
+        half = z * np.sqrt(share * (1 - share) / count + np.square(z) / (4 * np.square(count))) / shrink
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def share_bounds(grouped: Grouped, *, among: Floats, hit: Floats) -> tuple[Floats, Bounds]:
+    """The weighted share of ``hit`` rows ``among`` others (both 0/1, in the order of the segments) and its
+    bounds.
+
+    Weights and clusters enter as the effective number of rows of the linearised variance (Dean & Pagano
+    2015).
+    """
+    base = grouped.weights * among
+    total = grouped.sums(base)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = grouped.sums(base * hit) / total
+    rows = grouped.sums(among)
+    if not grouped.rows.clustered and bool((grouped.weights == 1).all()):
+        lower, upper = wilson(share, count=rows, z=quantile(np.array([np.iinfo(np.int64).max])))
+        return share, Bounds(lower=lower, upper=upper, method="Wilson")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        residual, segment = grouped.per_unit(base * (hit - share[grouped.segment]))
+        mass, _ = grouped.per_unit(base)
+        units = np.bincount(segment, weights=mass > 0, minlength=grouped.segments)
+        variance = np.bincount(segment, weights=np.square(residual), minlength=grouped.segments) / np.square(
+            total
+        )
+        kish = np.square(total) / np.bincount(segment, weights=np.square(mass), minlength=grouped.segments)
+        effective = share * (1 - share) / (variance * units / np.maximum(units - 1, 1))
+    effective = np.where(variance > 0, np.minimum(effective, rows), kish)
+    lower, upper = wilson(share, count=effective, z=quantile(units.astype(np.int64)))
+    return share, Bounds(lower=lower, upper=upper, method="Wilson, effective rows")
+
+
+def delong_error(grouped: Grouped, *, components: Floats, area: Floats) -> Floats:
+    """Standard error per segment of the area under the ROC curve, or of a difference of two.
+
+    ``components`` are the structural components (or their differences) in the order of the segments, ``area``
+    their mean: DeLong, DeLong & Clarke-Pearson 1988; Obuchowski 1997 for clusters.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = grouped.weights * (components - area[grouped.segment])
+        positive, segment = grouped.per_unit(deviation * grouped.labels / grouped.mass[1][grouped.segment])
+        negative, _ = grouped.per_unit(deviation * (1 - grouped.labels) / grouped.mass[0][grouped.segment])
+        of_positives = _small_sample(grouped, chosen=grouped.labels)[segment]
+        of_negatives = _small_sample(grouped, chosen=1 - grouped.labels)[segment]
+        squares = np.square(positive * of_positives + negative * of_negatives)
+        return np.sqrt(np.bincount(segment, weights=squares, minlength=grouped.segments))
+
+
+def _small_sample(grouped: Grouped, *, chosen: Floats) -> Floats:
+    held, segment = grouped.per_unit(chosen)
+    units = np.bincount(segment, weights=held > 0, minlength=grouped.segments)
+    return np.sqrt(units / (units - 1))
+
+
+def logit_bounds(value: Floats, *, error: Floats, t: Floats, cases: Ints, method: str) -> Bounds:
+    """Bounds that are symmetric on the logit scale, for values between 0 and 1.
+
+    A value of exactly 0 or 1 has no spread to measure; its bounds are those of ``cases`` hits out of
+    ``cases`` (Clopper & Pearson 1934).
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        centre, half = logit(value), t * error / (value * (1 - value))
+        lower, upper = expit(centre - half), expit(centre + half)
+        certain = _TAIL ** (1 / cases)
+    lower = np.where(value >= 1, certain, np.where(value <= 0, 0.0, lower))
+    upper = np.where(value >= 1, 1.0, np.where(value <= 0, 1 - certain, upper))
+    return Bounds(lower=lower, upper=upper, method=method)
+
+
+def log_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bounds:
+    """Bounds that are symmetric on the log scale, for losses above 0."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        factor = np.exp(np.where(value > 0, t * error / value, 0.0))
+        return Bounds(lower=value / factor, upper=value * factor, method=method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampled:
+    """What each resample gave per segment: float64 of shape (segments, resamples), NaN where it had no value.
+
+    ``gaps`` are the signed calibration gaps of shape (segments, bins, resamples).
+    """
+
+    average_precision: Floats
+    log_loss: Floats
+    brier_loss: Floats
+    gaps: Floats
+
+
+def bootstrap(families: Sequence[Grouped], *, resamples: int, seed: int) -> tuple[Resampled, ...]:
+    """Resamples once for all ``families`` of segments of the same rows; the same rows and seed give the same
+    figures.
+    """
+    rows = families[0].rows
+    plans = [_Plan(family) for family in families]
+    per_row = np.stack([rows.weights, rows.weights * (rows.scores - rows.labels), *rows.losses], axis=1)
+    per_row[:, 2:] *= rows.weights[:, None]
+    for members, weights in _resampled_weights(rows, resamples=resamples, seed=seed):
+        for plan in plans:
+            plan.add(per_row[members[0]], rows=members[0], offsets=members[1], weights=weights)
+    return tuple(plan.finish() for plan in plans)
+
+
+def poisson_weights(generator: np.random.Generator, *, units: int, resamples: int) -> NDArray[np.float32]:
+    """How often each unit is drawn in each resample: Poisson(1) by inversion of 16-bit numbers, shape (units,
+    resamples).
+    """
+    drawn = np.frombuffer(generator.bytes(2 * units * resamples), dtype=np.uint16)
+    return _POISSON.take(drawn).reshape(units, resamples)
+
+
+def _poisson_table() -> NDArray[np.float32]:
+    factorials = np.cumprod(np.maximum(np.arange(10), 1))
+    edges = np.rint(np.cumsum(np.exp(-1) / factorials) * 65536).astype(np.int64)
+    return np.searchsorted(edges, np.arange(65536), side="right").astype(np.float32)
+
+
+_POISSON = _poisson_table()
+
+
+def _resampled_weights(
+    rows: Rows, *, resamples: int, seed: int
+) -> Iterator[tuple[tuple[Ints, Ints], NDArray[np.float32]]]:
+    """Chunks of units: (their rows, where each unit's rows start) and their weights."""
+    generator = np.random.Generator(np.random.SFC64(seed))
+    order = np.argsort(rows.units, kind="stable")
+    starts = np.searchsorted(rows.units[order], np.arange(rows.unit_count + 1))
+    for low in range(0, rows.unit_count, _CHUNK):
+        bounds = starts[low : low + _CHUNK + 1]
+        weights = poisson_weights(generator, units=len(bounds) - 1, resamples=resamples)
+        yield (order[bounds[0] : bounds[-1]], bounds - bounds[0]), weights
+
+
+class _Plan:
+    """Where each row of one family is summed: its score bucket by label, its calibration bin, its segment."""
+
+    def __init__(self, grouped: Grouped) -> None:
+        self.grouped = grouped
+        counts = grouped.counts
+        sizes = np.minimum(counts, _BUCKETS)
+        self.bucket_starts = np.concatenate([[0], np.cumsum(sizes)])
+        rank = grouped.first - grouped.starts[grouped.segment]
+        bucket = (
+            self.bucket_starts[grouped.segment] + rank * sizes[grouped.segment] // counts[grouped.segment]
+        )
+        buckets, bins = 2 * int(self.bucket_starts[-1]), grouped.segments * CALIBRATION_BINS
+        self.ends = np.cumsum([buckets, bins, grouped.segments, grouped.segments])
+        self.places = np.empty((len(bucket), 4), dtype=np.int32)
+        self.places[grouped.order] = np.stack(
+            [
+                bucket + grouped.labels.astype(np.int64) * int(self.bucket_starts[-1]),
+                grouped.calibration_bin + self.ends[0],
+                grouped.segment + self.ends[1],
+                grouped.segment + self.ends[2],
+            ],
+            axis=1,
+        )
+        self.sums: Floats | None = None
+
+    def add(self, values: Floats, *, rows: Ints, offsets: Ints, weights: NDArray[np.float32]) -> None:
+        matrix = csc_array(
+            (values.astype(np.float32).ravel(), self.places[rows].ravel(), 4 * offsets),
+            shape=(int(self.ends[-1]), len(weights)),
+        )
+        sums = matrix @ weights
+        if self.sums is None:
+            self.sums = np.zeros(sums.shape)
+        self.sums += sums
+
+    def finish(self) -> Resampled:
+        assert self.sums is not None
+        by_label, gaps, log_losses, squares = np.split(self.sums, self.ends[:-1])
+        negatives, positives = np.split(by_label, 2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mass = _segment_sums(negatives + positives, starts=self.bucket_starts)
+            segments = self.grouped.segments
+            return Resampled(
+                average_precision=self._average_precision(negatives + positives, positives=positives),
+                log_loss=log_losses / mass,
+                brier_loss=squares / mass,
+                gaps=gaps.reshape(segments, CALIBRATION_BINS, -1) / mass[:, None, :],
+            )
+
+    def _average_precision(self, everything: Floats, *, positives: Floats) -> Floats:
+        """Per segment and resample, treating the scores of a bucket as equal."""
+        starts = self.bucket_starts
+        total, hits = _from_top(everything, starts=starts), _from_top(positives, starts=starts)
+        precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+        return _segment_sums(precision * positives, starts=starts) / _segment_sums(positives, starts=starts)
+
+
+def standard_error(resampled: Floats, *, units: Ints) -> Floats:
+    """Spread over resamples (segments, resamples), corrected for few ``units``.
+
+    NaN unless nine in ten resamples gave a value.
+    """
+    finite = np.isfinite(resampled)
+    count = finite.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(finite, resampled, 0.0).sum(axis=1) / count
+        squares = np.square(np.where(finite, resampled - mean[:, None], 0.0)).sum(axis=1)
+        error = np.sqrt(squares / (count - 1) * units / (units - 1))
+    return np.where(count >= 0.9 * resampled.shape[1], error, np.nan)
+
+
+def _segment_sums(values: Floats, *, starts: Ints) -> Floats:
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    sums: Floats = total[starts[1:]] - total[starts[:-1]]
+    return sums
+
+
+def _from_top(values: Floats, *, starts: Ints) -> Floats:
+    """Per bucket, the sum of ``values`` over the buckets of its segment from itself upward."""
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    segment = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    sums: Floats = total[starts[segment + 1]] - total[:-1]
+    return sums
+
+
+def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bounds]:
+    """Expected calibration error per segment and its bounds from resampled ``gaps``.
+
+    The absolute value makes the plain estimate too high by the noise of each bin (Roelofs et al. 2022), and a
+    plain bootstrap adds that noise again. So the gaps are first shrunk by their own noise, resampled around
+    that, and the spread found there (basic bootstrap) is turned around the estimate.
+    """
+    found = calibration_gaps(grouped)
+    value = np.abs(found).sum(axis=1)
+    noise = gaps - gaps.mean(axis=2, keepdims=True)
+    variance = noise.var(axis=2)
+    shrunk = np.sign(found) * np.sqrt(np.maximum(np.square(found) - variance, 0))
+    resampled = np.abs(shrunk[:, :, None] + noise).sum(axis=1)
+    true = np.abs(shrunk).sum(axis=1)
+    low, high = np.quantile(resampled, [_TAIL, 1 - _TAIL], axis=1)
+    lower, upper = np.maximum(value - (high - true), 0), np.maximum(value - (low - true), value)
+    return value, Bounds(lower=lower, upper=upper, method="Poisson bootstrap, noise removed")

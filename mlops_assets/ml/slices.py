@@ -1,0 +1,87 @@
+"""Named segments of the rows: declared by a use case as data, and turned into integer codes for all slices at
+once.
+
+What is computed per segment belongs in ``evaluation.py``; finding weak segments nobody declared, in
+``discovery.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlops_assets.ml.errors import DeclarationError, EvaluationError
+
+MISSING = "(missing)"
+OVERALL = "overall"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A column, or a cross of columns, whose every value (or combination present) is a segment of its own."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.columns or self.name == OVERALL:
+            raise DeclarationError(
+                f"Slice '{self.name}' needs at least one column and a name other than '{OVERALL}'."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """To which segment of one slice each row belongs.
+
+    ``codes`` is int32 of shape (rows,), an index into ``segments``. A segment is the text that people read
+    and gates name: ``carrier=OO``, ``carrier=OO, origin=EWR``; a null value is ``carrier=(missing)``.
+    """
+
+    slice: str
+    codes: NDArray[np.int32]
+    segments: tuple[str, ...]
+
+
+def everything(rows: int) -> Membership:
+    """The one segment that holds all rows."""
+    return Membership(slice=OVERALL, codes=np.zeros(rows, dtype=np.int32), segments=(OVERALL,))
+
+
+def memberships(slices: Sequence[Slice], *, table: pa.Table) -> tuple[Membership, ...]:
+    """The membership of every row of ``table`` in each of ``slices``; segments are in order of their values.
+
+    Raises EvaluationError naming a column that is not there.
+    """
+    columns = {
+        name: _encoded(table, name=name) for name in dict.fromkeys(n for s in slices for n in s.columns)
+    }
+    return tuple(_cross(each, columns=columns) for each in slices)
+
+
+def _encoded(table: pa.Table, *, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    if name not in table.column_names:
+        raise EvaluationError(f"Unknown slice column '{name}'. Columns: {', '.join(table.column_names)}.")
+    encoded = pc.dictionary_encode(table[name], null_encoding="encode").combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # a column without rows
+        return np.zeros(0, dtype=np.int64), []
+    values = encoded.dictionary.to_pylist()
+    order = sorted(range(len(values)), key=lambda i: (values[i] is None, values[i]))
+    position = np.empty(len(values), dtype=np.int64)
+    position[order] = np.arange(len(values))
+    texts = [f"{name}={MISSING if values[i] is None else values[i]}" for i in order]
+    return position[encoded.indices.to_numpy(zero_copy_only=False)], texts
+
+
+def _cross(declared: Slice, *, columns: dict[str, tuple[NDArray[np.int64], list[str]]]) -> Membership:
+    codes, texts = columns[declared.columns[0]]
+    for name in declared.columns[1:]:
+        more, more_texts = columns[name]
+        present, codes = np.unique(codes * len(more_texts) + more, return_inverse=True)
+        texts = [f"{texts[p // len(more_texts)]}, {more_texts[p % len(more_texts)]}" for p in present]
+    return Membership(slice=declared.name, codes=codes.astype(np.int32), segments=tuple(texts))

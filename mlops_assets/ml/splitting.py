@@ -1,0 +1,117 @@
+"""Which rows a model learns from, which stop its training, and which judge it.
+
+A split is declared as data (``TimeSplit``) and applied by one function per kind; what comes out is always a
+``Split`` of row indices. Refusing a part that cannot be used (no rows, one class) belongs here; reading
+labels does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.ml.errors import DeclarationError, TrainingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSplit:
+    """The last ``test_days`` days are the test window, the ``validation_days`` before it stop training early.
+
+    ``gap_days`` is as long as outcomes take to arrive: that many days before validation and before test are
+    left out, because on the first day of a window those labels were not known yet.
+    """
+
+    test_days: int
+    validation_days: int
+    gap_days: int = 0
+
+    def __post_init__(self) -> None:
+        if self.test_days < 1 or self.validation_days < 1 or self.gap_days < 0:
+            raise DeclarationError(
+                f"A TimeSplit needs at least one test and one validation day and no negative gap, not {self}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of a split: ``rows`` are ascending indices into what was split; ``first`` and ``last`` its
+    days, if any.
+    """
+
+    name: str
+    rows: NDArray[np.int64]
+    positives: int
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Three parts that share no row. Rows in a gap are in none of them."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        return self.train, self.validation, self.test
+
+
+def split_by_time(
+    event_times: NDArray[np.datetime64], *, labels: NDArray[np.float64], split: TimeSplit
+) -> Split:
+    """Splits rows by the day of their event; the last day present is the last test day.
+
+    ``labels`` are 0 or 1, one per row. Raises TrainingError naming the part that has no rows or only one
+    class.
+    """
+    if len(event_times) == 0 or bool(np.isnat(event_times).any()):
+        raise TrainingError("Cannot split by time: there are no rows, or rows without an event time.")
+    days = event_times.astype("datetime64[D]").astype(np.int64)
+    after = int(days.max()) + 1
+    test_from = after - split.test_days
+    validation_until = test_from - split.gap_days
+    validation_from = validation_until - split.validation_days
+    train_until = validation_from - split.gap_days
+    return Split(
+        train=_part("train", labels, chosen=days < train_until, days=days),
+        validation=_part(
+            "validation", labels, chosen=(days >= validation_from) & (days < validation_until), days=days
+        ),
+        test=_part("test", labels, chosen=days >= test_from, days=days),
+    )
+
+
+def _part(
+    name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64]
+) -> Part:
+    rows = np.flatnonzero(chosen)
+    positives = count_positives(labels[rows], part=name)
+    within = days[rows]
+    return Part(name=name, rows=rows, positives=positives, first=_day(within.min()), last=_day(within.max()))
+
+
+def count_positives(labels: NDArray[np.float64], *, part: str) -> int:
+    """How many of ``labels`` are 1. Raises TrainingError when there are none, only one class, or other values
+    than 0 and 1.
+    """
+    if len(labels) == 0:
+        raise TrainingError(
+            f"The {part} part has no rows: land more data or shorten the windows of the split."
+        )
+    positives = int(np.count_nonzero(labels == 1))
+    if positives + int(np.count_nonzero(labels == 0)) != len(labels):
+        raise TrainingError(
+            f"The {part} part has labels other than 0 and 1: leave out rows without an outcome first."
+        )
+    if positives in (0, len(labels)):
+        raise TrainingError(f"The {part} part has only one class ({len(labels)} rows, {positives} positive).")
+    return positives
+
+
+def _day(number: np.int64) -> date:
+    return date.fromordinal(int(number) + date(1970, 1, 1).toordinal())
