@@ -1,7 +1,7 @@
-"""The verdicts on a batch of data: what must be true of a raw file and of a validated batch before it is published.
+"""The verdicts on a batch of data: what must be true of a raw file and of a validated batch to be published.
 
-Each audit judges what readers will read (staged files); ``validation.py`` uses the same verdicts on what it is about
-to write. A verdict that cannot be given is a failed one.
+Each audit judges what readers will read (staged files); ``validation.py`` uses the same verdicts on what it
+is about to write. A verdict that cannot be given is a failed one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ QUARANTINE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class StagedBatch:
-    """One validated batch as staged: its Parquet file, its quarantine if there is one, and the rows of its raw file."""
+    """One validated batch as staged: its Parquet file, its quarantine if any, and its raw file's rows."""
 
     valid: Path
     quarantined: Path | None
@@ -70,7 +70,7 @@ def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, .
 def audit_validated(
     staged: Mapping[str, StagedBatch], *, source: Source
 ) -> dict[str, tuple[CheckResult, ...]]:
-    """``validated_checks(source)`` on staged batches, read from their files: every rule is evaluated again."""
+    """``validated_checks(source)`` on staged files, as readers read them; every rule is evaluated again."""
     valid = {batch: pq.read_table(files.valid) for batch, files in staged.items()}
     faults = _faults_of_valid(valid, source=source)
     return {
@@ -95,7 +95,7 @@ def verdicts(
     quarantined: pa.Table,
     faults: Sequence[str],
 ) -> tuple[CheckResult, ...]:
-    """``validated_checks(source)`` from the rows that hold, the rows that don't, and the ``faults`` of the table."""
+    """``validated_checks(source)`` from the rows that hold, those that don't, and the table's faults."""
     bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
     others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
     given = {

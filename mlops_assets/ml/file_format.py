@@ -32,7 +32,8 @@ _CUT = "The file is cut: its last line has no line end. Land it again once it is
 class FileReport:
     """What the bytes of one file say: header, number of data rows, and what is wrong, one sentence each.
 
-    ``faults`` is empty for a whole file. ``quoted`` is true if any value is in quotes. ``rows`` is 0 unless whole.
+    ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``quoted`` is true if any value is in
+    quotes.
     """
 
     size: int
@@ -42,7 +43,7 @@ class FileReport:
     faults: tuple[str, ...] = ()
 
 
-class _Fault(Exception):
+class _FaultError(Exception):
     """Ends the inspection of a file; its text is the finding."""
 
 
@@ -57,13 +58,13 @@ def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
         header = _read_header(path, delimiter)
         count = _count_quoted_rows if quoted else _count_plain_rows
         rows = count(path, delimiter, len(header))
-    except _Fault as fault:
+    except _FaultError as fault:
         return FileReport(size=size, header=header, faults=(str(fault),))
     return FileReport(size=size, header=header, rows=rows, quoted=quoted)
 
 
 def header_faults(header: Sequence[str], *, expected: Sequence[str]) -> tuple[str, ...]:
-    """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, or in another order."""
+    """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, in another order."""
     if tuple(header) == tuple(expected):
         return ()
     faults = []
@@ -99,39 +100,41 @@ def _check_text(path: Path) -> bool:
         line += block.count(b"\n")
         returns += block.count(b"\r\n")
         if block.count(b"\r") != block.count(b"\r\n"):
-            raise _Fault(
+            raise _FaultError(
                 "The file has carriage returns inside its lines: write \\n or \\r\\n line ends throughout."
             )
         quoted = quoted or b'"' in block
     if not block.endswith(b"\n"):
-        raise _Fault(_CUT)
+        raise _FaultError(_CUT)
     if returns not in (0, line) and not quoted:
-        raise _Fault(f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
+        raise _FaultError(f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
     return quoted
 
 
 def _refuse_foreign(start: bytes) -> None:
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
-            raise _Fault(f"The file is {what}, not CSV text.")
+            raise _FaultError(f"The file is {what}, not CSV text.")
     if start.startswith(_BYTE_ORDER_MARK):
-        raise _Fault("The file starts with a byte-order mark: write it as UTF-8 without one.")
+        raise _FaultError("The file starts with a byte-order mark: write it as UTF-8 without one.")
 
 
 def _refuse_binary(block: bytes, *, first_line: int) -> None:
     """NUL bytes, bytes that are not UTF-8, and control characters are no text."""
     if (at := block.find(b"\0")) >= 0:
-        raise _Fault(
+        raise _FaultError(
             f"The file contains NUL bytes, the first in {_place(block, at, first_line)}: it is not text."
         )
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
         found = f"byte 0x{block[error.start]:02x} in {_place(block, error.start, first_line)}"
-        raise _Fault(f"The file is not UTF-8 text: {found} cannot be decoded.") from error
+        raise _FaultError(f"The file is not UTF-8 text: {found} cannot be decoded.") from error
     if len(block.translate(None, _CONTROL)) != len(block):
         at = next(index for index, byte in enumerate(block) if byte in _CONTROL)
-        raise _Fault(f"The file contains control characters, the first in {_place(block, at, first_line)}.")
+        raise _FaultError(
+            f"The file contains control characters, the first in {_place(block, at, first_line)}."
+        )
 
 
 def _place(block: bytes, at: int, first_line: int) -> str:
@@ -144,9 +147,9 @@ def _read_header(path: Path, delimiter: str) -> tuple[str, ...]:
         try:
             header = next(csv.reader(file, delimiter=delimiter, strict=True))
         except csv.Error as error:
-            raise _Fault(f"The header cannot be read: {error}.") from error
+            raise _FaultError(f"The header cannot be read: {error}.") from error
     if not header:
-        raise _Fault("The first line is blank: a header is expected.")
+        raise _FaultError("The first line is blank: a header is expected.")
     return tuple(header)
 
 
@@ -158,7 +161,7 @@ def _count_plain_rows(path: Path, delimiter: str, width: int) -> int:
         uneven = np.flatnonzero((counts != width - 1) | blank)
         if uneven.size:
             found = "no value" if blank[uneven[0]] else f"{counts[uneven[0]] + 1} values"
-            raise _Fault(_uneven(lines + int(uneven[0]) + 1, found, width))
+            raise _FaultError(_uneven(lines + int(uneven[0]) + 1, found, width))
         lines += counts.size
     return lines - 1
 
@@ -186,12 +189,14 @@ def _count_quoted_rows(path: Path, delimiter: str, width: int) -> int:
             for values in reader:
                 rows += 1
                 if len(values) != width:
-                    raise _Fault(_uneven(reader.line_num, f"{len(values)} values", width))
+                    raise _FaultError(_uneven(reader.line_num, f"{len(values)} values", width))
         except csv.Error as error:
             hint = "a quote is never closed" if "unexpected end" in str(error) else str(error)
-            raise _Fault(f"The quotes do not match up near line {reader.line_num}: {hint}.") from error
+            raise _FaultError(f"The quotes do not match up near line {reader.line_num}: {hint}.") from error
     return rows - 1
 
 
 def _uneven(line: int, found: str, width: int) -> str:
-    return f"Line {line} has {found}, the header has {width} columns: the file is cut, or a delimiter is in a value."
+    return (
+        f"Line {line} has {found}, the header has {width} columns: it is cut, or a delimiter is in a value."
+    )

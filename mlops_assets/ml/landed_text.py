@@ -1,7 +1,7 @@
-"""Turns landed files, known to be whole, into one typed table: nothing is guessed, every value that is not of its
-declared type is reported.
+"""Turns landed files, known to be whole, into typed tables.
 
-Text in, types out; rules and verdicts are elsewhere.
+Nothing is guessed or rounded: a value that is not written as its declared type is reported. Rules and
+verdicts are elsewhere.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
         f"{_cast(f'CASE WHEN c{number} IN ({nulls}) THEN NULL ELSE c{number} END', column.type)} AS c{number}"
         for number, column in enumerate(schema.columns)
     )
-    typed = connection.from_arrow(landed).query("landed", f"SELECT {values} FROM landed").to_arrow_table()
+    typed = connection.from_arrow(landed).project(values).to_arrow_table()
     return typed.rename_columns(list(schema.names)).cast(_declared(schema))
 
 
 def untyped_rows(text: pa.Table, *, typed: pa.Table, source: Source) -> dict[str, NDArray[np.int64]]:
-    """For each column with any: the rows whose text stands for a value but not for one of the declared type."""
+    """By column, the rows whose text stands for a value, but not for one of the declared type."""
     nulls = pa.array(source.null_values, pa.string())
     found = {}
     for name in source.columns.names:
@@ -83,7 +83,7 @@ def _declared(schema: Schema) -> pa.Schema:
 
 
 def _cast(value: str, arrow: pa.DataType) -> str:
-    """DuckDB expression that is null unless ``value`` is written as the type: never rounded, never guessed."""
+    """DuckDB expression that is null unless ``value`` is written as the type."""
     if pa.types.is_string(arrow):
         return value
     if pa.types.is_integer(arrow):

@@ -1,7 +1,7 @@
 """Which rows break which rule of a pandera model, for a whole frame at once.
 
-The rules themselves are pandera's (built-in and a use case's own); this module evaluates them and says which rows
-fail. It knows no files, batches or shares: what follows from a breach is decided in ``validation.py``.
+The rules are pandera's (built-in and a use case's own); this module evaluates them and says which rows fail.
+It knows no files, batches or shares: what follows from a breach is decided in ``validation.py``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TableCheck = tuple[pandera.Check, str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Breach:
-    """One rule and the rows (positions in the frame) that break it; no ``columns`` for a rule across the whole row."""
+    """One rule and the rows (positions in the frame) that break it; a rule across rows has no columns."""
 
     columns: tuple[str, ...]
     rule: str
@@ -41,7 +41,7 @@ class Breach:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """The table as pandera's rules see it: nullable pandas types, missing floats as NaN; positions as index."""
+    """The table as pandera's rules see it: nullable pandas types, missing floats NaN, positions as index."""
     return table.to_pandas(types_mapper=_NULLABLE.get, date_as_object=True)
 
 
@@ -54,7 +54,7 @@ class Findings:
 
 
 def evaluate_rules(frame: pd.DataFrame, *, schema: Schema) -> Findings:
-    """Evaluate nullability and every check of ``schema`` on all rows; unique keys are in ``repeated_rows``."""
+    """Evaluate nullability and every check on all rows; for unique keys see ``repeated_rows``."""
     breaches, table_checks = [*_missing(frame, schema)], []
     for check, column in _checks(schema):
         failing = _evaluate(check, frame if column is None else frame[column], schema=schema)
@@ -70,7 +70,7 @@ def evaluate_rules(frame: pd.DataFrame, *, schema: Schema) -> Findings:
 
 
 def repeated_rows(frame: pd.DataFrame, *, key: Sequence[str], within: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows whose ``key`` appeared before in the same group of ``within`` (one number per row); the first one stays."""
+    """Rows whose ``key`` appeared before within the same group (``within`` numbers each row's group)."""
     keyed = frame[list(key)].assign(__within=within)
     return np.flatnonzero(keyed.duplicated(keep="first").to_numpy())
 
@@ -112,7 +112,7 @@ def _evaluate(
         output = check(data).check_output
     except Exception as error:
         raise ValidationError(
-            f"Rule '{_rule(check)}' of model {schema.name} raised {type(error).__name__}: {error}. Mend the rule."
+            f"Rule '{_rule(check)}' of {schema.name} raised {type(error).__name__}: {error}. Mend the rule."
         ) from error
     if isinstance(output, pd.DataFrame):
         output = output.all(axis=1)
@@ -120,7 +120,8 @@ def _evaluate(
         return bool(output)
     unknown_passes = bool(check.ignore_na)
     holds = output.astype("boolean").fillna(unknown_passes).to_numpy(dtype=bool)
-    return output.index.to_numpy()[~holds].astype(np.int64)
+    failing: NDArray[np.int64] = output.index.to_numpy(dtype=np.int64)[~holds]
+    return failing
 
 
 def _rule(check: pandera.Check) -> str:

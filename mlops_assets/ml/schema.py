@@ -6,7 +6,7 @@ What values must fulfil is said by the use case's models; how the rules are eval
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """A pandera model read once: its columns in order, its unique keys and pandera's own schema with the checks."""
+    """A pandera model read once: columns in order, unique keys, and pandera's own schema with the checks."""
 
     name: str
     columns: tuple[Column, ...]
@@ -69,7 +69,7 @@ class Schema:
         return pa.schema([*fields, pa.field(SOURCE_ROW, pa.int64())])
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_schema(model: Model) -> Schema:
     """Read ``model``; raise DeclarationError for what cannot be honoured row by row on files."""
     rules = model.to_schema()
@@ -107,8 +107,8 @@ def _column(model: str, name: str, declared: pandera.Column) -> Column:
     arrow = _arrow_type(declared.dtype)
     if arrow is None:
         raise DeclarationError(
-            f"Column '{name}' of model {model} has the type {declared.dtype}, which has no place in the lake. "
-            "Use int, float, str, bool, datetime.date, datetime.datetime, or pandas' Int16, Int32, Int64, boolean."
+            f"Column '{name}' of model {model} has the type {declared.dtype}, unknown here. "
+            "Use int, float, str, bool, date, datetime, or pandas' Int16, Int32, Int64, Boolean."
         )
     return Column(name=name, type=arrow, nullable=declared.nullable, description=declared.description or "")
 

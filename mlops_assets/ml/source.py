@@ -33,10 +33,10 @@ class Cadence(StrEnum):
 class Source:
     """One kind of landed file.
 
-    ``schema`` is a pandera model; its column order is the file's header. ``null_values`` are the texts that stand for
-    a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or time column, or the
-    three whole-number columns year, month and day. More than ``max_quarantined_share`` of a batch's rows breaking
-    row-level rules refuses the batch.
+    ``schema`` is a pandera model; its column order is the file's header. ``null_values`` are the texts that
+    stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
+    time column, or the three whole-number columns year, month and day. A batch is refused if more than
+    ``max_quarantined_share`` of its rows break a row-level rule.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Source:
             )
         if not 0 <= self.max_quarantined_share < 1:
             raise DeclarationError(
-                f"Source '{self.name}': max_quarantined_share is {self.max_quarantined_share}, must be in [0, 1)."
+                f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
             )
         self._check_batch_day()
 
@@ -73,7 +73,7 @@ class Source:
         unknown = [name for name in self.batch_day if name not in types]
         if unknown:
             raise DeclarationError(
-                f"Source '{self.name}': batch_day names unknown columns {unknown}. Columns: {', '.join(types)}."
+                f"Source '{self.name}': unknown columns {unknown} in batch_day. Columns: {', '.join(types)}."
             )
         found = [types[name] for name in self.batch_day]
         one_day = len(found) == 1 and (pa.types.is_date(found[0]) or pa.types.is_timestamp(found[0]))

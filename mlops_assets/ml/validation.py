@@ -1,7 +1,7 @@
 """Validates landed batches: every row is published typed, or quarantined with the reasons why; none is lost.
 
-Many batches are judged at once (one pass over all rows) and split again. Reading text is in ``landed_text.py``, the
-rules in ``row_rules.py``, the verdicts in ``data_audits.py``.
+Many batches are judged at once (one pass over all rows) and split again. Reading text is in
+``landed_text.py``, the rules in ``row_rules.py``, the verdicts in ``data_audits.py``.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from mlops_assets.ml.source import Source
 class BatchReport:
     """What became of one batch.
 
-    ``valid`` has the schema's columns in their types and ``source_row``; ``quarantined`` has a row for each breach
-    (``QUARANTINE_SCHEMA``). ``checks`` are ``validated_checks(source)``. A batch whose file cannot be read has no
-    rows at all and checks that say why.
+    ``valid`` has the schema's columns in their types and ``source_row``; ``quarantined`` has a row for each
+    breach (``QUARANTINE_SCHEMA``). ``checks`` are ``validated_checks(source)``. A batch whose file cannot be
+    read has no rows at all and checks that say why.
     """
 
     batch: str
@@ -49,7 +49,7 @@ class BatchReport:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """The rows of all readable batches, one under the other; batch ``i`` has rows ``starts[i]`` to ``starts[i+1]``."""
+    """The rows of all readable batches, one under the other; those of batch i begin at ``starts[i]``."""
 
     batches: tuple[str, ...]
     starts: NDArray[np.int64]

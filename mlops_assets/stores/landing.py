@@ -1,7 +1,8 @@
 """The landing zone: ``<root>/<use case>/<source>/<batch>.csv``, where outside systems drop files.
 
-Says which files are there and whole, which are refused and why, and lands files the way a careful source would.
-What is inside a file is judged later (``ml/data_audits.py``); nothing here follows a link or leaves its folder.
+Says which files are there and whole, which are refused and why, and lands files the way a careful source
+would. What is inside a file is judged later (``ml/data_audits.py``); nothing here follows a link or leaves
+its folder.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ SUFFIX = ".csv"
 UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp", "~")
 
 Seen = tuple[int, int, str, float]
-"""What is remembered of a file between two looks: size, mtime in ns, SHA-256, and when it was first seen like that."""
+"""What is remembered of a file between two looks: size, mtime in ns, SHA-256, since when it is so."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LandedFile:
-    """One whole file of a known source: what a run may be started for. ``sha256`` tells a new content from an old."""
+    """One file of a known source that has settled; ``sha256`` tells a new content from an old one."""
 
     use_case: str
     source: str
@@ -39,7 +40,7 @@ class LandedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedFile:
-    """A file that is not taken, and the reason in one sentence. ``may_become_ready`` is true while it is written."""
+    """A file that is not taken, and why, in one sentence; ``may_become_ready`` while it is still written."""
 
     path: Path
     reason: str
@@ -48,7 +49,7 @@ class RefusedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """One look at the landing zone. ``cursor`` is plain JSON: hand it to the next look, which then reads no file twice."""
+    """One look at the landing zone. ``cursor`` (plain JSON) saves the next look from reading a file again."""
 
     files: tuple[LandedFile, ...]
     refused: tuple[RefusedFile, ...]
@@ -62,13 +63,13 @@ class LandingZone:
     root: Path
 
     def path(self, use_case: str, *, source: Source, batch: str) -> Path:
-        """Where a batch of a source is dropped; a name that is none of the source's batches is a LandingError."""
+        """Where a batch is dropped; a name that is none of the source's batches is a LandingError."""
         if fault := source.batch_fault(batch):
             raise LandingError(f"Batch '{batch}' of {use_case}/{source.name} {fault}.")
         return self._folder(use_case) / source.name / f"{batch}{SUFFIX}"
 
     def land(self, content: bytes | Path, *, use_case: str, source: Source, batch: str) -> bool:
-        """Drop a file as a whole: written beside its place, flushed to disk, renamed. False if it was there already."""
+        """Drop a file whole: written beside its place, flushed, renamed. False if it is there already."""
         target = self.path(use_case, source=source, batch=batch)
         _refuse_links(self.root, target)
         data = content.read_bytes() if isinstance(content, Path) else content
@@ -86,6 +87,28 @@ class LandingZone:
             unfinished.unlink(missing_ok=True)
         return True
 
+    def find(self, use_case: str, *, source: Source, batch: str) -> LandedFile:
+        """The landed file of one batch as it is now; a LandingError if there is none of its own."""
+        path = self.path(use_case, source=source, batch=batch)
+        _refuse_links(self.root, path)
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            raise LandingError(
+                f"{path} has not landed: batch '{batch}' of {use_case}/{source.name} has no file."
+            ) from None
+        if reason := _kind_fault(path, status):
+            raise LandingError(f"{path}: {reason}")
+        return LandedFile(
+            use_case=use_case,
+            source=source.name,
+            batch=batch,
+            path=path,
+            size=status.st_size,
+            sha256=hashlib.sha256(_read(path)).hexdigest(),
+            modified_at=status.st_mtime,
+        )
+
     def scan(
         self,
         use_case: str,
@@ -97,8 +120,9 @@ class LandingZone:
     ) -> Scan:
         """Look at every file of ``use_case``.
 
-        A file is ready once it has not changed for ``settle_seconds`` before ``now`` (seconds since the epoch), by its
-        own modification time or by having looked the same at an earlier look. Order: source, then batch.
+        A file is ready once it has not changed for ``settle_seconds`` before ``now`` (seconds since the
+        epoch), by its own modification time or by having looked the same at an earlier look. Order: source,
+        then batch.
         """
         look = _Look(before=cursor or {}, now=now, settle=settle_seconds)
         folder = self._folder(use_case)
@@ -124,7 +148,7 @@ class LandingZone:
 
 
 def read_landed(file: LandedFile) -> bytes:
-    """The content that was seen; a LandingError if the file is gone, has become a link, or is another content now."""
+    """The content that was seen; a LandingError if the file is gone, a link, or different by now."""
     try:
         data = _read(file.path)
     except OSError as error:

@@ -34,8 +34,8 @@ def land_seed(
 ) -> LandedSeed:
     """Land days ``first`` to ``last`` (both included) of the daily sources, and the static ones as a whole.
 
-    ``zone`` is the landing zone's root, ``seed`` the folder with the seed files, ``sources`` the names to land (all
-    if ``None``).
+    ``zone`` is the landing zone's root, ``seed`` the folder with the seed files, ``sources`` the names to
+    land (all if ``None``).
     """
     landing = LandingZone(zone)
     chosen = [source for source in SOURCES if sources is None or source.name in sources]

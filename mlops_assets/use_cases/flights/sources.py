@@ -1,4 +1,4 @@
-"""How the sources of flights arrive: which are daily, what ties a row to its day, how much of a batch may be wrong."""
+"""How the sources of flights arrive: which are daily, what ties a row to its day, how much may be wrong."""
 
 from __future__ import annotations
 
