@@ -1,4 +1,4 @@
-"""The application: which operation answers which route. What an operation does is in the `…_routes` modules."""
+"""Which operation answers which route. What an operation does is in the `…_routes` modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's one access key: made at first use, kept readable by its owner only, asked for by HTTP Basic."""
+"""The server's one access key: made at first use, readable by its owner only, asked for by HTTP Basic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Credentials:
 
 
 def load_or_create(root: Path) -> Credentials:
-    """The key of the store at `root`. Of several processes that make one at once, one wins and all read that."""
+    """The key of the store at `root`. Of processes that make one at once, one wins and all read that."""
     path = root / FILE_NAME
     if not path.exists():
         fresh = Credentials(

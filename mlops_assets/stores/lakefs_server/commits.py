@@ -94,7 +94,7 @@ def with_prefix(db: sqlite3.Connection, repository: int, prefix: str) -> list[st
 
 
 def log(db: sqlite3.Connection, repository: int, head: str, *, first_parent: bool) -> Iterator[Commit]:
-    """The head and its ancestors, every commit before its parents; newest first where that leaves a choice."""
+    """The head and its ancestors, every commit before its parents, newest first where there is a choice."""
     waiting: list[tuple[int, int, str]] = []
     seen: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""The SQLite file: schema, connections and transactions. What the rows mean is for the modules that use them."""
+"""The SQLite file: schema, connections, transactions. What rows mean is for the modules that use them."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def error_response(error: ApiError) -> Response:
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """The answer to what went wrong below: a full disk and a busy store are said clearly, the rest is a 500."""
+    """The answer to what went wrong below: a full disk and a busy store are said, the rest is a 500."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, OSError) and error.errno in _NO_SPACE:

@@ -33,7 +33,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The outcome of a merge: the commit at the head of the destination, and how many paths it changed how."""
+    """A merge done: the new head of the destination, and how many paths it changed how."""
 
     reference: str
     summary: dict[str, int]
@@ -49,7 +49,7 @@ def commit(
     allow_empty: bool,
     before_moving: Callable[[list[str]], None],
 ) -> Commit:
-    """Commits what is staged. `before_moving` gets the blobs that the new version is the first to refer to."""
+    """Commits what is staged. `before_moving` gets the blobs that the new version refers to first."""
     head = commits.get(db, repository.id, branch.commit_id)
     tree, changed = staging.committed_tree(db, nodes, tree=head.tree, branch=branch)
     if not changed and not allow_empty:

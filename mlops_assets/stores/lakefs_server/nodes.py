@@ -1,4 +1,4 @@
-"""Tree nodes in SQLite: compressed JSON rows under the sha256 of their text, with a small cache of read ones."""
+"""Tree nodes in SQLite: compressed JSON under the sha256 of its text, with a small cache of read ones."""
 
 from __future__ import annotations
 

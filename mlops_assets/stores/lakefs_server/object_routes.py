@@ -291,17 +291,21 @@ async def _content(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     form = await request.form(max_files=1, max_fields=8)
     file = form.get("content")
     if not isinstance(file, UploadFile):
+        await form.close()
         raise bad_request("multipart upload: expected one file named 'content'")
     return file.content_type or DEFAULT_CONTENT_TYPE, _parts(file)
 
 
 async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
-    while chunk := await file.read(CHUNK):
-        yield chunk
+    try:
+        while chunk := await file.read(CHUNK):
+            yield chunk
+    finally:
+        await file.close()
 
 
 def _metadata_of(headers: Headers) -> dict[str, str]:
-    """User metadata arrives in headers, whose names are case-insensitive: keys are lower case, as in lakeFS."""
+    """User metadata comes in headers, whose names ignore case: keys are lower case, as in lakeFS."""
     return {
         name.removeprefix(METADATA_HEADER): value
         for name, value in headers.items()

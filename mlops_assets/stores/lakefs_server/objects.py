@@ -30,7 +30,7 @@ ADDRESS_SCHEME = "local://"
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What was stored: the name of its file (sha256), its size, and its md5, which clients see as checksum."""
+    """What was stored: the name of its file (sha256), its size, and its md5, the checksum clients see."""
 
     blob: str
     size: int
@@ -173,7 +173,7 @@ class Objects:
             yield from (Path(entry.path) for entry in os.scandir(folder))
 
     def publish(self, source: Path, stored: Stored, *, descriptor: int) -> None:
-        """Gives a synced and checked file its final name. One that was there before was the same, or damaged."""
+        """Gives a synced and checked file its final name. One there before was the same, or damaged."""
         os.fchmod(descriptor, 0o444)
         source.replace(self.path(stored.blob))
 

@@ -43,7 +43,7 @@ class EmbeddedLakeFS:
 
     @classmethod
     def start(cls, root: Path, *, host: str = "127.0.0.1", port: int = 0) -> EmbeddedLakeFS:
-        """Returns when the server answers. Port 0 takes any free one; any number of servers may share a root."""
+        """Returns when the server answers. Port 0 takes any free one; many servers may share a root."""
         listener = _listen(host, port)
         store, executor = Store(root), ThreadPoolExecutor(WORKERS, thread_name_prefix="embedded-lakefs")
         running = cls(server=_server(store, executor), listener=listener, store=store, executor=executor)

@@ -42,7 +42,7 @@ class Store:
 
     @contextmanager
     def staging(self) -> Iterator[Transaction]:
-        """Writes that no version refers to yet: safe against a killed process, not by themselves a power cut."""
+        """Writes no version refers to yet: safe against a killed process, not by themselves a power cut."""
         with self._database.write(durable=False) as db:
             yield Transaction(db=db, nodes=SqliteNodes(db, self._cache))
 

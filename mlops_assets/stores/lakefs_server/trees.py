@@ -197,7 +197,7 @@ def diff(
 
 
 class _Cursor:
-    """A position in a tree that can stand on a whole subtree, so that equal subtrees are passed over unread."""
+    """A position in a tree that can be a whole subtree, so that equal subtrees are passed over unread."""
 
     def __init__(self, nodes: NodeStore, root: str, start: str) -> None:
         self._nodes = nodes
