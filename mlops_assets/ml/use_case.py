@@ -7,24 +7,25 @@ Each part is declared with the type that stands beside its mathematics (a ``Sour
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml.errors import DeclarationError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mlops_assets.ml.features import AsOfView, Feature
+    from mlops_assets.ml.features import AsOfView, Feature, Relation
     from mlops_assets.ml.gates import Gate
     from mlops_assets.ml.history import HistoryView
     from mlops_assets.ml.monitoring import MonitoringPlan
     from mlops_assets.ml.slices import Slice
     from mlops_assets.ml.source import Source
     from mlops_assets.ml.splitting import TimeSplit
+    from mlops_assets.ml.thresholds import ThresholdRule
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -54,13 +55,32 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeedData:
+    """The committed data that a demo plays back, as the outside world would send it.
+
+    ``land(zone, *, first, last, sources)`` lands the batches from ``first`` to ``last`` of the named sources (all of
+    them for ``None``) below ``zone``. ``requests(batch)`` are the requests of one batch in the order of their events,
+    each as the service takes it. A demo trains on ``first`` to ``last`` and then serves ``served``; before serving,
+    the sources of ``ahead`` land for that batch, because they arrive ahead of the outcomes.
+    """
+
+    land: Callable[..., object]
+    requests: Callable[[str], Sequence[Mapping[str, Any]]]
+    first: str
+    last: str
+    served: str
+    ahead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class UseCase:
     """One prediction problem.
 
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
     label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
-    ``request`` is what a caller of the service must send for one row. ``land_seed`` plays the source system: it
-    lands the committed seed data, ``land_seed(zone, seed=…, first=…, last=…)``.
+    ``relations`` are named steps of SQL that several views read. ``request`` is what a caller of the service must
+    send for one row; ``positive_word`` says what a positive prediction means. ``seed`` plays the outside world
+    with the committed seed data.
     """
 
     name: str
@@ -78,7 +98,9 @@ class UseCase:
     slices: tuple[Slice, ...]
     gates: tuple[Gate, ...]
     monitoring: MonitoringPlan
-    land_seed: Callable[..., object]
+    threshold: ThresholdRule
+    seed: SeedData
+    relations: tuple[Relation, ...] = ()
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
     positive_word: str = "positive"

@@ -46,6 +46,10 @@ class RefusedFile:
     reason: str
     may_become_ready: bool = False
 
+    def __str__(self) -> str:
+        """Path and reason, printable whatever bytes the name is made of."""
+        return f"{self.path}: {self.reason}".encode("utf-8", "backslashreplace").decode("utf-8")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
@@ -121,8 +125,8 @@ class LandingZone:
         """Look at every file of ``use_case``.
 
         A file is ready once it has not changed for ``settle_seconds`` before ``now`` (seconds since the
-        epoch), by its own modification time or by having looked the same at an earlier look. Order: source,
-        then batch.
+        epoch), by its own modification time or by having looked the same at an earlier look; one that
+        changed since the previous look waits for the next. Order: source, then batch.
         """
         look = _Look(before=cursor or {}, now=now, settle=settle_seconds)
         folder = self._folder(use_case)
@@ -204,8 +208,9 @@ class _Look:
         """What the file is now, if it has settled; remembered for the next look either way."""
         size, mtime, sha256, since = self.before.get(key, (-1, -1, "", self.now))
         unchanged = (size, mtime) == (status.st_size, status.st_mtime_ns)
+        changed = key in self.before and not unchanged
         since = float(since) if unchanged else self.now
-        settled = min(since, status.st_mtime) <= self.now - self.settle
+        settled = not changed and min(since, status.st_mtime) <= self.now - self.settle
         digest = str(sha256) if unchanged else ""
         if settled and not digest:
             digest = hashlib.sha256(_read(path)).hexdigest()

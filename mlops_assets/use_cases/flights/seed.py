@@ -1,4 +1,5 @@
-"""Plays the source systems of flights: lands the committed seed data day by day, as they would have.
+"""Plays the outside world of flights with the committed seed data: the source systems that land it day by day, and
+the callers that ask about a day's flights.
 
 Values are written exactly as in the seed. A file that is there with the same content is left alone.
 """
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,7 +20,10 @@ from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.stores.landing import LandingZone
 from mlops_assets.use_cases.flights.sources import SOURCES
 
-SPLIT_BY_DAY = Path(__file__).parent / "sql" / "seed_by_day.sql"
+SQL = Path(__file__).parent / "sql"
+SEED = Path(__file__).resolve().parents[3] / "data" / "seed" / "flights"
+SPLIT_BY_DAY = SQL / "seed_by_day.sql"
+REQUESTS = SQL / "seed_requests.sql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,7 @@ class LandedSeed:
 
 
 def land_seed(
-    zone: Path, *, seed: Path, first: date, last: date, sources: Collection[str] | None = None
+    zone: Path, *, seed: Path = SEED, first: date, last: date, sources: Collection[str] | None = None
 ) -> LandedSeed:
     """Land days ``first`` to ``last`` (both included) of the daily sources, and the static ones as a whole.
 
@@ -61,3 +66,12 @@ def _contents(source: Source, *, seed: Path, first: date, last: date) -> Iterato
         days = connection.execute(SPLIT_BY_DAY.read_text(encoding="utf-8"), values).fetchall()
     for day, lines in days:
         yield day, f"{header}\n{lines}\n".encode()
+
+
+def seed_requests(day: str, *, seed: Path = SEED) -> list[dict[str, Any]]:
+    """What a caller would ask about each flight scheduled for ``day``, in order of departure."""
+    with duckdb.connect() as connection:
+        values = {"seed": str(seed / "flights.parquet"), "day": day}
+        rows = connection.sql(REQUESTS.read_text(encoding="utf-8"), params=values).to_arrow_table()
+    requests: list[dict[str, Any]] = rows.to_pylist()
+    return requests

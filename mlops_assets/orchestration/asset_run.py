@@ -1,0 +1,146 @@
+"""How every asset of the platform is declared and published, once for all of them.
+
+``platform_asset`` gives an asset its key, group, owner, kinds, checks and code version; ``AssetRun.publish`` is stage →
+audit → publish as Dagster sees it: the check results and the materialisation, or the check results and a failure.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.checks import Check, check_results, check_specs
+from mlops_assets.orchestration.partitions import batches_of
+from mlops_assets.stores.code import git_state, use_case_code_version
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.publishing import Audit, Publication, Write, WriteRefused
+
+Events = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
+
+
+def asset_key(use_case: UseCase, name: str) -> dg.AssetKey:
+    """``flights/history``: assets live under their use case."""
+    return dg.AssetKey([use_case.name, name])
+
+
+def platform_asset(
+    use_case: UseCase,
+    *,
+    name: str,
+    deps: Sequence[str | dg.AssetDep] = (),
+    kinds: set[str],
+    checks: Sequence[Check] = (),
+    partitions_def: dg.PartitionsDefinition | None = None,
+    description: str | None = None,
+    group: str | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """``dg.asset`` with the house's conventions; ``deps`` are names of this use case's assets."""
+    key = asset_key(use_case, name)
+    return dg.asset(
+        key=key,
+        deps=[dep if isinstance(dep, dg.AssetDep) else asset_key(use_case, dep) for dep in deps],
+        kinds=kinds,
+        owners=[use_case.owner],
+        group_name=group or use_case.name,
+        description=description,
+        code_version=use_case_code_version(use_case.name),
+        partitions_def=partitions_def,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions_def else None,
+        check_specs=check_specs(checks, asset=key, partitions_def=partitions_def),
+        tags=dict(use_case.tags),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetRun:
+    """One execution of one asset. ``batches`` are what it is to make."""
+
+    context: dg.AssetExecutionContext
+    use_case: UseCase
+    lake: Lake
+    batches: tuple[str, ...]
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def begin(cls, context: dg.AssetExecutionContext, *, use_case: UseCase, lake: Lake) -> "AssetRun":
+        """Starts the clock and reads which batches are asked for."""
+        return cls(context=context, use_case=use_case, lake=lake, batches=batches_of(context))
+
+    def publish(
+        self,
+        *,
+        files: Mapping[str, Any],
+        audit: Audit,
+        deletes: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        verdicts: Sequence[CheckResult] = (),
+        message: str = "",
+    ) -> Events:
+        """Stages, audits and publishes; yields what Dagster records of it.
+
+        ``verdicts`` are judgements about what was made rather than about the write, such as the gates on a model:
+        they are recorded as checks and stop what comes after, but the asset itself is published.
+        """
+        try:
+            publication = self.lake.publish(self.write(message), files=files, deletes=deletes, audit=audit)
+        except WriteRefused as refusal:
+            yield from check_results(self.context, audits=refusal.audits)
+            raise dg.Failure(
+                description=str(refusal), metadata={"lakefs_branch": refusal.branch, "lakefs_commit": refusal.commit}
+            ) from refusal
+        self.log(publication)
+        yield dg.MaterializeResult(
+            metadata={**(metadata or {}), **self._lineage(publication), "seconds": self.seconds},
+            check_results=list(check_results(self.context, audits=[*publication.audits, *verdicts])),
+        )
+
+    def record(self, *, audits: Sequence[CheckResult], metadata: Mapping[str, Any]) -> Events:
+        """What was made outside the lake, with its verdicts: recorded if none blocks, failed otherwise."""
+        failed = [audit for audit in audits if audit.blocks]
+        if failed:
+            yield from check_results(self.context, audits=audits)
+            raise dg.Failure(" ".join(reason for audit in failed for reason in audit.reasons))
+        yield dg.MaterializeResult(
+            metadata={**metadata, "git_commit": git_state().commit, "seconds": self.seconds},
+            check_results=list(check_results(self.context, audits=audits)),
+        )
+
+    def write(self, message: str = "") -> Write:
+        """Who writes, for the lake's commit metadata."""
+        return Write(
+            use_case=self.use_case.name,
+            asset=self.context.asset_key.path[-1],
+            partitions=self.batches if self.context.has_partition_key_range else (),
+            run_id=self.context.run_id,
+            code_version=use_case_code_version(self.use_case.name),
+            git_commit=git_state().commit,
+            message=message,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the asset began."""
+        return round(time.monotonic() - self.started, 3)
+
+    def log(self, publication: Publication) -> None:
+        """One structured line per write."""
+        said = "published" if publication.changed else "nothing changed in"
+        self.context.log.info(
+            f"{said} {self.use_case.name}/{self.context.asset_key.path[-1]} "
+            f"batches={len(self.batches)} files={publication.files} bytes={publication.bytes} "
+            f"commit={publication.commit[:12]} attempts={publication.attempts}"
+        )
+
+    def _lineage(self, publication: Publication) -> dict[str, Any]:
+        return {
+            "lakefs_commit": publication.commit,
+            "lakefs_branch": self.lake.target,
+            "git_commit": git_state().commit,
+            "changed": publication.changed,
+            "files_written": publication.files,
+            "files_unchanged": publication.unchanged,
+        }

@@ -1,0 +1,1 @@
+"""One module per asset. A body reads like a sentence: read, one pure call, publish with its metadata."""

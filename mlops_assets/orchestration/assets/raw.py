@@ -1,0 +1,54 @@
+"""``raw_<source>``: the landed files as they came, byte for byte, in the lake."""
+
+import dagster as dg
+
+from mlops_assets.ml.data_audits import RAW_CHECKS, audit_raw
+from mlops_assets.ml.paths import raw_path
+from mlops_assets.ml.source import Source
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.partitions import source_partitions
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.stores.landing import read_landed
+
+DESCRIPTIONS = {
+    "file_is_whole": "The file is complete CSV text: UTF-8, no junk, no cut or uneven line.",
+    "has_expected_header": "The header names exactly the columns of the schema, in their order.",
+    "has_rows": "There is at least one row below the header.",
+}
+
+
+def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
+    """The asset that takes one source's landed files into the lake."""
+
+    @platform_asset(
+        use_case,
+        name=f"raw_{source.name}",
+        kinds={"lakefs", "csv"},
+        checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in RAW_CHECKS],
+        partitions_def=source_partitions(use_case, source=source),
+        description=(
+            f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is not a whole CSV with "
+            "the expected header is refused: it stays in the landing zone and on its lakeFS branch."
+        ),
+    )
+    def raw(context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource) -> Events:
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        landed = {batch: data.landing.find(use_case.name, source=source, batch=batch) for batch in run.batches}
+        paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in landed}
+        yield from run.publish(
+            files={paths[batch]: read_landed(file) for batch, file in landed.items()},
+            audit=lambda staged: [
+                verdict
+                for batch, path in paths.items()
+                for verdict in audit_raw(staged.local(path), source=source, batch=batch)
+            ],
+            metadata={
+                "landed_bytes": sum(file.size for file in landed.values()),
+                "landed_files": len(landed),
+                "landed_from": str(next(iter(landed.values())).path.parent),
+            },
+        )
+
+    return raw

@@ -1,0 +1,162 @@
+"""``training_view``: history and side data joined point-in-time to labelled examples; the model's matrix."""
+
+import json
+from collections.abc import Sequence
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+from dagster_duckdb import DuckDBResource
+from duckdb import DuckDBPyConnection
+from pydantic import Field
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.paths import training_view_path
+from mlops_assets.ml.source import Cadence
+from mlops_assets.ml.training_view import labelled_examples, training_view
+from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.metadata import table_metadata
+from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.source_tables import Wanted, create_history_view, create_source_views
+from mlops_assets.stores.tables import parquet_bytes, read_parquet
+
+OUTCOMES = (
+    Check(name="has_both_outcomes", description="There are examples of both outcomes to learn from."),
+    Check(name="one_row_per_example", description="Every example is there once."),
+)
+LEAKAGE = (
+    Check(
+        name="nothing_known_later_is_used",
+        description="The features of one day, computed again with every later batch deleted, are identical to the bit.",
+    ),
+)
+
+
+class TrainingViewConfig(dg.Config):
+    """Which batches a training view is made of."""
+
+    through: str | None = Field(default=None, description="The last batch to use; all there are by default.")
+
+
+def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
+    """The asset that makes the model's matrix."""
+
+    @platform_asset(
+        use_case,
+        name="training_view",
+        deps=[*(f"validated_{source.name}" for source in use_case.sources), *(["history"] if use_case.history else [])],
+        kinds={"lakefs", "duckdb", "parquet"},
+        checks=OUTCOMES + LEAKAGE * isinstance(use_case.batches, DailyBatches),
+        description=(
+            f"Every example with a known outcome ({use_case.title.lower()}), with {len(use_case.features)} features as they "
+            "were known at the moment of prediction, read from one lakeFS commit."
+        ),
+    )
+    def view(
+        context: dg.AssetExecutionContext,
+        config: TrainingViewConfig,
+        lake: LakeResource,
+        duckdb: DuckDBResource,
+    ) -> Events:
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        head = run.lake.at()
+        with duckdb.get_connection() as connection:
+            table, batches = compute_view(connection, head, use_case=use_case, wanted=_up_to(config.through))
+        manifest = {"first": batches[0], "last": batches[-1], "batches": len(batches), "rows": table.num_rows}
+        yield from run.publish(
+            files={
+                training_view_path(use_case.name): parquet_bytes(table),
+                training_view_path(use_case.name, name="manifest.json"): json.dumps(manifest, indent=1).encode(),
+            },
+            audit=lambda staged: _audit(staged, head, use_case=use_case, duckdb=duckdb),
+            metadata={**table_metadata(table), **manifest, "read_at_lakefs_commit": head.commit},
+        )
+
+    return view
+
+
+def compute_view(
+    connection: DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The training view over the wanted batches at one commit, labelled rows only, and the batches it was made of."""
+    found = create_source_views(connection, snapshot, use_case=use_case, wanted=wanted)
+    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+    batches = tuple(sorted({batch for name in arriving for batch in found[name]}))
+    create_history_view(connection, snapshot, use_case=use_case, wanted=wanted)
+    examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
+    table = training_view(
+        connection,
+        examples.filter(pc.is_valid(examples.column("label"))),
+        history=use_case.history,
+        asof=use_case.asof,
+        features_sql=use_case.features_sql,
+        features=use_case.features,
+        slices=slice_columns(use_case),
+    )
+    return table, batches
+
+
+def slice_columns(use_case: UseCase) -> Sequence[str]:
+    """The columns that the declared slices read, each once."""
+    return tuple(dict.fromkeys(column for declared in use_case.slices for column in declared.columns))
+
+
+def _up_to(through: str | None) -> Wanted:
+    return lambda batch: through is None or batch <= through
+
+
+def _audit(
+    staged: Snapshot, read_from: Snapshot, *, use_case: UseCase, duckdb: DuckDBResource
+) -> tuple[CheckResult, ...]:
+    table = read_parquet(staged.local(training_view_path(use_case.name)))
+    positives = pc.sum(table.column("label")).as_py() or 0
+    repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
+    return (
+        CheckResult(
+            name="has_both_outcomes",
+            passed=0 < positives < table.num_rows,
+            figures={"rows": table.num_rows, "positives": int(positives)},
+            reasons=() if 0 < positives < table.num_rows else (f"{positives} of {table.num_rows} rows are positive.",),
+        ),
+        CheckResult(
+            name="one_row_per_example",
+            passed=not repeated,
+            figures={"repeated": repeated},
+            reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
+        ),
+        *_leakage(table, read_from, use_case=use_case, duckdb=duckdb),
+    )
+
+
+def _leakage(
+    table: pa.Table, snapshot: Snapshot, *, use_case: UseCase, duckdb: DuckDBResource
+) -> tuple[CheckResult, ...]:
+    if not isinstance(use_case.batches, DailyBatches):
+        return ()
+    with duckdb.get_connection() as connection:
+        return (_moved_by_the_future(connection, table, snapshot, use_case=use_case),)
+
+
+def _moved_by_the_future(
+    connection: DuckDBPyConnection, table: pa.Table, snapshot: Snapshot, *, use_case: UseCase
+) -> CheckResult:
+    """The middle day of the view once more, from a lake in which no later batch was ever landed."""
+    days = sorted(pc.unique(_days(table)).to_pylist())
+    day = days[len(days) // 2]
+    kept = table.filter(pc.equal(_days(table), day))
+    again, _ = compute_view(connection, snapshot, use_case=use_case, wanted=_up_to(day))
+    again = again.filter(pc.equal(_days(again), day))
+    moved = [name for name in kept.column_names if not kept[name].combine_chunks().equals(again[name].combine_chunks())]
+    return CheckResult(
+        name="nothing_known_later_is_used",
+        passed=not moved,
+        figures={"day": day, "rows": kept.num_rows, "columns": kept.num_columns},
+        reasons=(f"On {day} these columns depend on later data: {', '.join(moved)}.",) if moved else (),
+    )
+
+
+def _days(table: pa.Table) -> pa.ChunkedArray:
+    return pc.strftime(table.column("event_time"), "%Y-%m-%d")

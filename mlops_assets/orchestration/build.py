@@ -1,0 +1,62 @@
+"""From use cases to Dagster definitions: the one place where everything is put together."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.assets.bento import build_bento
+from mlops_assets.orchestration.assets.champion import build_champion
+from mlops_assets.orchestration.assets.evaluation import build_evaluation
+from mlops_assets.orchestration.assets.history import build_history
+from mlops_assets.orchestration.assets.model import build_model
+from mlops_assets.orchestration.assets.monitoring import build_monitoring
+from mlops_assets.orchestration.assets.online_store import build_online_store
+from mlops_assets.orchestration.assets.prediction_log import build_prediction_log
+from mlops_assets.orchestration.assets.predictions import build_predictions
+from mlops_assets.orchestration.assets.raw import build_raw
+from mlops_assets.orchestration.assets.training_view import build_training_view
+from mlops_assets.orchestration.assets.validated import build_validated
+from mlops_assets.orchestration.jobs import build_jobs
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.sensors import build_sensors
+
+
+def build_definitions(
+    use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """Everything Dagster shows and runs. ``resources`` replaces some of the standard ones, in tests for example."""
+    return dg.Definitions(
+        assets=[asset for use_case in use_cases for asset in build_assets(use_case)],
+        jobs=[job for use_case in use_cases for job in build_jobs(use_case)],
+        sensors=[sensor for use_case in use_cases for sensor in build_sensors(use_case)],
+        resources={**standard_resources(), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def build_assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The assets of one use case, in the order in which data flows through them."""
+    per_source = [build(use_case, source) for source in use_case.sources for build in (build_raw, build_validated)]
+    history = [build_history(use_case)] if use_case.history else []
+    once = [
+        build(use_case)
+        for build in (
+            build_online_store,
+            build_training_view,
+            build_model,
+            build_evaluation,
+            build_champion,
+            build_bento,
+            build_predictions,
+            build_prediction_log,
+            build_monitoring,
+        )
+    ]
+    return [*per_source, *history, *once]
+
+
+def standard_resources() -> dict[str, object]:
+    """The resources as the environment configures them."""
+    return {"lake": LakeResource(), "data": DataResource(), "duckdb": DuckDBResource(database=":memory:")}

@@ -1,0 +1,47 @@
+"""What an asset tells of itself in the UI: column schema, preview, row counts, seconds."""
+
+import dagster as dg
+import pyarrow as pa
+
+PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 12
+
+
+def table_metadata(table: pa.Table) -> dict[str, object]:
+    """Row count, column schema and the first rows of a table."""
+    return {
+        "dagster/row_count": table.num_rows,
+        "dagster/column_schema": column_schema(table.schema),
+        "preview": preview(table),
+    }
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """Names, types and nullability as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name, type=str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable)
+            )
+            for field in schema
+        ]
+    )
+
+
+def preview(table: pa.Table) -> dg.MarkdownMetadataValue:
+    """The first rows as a Markdown table; wide tables are cut, and say so."""
+    names = table.column_names[:PREVIEW_COLUMNS]
+    head = table.select(names).slice(0, PREVIEW_ROWS).to_pylist()
+    lines = [_row(names), _row(["---"] * len(names)), *(_row([_cell(row[name]) for name in names]) for row in head)]
+    cut = len(table.column_names) - len(names)
+    note = [f"\n… and {cut} more columns"] if cut else []
+    return dg.MetadataValue.md("\n".join(lines + note))
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

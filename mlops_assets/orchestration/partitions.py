@@ -1,0 +1,30 @@
+"""Batches of a use case as Dagster partitions: days, or names that are added as they land."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from mlops_assets.ml.paths import WHOLE
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.ml.use_case import DailyBatches, UseCase
+
+
+def batch_partitions(use_case: UseCase) -> dg.PartitionsDefinition:
+    """The partitions of everything that arrives in batches."""
+    if isinstance(use_case.batches, DailyBatches):
+        last = use_case.batches.last
+        return dg.DailyPartitionsDefinition(
+            start_date=use_case.batches.first.isoformat(),
+            end_date=(last + timedelta(days=1)).isoformat() if last else None,
+        )
+    return dg.DynamicPartitionsDefinition(name=f"{use_case.name}__batches")
+
+
+def source_partitions(use_case: UseCase, *, source: Source) -> dg.PartitionsDefinition | None:
+    """The partitions of one source; ``None`` for a static one, which is replaced as a whole."""
+    return None if source.cadence is Cadence.STATIC else batch_partitions(use_case)
+
+
+def batches_of(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+    """The batches that this run is to make: its partition keys, or the one batch of an unpartitioned asset."""
+    return tuple(context.partition_keys) if context.has_partition_key_range else (WHOLE,)

@@ -1,0 +1,67 @@
+"""The Dagster resources: the lake, and the folder that holds what is not in the lake. Nothing connects before it is used."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.landing import LandingZone
+from mlops_assets.stores.online import OnlineStore
+from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.settings import LakeSettings, data_directory
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The lakeFS repository that every asset reads and publishes to: embedded by default, a real server by setting."""
+
+    branch: str | None = Field(
+        default=None, description="The target branch; by default MLOPS_LAKE_BRANCH, else 'main'."
+    )
+
+    def connect(self) -> Lake:
+        """The lake as the environment says; one connection per process."""
+        settings = LakeSettings.from_environment()
+        return _connected(settings if self.branch is None else replace(settings, branch=self.branch))
+
+
+class DataResource(dg.ConfigurableResource):
+    """The folder of this deployment: landing zone, online store, prediction log and BentoML's store."""
+
+    directory: str | None = Field(
+        default=None, description="Its path; by default MLOPS_DATA_DIR, else 'data' of the checkout."
+    )
+
+    @property
+    def root(self) -> Path:
+        """The folder, whether it exists or not."""
+        return Path(self.directory) if self.directory else data_directory()
+
+    @property
+    def landing(self) -> LandingZone:
+        """Where outside systems drop files."""
+        return LandingZone(self.root / "landing")
+
+    @contextmanager
+    def online_store(self, use_case: UseCase) -> Iterator[OnlineStore]:
+        """The online store of a use case, open while the context lasts."""
+        store = OnlineStore(SqliteBackend(self.root / "online" / f"{use_case.name}.sqlite"))
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def prediction_log(self, use_case: UseCase) -> PredictionLog:
+        """What the service remembers of its answers."""
+        return PredictionLog(self.root / "prediction_log" / f"{use_case.name}.sqlite")
+
+
+@cache
+def _connected(settings: LakeSettings) -> Lake:
+    return Lake.connect(settings)

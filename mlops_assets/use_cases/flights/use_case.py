@@ -1,0 +1,87 @@
+"""The declaration of flights: its parts put together, with the recipe, slices, gates and what is watched."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from mlops_assets.ml.gates import MetricBound, NotWorseThanChampion, SliceBound
+from mlops_assets.ml.monitoring import MonitoringPlan
+from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.splitting import TimeSplit
+from mlops_assets.ml.thresholds import PositiveShare
+from mlops_assets.ml.use_case import DailyBatches, Recipe, SeedData, UseCase
+from mlops_assets.use_cases.flights.features import (
+    ASOF,
+    EXAMPLES_SQL,
+    FEATURES,
+    FEATURES_SQL,
+    HISTORY,
+    RELATIONS,
+)
+from mlops_assets.use_cases.flights.request import FlightRequest
+from mlops_assets.use_cases.flights.seed import land_seed, seed_requests
+from mlops_assets.use_cases.flights.sources import SOURCES
+
+
+def _land(zone: Path, *, first: str, last: str, sources: tuple[str, ...] | None = None) -> object:
+    return land_seed(zone, first=date.fromisoformat(first), last=date.fromisoformat(last), sources=sources)
+
+
+USE_CASE = UseCase(
+    name="flights",
+    title="Will this flight arrive more than 15 minutes late?",
+    description=(
+        "Every flight out of New York's three airports, scored at its scheduled departure from what was known by then: "
+        "the past of its airline, airports, route and aircraft, the weather of the hour before, and its schedule."
+    ),
+    owner="team:flight-operations",
+    batches=DailyBatches(first=date(2013, 1, 1), last=date(2013, 12, 31)),
+    sources=SOURCES,
+    relations=RELATIONS,
+    examples_sql=EXAMPLES_SQL,
+    features_sql=FEATURES_SQL,
+    features=FEATURES,
+    history=HISTORY,
+    asof=ASOF,
+    request=FlightRequest,
+    positive_word="late",
+    # 28 days of test give every hour of the week four times; a flight's outcome is known within two days
+    split=TimeSplit(test_days=28, validation_days=14, gap_days=2),
+    recipe=Recipe(
+        hyperparameters={
+            "eta": 0.1,
+            "max_depth": 6,
+            "min_child_weight": 20,
+            "subsample": 0.8,
+            "colsample_bytree": 0.5,
+            "max_cat_to_onehot": 4,
+        },
+        rounds=400,
+        early_stopping_rounds=30,
+    ),
+    threshold=PositiveShare(),
+    slices=(
+        Slice(name="carrier", columns=("carrier",)),
+        Slice(name="origin", columns=("origin",)),
+        Slice(name="hour_of_day", columns=("hour_of_day",)),
+        Slice(name="carrier_origin", columns=("carrier", "origin")),
+    ),
+    gates=(
+        MetricBound(metric="roc_auc_score", at_least=0.65),
+        MetricBound(metric="brier_loss", at_most=0.20),
+        MetricBound(metric="expected_calibration_error", at_most=0.12),
+        SliceBound(slice="carrier", metric="roc_auc_score", min_rows=300, at_least=0.55, few_rows="skip"),
+        SliceBound(slice="origin", metric="roc_auc_score", min_rows=300, at_least=0.60),
+        NotWorseThanChampion(metric="log_loss", margin=0.005),
+    ),
+    monitoring=MonitoringPlan(slices=("carrier", "origin")),
+    seed=SeedData(
+        land=_land,
+        requests=seed_requests,
+        first="2013-01-01",
+        last="2013-06-30",
+        served="2013-07-01",
+        ahead=("weather",),
+    ),
+)
