@@ -1,0 +1,233 @@
+"""History views: the past of an entity as mergeable daily aggregates, and what features are made of them.
+
+Here belong the declarations, the aggregation of one or many batches, and its long table: one row per batch,
+view, entity and day on which something became KNOWN, with integer measures. Adding these rows up over a
+window is in ``ml/roll_up.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlops_assets.ml.errors import FeatureError
+from mlops_assets.ml.features import KEY_SEPARATOR, Feature, Relation, compute, compute_relations, quoted
+
+if TYPE_CHECKING:
+    from mlops_assets.ml.roll_up import Window
+
+Merge = Literal["sum", "min", "max"]
+IDENTITY = ("batch", "view", "entity", "known_on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryFeature:
+    """One figure over a window of an entity's past. ``windows`` (days) overrides those of the view.
+
+    ``merge`` is how the measures that it reads (fields ``of``, ``per``, ``squares``) add up over rows and
+    days.
+    """
+
+    merge: ClassVar[Merge] = "sum"
+    name: str
+    description: str
+    windows: tuple[int, ...] = ()
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The figure for every row of ``window``; NaN where nothing is known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count(HistoryFeature):
+    """The sum of a measure that counts."""
+
+    of: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's sum of ``of``."""
+        return window.total(self.of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean(HistoryFeature):
+    """``of`` divided by ``per``, both summed over the window; with a 0/1 measure this is a rate."""
+
+    of: str
+    per: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """One division of two exact sums, hence independent of the order of arrival."""
+        return window.total(self.of) / _positive(window.total(self.per))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation(HistoryFeature):
+    """Standard deviation (of the population) from the sums of values and squares and the count."""
+
+    of: str
+    squares: str
+    per: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """sqrt(E[x²] - E[x]²), never below 0."""
+        count = _positive(window.total(self.per))
+        mean = window.total(self.of) / count
+        return np.sqrt(np.maximum(window.total(self.squares) / count - mean * mean, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recency(HistoryFeature):
+    """Days from the last day on which the entity was seen to the day of prediction (1 = yesterday)."""
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """At least 1, at most the window's length."""
+        return window.days_since_last()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowest(HistoryFeature):
+    """The smallest daily value of a measure that is a minimum."""
+
+    of: str
+    merge: ClassVar[Merge] = "min"
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's minimum of ``of``."""
+        return window.extreme(self.of, self.merge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highest(HistoryFeature):
+    """The largest daily value of a measure that is a maximum."""
+
+    of: str
+    merge: ClassVar[Merge] = "max"
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's maximum of ``of``."""
+        return window.extreme(self.of, self.merge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryView:
+    """The past of one kind of entity.
+
+    ``sql`` reads the validated sources (each with a column ``batch``) and declared relations, and yields
+    ``batch``, the ``keys``, ``known_on`` (DATE, the day on which the outcome became known) and integer
+    measures (BIGINT).
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    sql: Path
+    windows: tuple[int, ...]
+    features: tuple[HistoryFeature, ...]
+
+    def columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
+        """Name, feature and window (days) of every column that this view gives, e.g.
+        ``carrier__late_rate_28d``.
+        """
+        for feature in self.features:
+            for window in feature.windows or self.windows:
+                yield f"{self.name}__{feature.name}_{window}d", feature, window
+
+    @property
+    def longest(self) -> int:
+        """The longest window, in days."""
+        return max(window for _, _, window in self.columns())
+
+
+def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Feature, ...]:
+    """Every column of ``views`` declared as a numeric feature of the model."""
+    return tuple(
+        Feature(
+            name=name,
+            kind="numeric",
+            owner=owner,
+            description=(
+                f"{feature.description}, per {' and '.join(view.keys)}, over the {window} days before."
+            ),
+        )
+        for view in views
+        for name, feature, window in view.columns()
+    )
+
+
+def daily_aggregates(
+    connection: duckdb.DuckDBPyConnection, *, views: Sequence[HistoryView], relations: Sequence[Relation] = ()
+) -> pa.Table:
+    """The long history of whatever batches the connection's sources hold, sorted by batch, view, entity and
+    day.
+
+    The sources stand in ``connection`` under their names, each row with its ``batch``: one call serves one
+    day or 181. Columns: batch, view, entity (keys joined by ``|``), known_on, then the measures of all views
+    (NULL where a view lacks one). Rows with a NULL key belong to no entity and are left out.
+    """
+    compute_relations(connection, relations)
+    parts = [_aggregate(connection, view) for view in sorted(views, key=lambda view: view.name)]
+    table = pa.concat_tables(parts, promote_options="default")
+    return table.sort_by([(name, "ascending") for name in IDENTITY])
+
+
+def split_by_batch(table: pa.Table, *, batches: Sequence[str]) -> Mapping[str, pa.Table]:
+    """One table per batch, without the column ``batch``: what the batch's own file holds. A batch may be
+    empty.
+    """
+    return {
+        batch: table.filter(pc.equal(table.column("batch"), batch)).drop_columns(["batch"]).combine_chunks()
+        for batch in batches
+    }
+
+
+def _aggregate(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> pa.Table:
+    name = f"history_{view.name}"
+    compute(connection, name, sql=view.sql)
+    _check_columns(connection, view, name)
+    keys = [f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys]
+    entity = f" || '{KEY_SEPARATOR}' || ".join(keys)
+    aside = ", ".join(quoted(column) for column in ("batch", *view.keys, "known_on"))
+    table = connection.sql(
+        "SELECT CAST(batch AS VARCHAR) AS batch, $view AS view, "
+        f" {entity} AS entity, known_on, "
+        f"* EXCLUDE ({aside}) FROM {quoted(name)} WHERE {entity} IS NOT NULL",
+        params={"view": view.name},
+    ).to_arrow_table()
+    _refuse_separator(table, view)
+    return table
+
+
+def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView, name: str) -> None:
+    relation = connection.sql(f"FROM {quoted(name)}")
+    types = dict(zip(relation.columns, (str(kind) for kind in relation.types), strict=True))
+    for needed in ("batch", *view.keys, "known_on"):
+        if needed not in types:
+            raise FeatureError(f"'{view.sql.name}' must yield '{needed}'. It yields: {', '.join(types)}.")
+    if types["known_on"] != "DATE":
+        raise FeatureError(f"'{view.sql.name}' yields known_on as {types['known_on']}; it must be a DATE.")
+    for column, kind in types.items():
+        if column not in ("batch", *view.keys, "known_on") and kind != "BIGINT":
+            raise FeatureError(
+                f"'{view.sql.name}' yields measure '{column}' as {kind}. Measures are BIGINT, so that sums "
+                "do not depend on the order of arrival: cast it, scaled if need be."
+            )
+
+
+def _refuse_separator(table: pa.Table, view: HistoryView) -> None:
+    parts = pc.count_substring(table.column("entity"), KEY_SEPARATOR)
+    if table.num_rows and pc.max(parts).as_py() >= len(view.keys):
+        raise FeatureError(
+            f"A key of view '{view.name}' contains '{KEY_SEPARATOR}', which joins keys: clean it first."
+        )
+
+
+def _positive(count: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(count > 0, count, np.nan)

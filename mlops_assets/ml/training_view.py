@@ -1,0 +1,226 @@
+"""The point-in-time join: what was known of every entity at the moment of prediction, and the matrix made of
+it.
+
+Here belong the steps that training, batch scoring and serving share. ``attach`` is the offline way to history
+and as-of columns (the online store is the other); ``request_features`` is the one SQL step of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_assets.ml.errors import FeatureError
+from mlops_assets.ml.features import (
+    AsOfView,
+    Feature,
+    Relation,
+    compute,
+    compute_relations,
+    entity_column,
+    microseconds,
+    quoted,
+    run_sql,
+)
+from mlops_assets.ml.history import HistoryView
+from mlops_assets.ml.roll_up import EPOCH, read_totals, roll_up, to_days
+
+HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
+
+
+def labelled_examples(
+    connection: duckdb.DuckDBPyConnection, *, examples_sql: Path, relations: Sequence[Relation] = ()
+) -> pa.Table:
+    """The rows of ``examples.sql``, ordered by (event_time, id). An id twice is a ``FeatureError``."""
+    compute_relations(connection, relations)
+    table = run_sql(connection, examples_sql).sort_by([("event_time", "ascending"), ("id", "ascending")])
+    ids = table.column("id")
+    if pc.count_distinct(ids).as_py() != table.num_rows:
+        counts = pc.value_counts(ids)
+        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+        raise FeatureError(
+            f"'{examples_sql.name}' yields {len(twice)} ids more than once, such as '{twice[0]}'."
+        )
+    return table
+
+
+def attach(
+    connection: duckdb.DuckDBPyConnection,
+    examples: pa.Table,
+    *,
+    history: Sequence[HistoryView] = (),
+    asof: Sequence[AsOfView] = (),
+    as_of: date | None = None,
+) -> pa.Table:
+    """``examples`` (any rows with ``event_time`` and the key columns) with every history and as-of column, in
+    order.
+
+    ``connection`` holds the relation ``history`` (the per-batch files together) and the sources that the as-
+    of views read. History counts what was known before the day of ``event_time``, or before ``as_of`` when
+    that is given (what an online store of that day knows).
+    """
+    columns = attach_history(connection, examples, views=history, as_of=as_of)
+    for view in asof:
+        columns |= attach_asof(connection, examples, view=view)
+    for name, values in columns.items():
+        examples = examples.append_column(name, values)
+    return examples
+
+
+def attach_history(
+    connection: duckdb.DuckDBPyConnection,
+    examples: pa.Table,
+    *,
+    views: Sequence[HistoryView],
+    as_of: date | None = None,
+) -> dict[str, pa.Array]:
+    """One float64 array per history column, aligned with ``examples``; NULL where nothing is known."""
+    if not views or not examples.num_rows:
+        return {
+            name: pa.nulls(examples.num_rows, pa.float64()) for view in views for name, _, _ in view.columns()
+        }
+    days = to_days(examples.column("event_time"))
+    if as_of is not None:
+        days = np.full_like(days, (as_of - EPOCH).days)
+    columns: dict[str, pa.Array] = {}
+    for view in views:
+        totals = read_totals(connection, view=view)
+        rolled = roll_up(totals, view=view, entities=entity_column(examples, view.keys), days=days)
+        columns |= {name: pa.array(values, from_pandas=True) for name, values in rolled.items()}
+    return columns
+
+
+def attach_asof(
+    connection: duckdb.DuckDBPyConnection, examples: pa.Table, *, view: AsOfView
+) -> dict[str, pa.ChunkedArray]:
+    """The columns of one as-of view, aligned with ``examples``: the latest row that could be known, if young
+    enough.
+    """
+    name = f"asof_{view.name}"
+    compute(connection, name, sql=view.sql)
+    refuse_repeats(connection, view, relation=name)
+    asked = examples.select(list(dict.fromkeys(("event_time", *view.keys))))
+    connection.register("asked", asked.append_column("row", pa.array(range(asked.num_rows), pa.int64())))
+    try:
+        found = connection.sql(_asof_query(connection, view, name)).to_arrow_table()
+    finally:
+        connection.unregister("asked")
+    return dict(zip(found.column_names, found.columns, strict=True))
+
+
+def request_features(
+    connection: duckdb.DuckDBPyConnection,
+    attached: pa.Table,
+    *,
+    features_sql: Path,
+    features: Sequence[Feature],
+) -> pa.Table:
+    """The model's columns for every row of ``attached``, in order: ``id``, then ``features`` as declared.
+
+    ``features.sql`` reads the one relation ``examples`` and yields ``id`` and the features that it computes,
+    one row per example. A declared feature that it does not yield is taken from ``attached`` as it stands.
+    Label and outcome columns are not there to be read.
+    """
+    hidden = [name for name in HIDDEN if name in attached.column_names]
+    rows = attached.drop_columns(hidden)
+    ordinal = pa.array(range(rows.num_rows), pa.int64())
+    connection.register("examples", rows.set_column(rows.column_names.index("id"), "id", ordinal))
+    try:
+        computed = run_sql(connection, features_sql)
+    finally:
+        connection.unregister("examples")
+    computed = _one_row_each(computed, expected=ordinal, sql=features_sql)
+    columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    columns |= dict(zip(computed.column_names, computed.columns, strict=True))
+    chosen = {feature.name: _chosen(feature, columns, sql=features_sql) for feature in features}
+    return pa.table({"id": rows.column("id"), **chosen})
+
+
+def training_view(
+    connection: duckdb.DuckDBPyConnection,
+    examples: pa.Table,
+    *,
+    history: Sequence[HistoryView],
+    asof: Sequence[AsOfView],
+    features_sql: Path,
+    features: Sequence[Feature],
+    slices: Sequence[str] = (),
+) -> pa.Table:
+    """id, event_time, outcome_known_at and label of every example, its features, and the slice columns beside
+    them.
+    """
+    attached = attach(connection, examples, history=history, asof=asof)
+    matrix = request_features(connection, attached, features_sql=features_sql, features=features)
+    kept: Mapping[str, pa.ChunkedArray] = {
+        name: attached.column(name) for name in ("id", "event_time", "outcome_known_at", "label")
+    }
+    beside = {name: attached.column(name) for name in slices if name not in matrix.column_names}
+    return pa.table({**kept, **beside, **{name: matrix.column(name) for name in matrix.column_names[1:]}})
+
+
+def refuse_repeats(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> None:
+    """Two rows for one key (and time) would make the join a matter of luck: that is a ``FeatureError``."""
+    grain = [quoted(column) for column in (*view.keys, *([view.time_column] if view.time_column else []))]
+    found = connection.sql(
+        f"SELECT {', '.join(grain)} FROM {quoted(relation)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
+    ).fetchall()
+    if found:
+        raise FeatureError(
+            f"'{view.sql.name}' yields more than one row for {found[0]}: make it one per key and time."
+        )
+
+
+def value_columns(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> list[str]:
+    """The columns of an as-of view that are neither key nor time."""
+    columns = connection.sql(f"FROM {quoted(relation)}").columns
+    return [column for column in columns if column not in (*view.keys, view.time_column)]
+
+
+def _asof_query(connection: duckdb.DuckDBPyConnection, view: AsOfView, relation: str) -> str:
+    values = value_columns(connection, view, relation=relation)
+    keys = " AND ".join(f"asked.{quoted(key)} = side.{quoted(key)}" for key in view.keys)
+    if view.time_column is None:
+        chosen = ", ".join(f"side.{quoted(name)} AS {quoted(view.column(name))}" for name in values)
+        return f"SELECT {chosen} FROM asked LEFT JOIN {quoted(relation)} AS side ON {keys} ORDER BY asked.row"
+    time = f"side.{quoted(view.time_column)}"
+    usable = f"asked.event_time - to_microseconds({microseconds(view.delay)})"
+    young = (
+        f"{time} >= asked.event_time - to_microseconds({microseconds(view.max_age)})"
+        if view.max_age
+        else "true"
+    )
+    chosen = ", ".join(
+        f"CASE WHEN {young} THEN side.{quoted(name)} END AS {quoted(view.column(name))}" for name in values
+    )
+    return (
+        f"SELECT {chosen} FROM asked ASOF LEFT JOIN {quoted(relation)} AS side "
+        f"ON {keys} AND {usable} >= {time} ORDER BY asked.row"
+    )
+
+
+def _one_row_each(computed: pa.Table, *, expected: pa.Array, sql: Path) -> pa.Table:
+    if "id" not in computed.column_names:
+        raise FeatureError(f"'{sql.name}' must yield 'id'. It yields: {', '.join(computed.column_names)}.")
+    if not computed.column("id").combine_chunks().equals(expected):
+        computed = computed.sort_by("id")
+    if not computed.column("id").combine_chunks().equals(expected):
+        raise FeatureError(
+            f"'{sql.name}' must yield one row per example: it yields {computed.num_rows} for {len(expected)}."
+        )
+    return computed
+
+
+def _chosen(feature: Feature, columns: Mapping[str, pa.ChunkedArray], *, sql: Path) -> pa.ChunkedArray:
+    column = columns.get(feature.name)
+    if column is None:
+        raise FeatureError(
+            f"Feature '{feature.name}' is declared, but '{sql.name}' does not yield it and examples have no such "
+            f"column. There are: {', '.join(columns)}."
+        )
+    return column if feature.unknown is None else pc.fill_null(column, feature.unknown)

@@ -1,0 +1,3 @@
+-- One row per aircraft on record.
+SELECT tailnum, year, seats, engines
+FROM planes
