@@ -67,7 +67,10 @@ def memberships(slices: Sequence[Slice], *, table: pa.Table) -> tuple[Membership
 def _encoded(table: pa.Table, *, name: str) -> tuple[NDArray[np.int64], list[str]]:
     if name not in table.column_names:
         raise EvaluationError(f"Unknown slice column '{name}'. Columns: {', '.join(table.column_names)}.")
-    encoded = pc.dictionary_encode(table[name], null_encoding="encode").combine_chunks()
+    column = table[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    encoded = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):  # a column without rows
         return np.zeros(0, dtype=np.int64), []
     values = encoded.dictionary.to_pylist()
