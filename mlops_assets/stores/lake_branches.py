@@ -16,10 +16,9 @@ from lakefs.exceptions import ConflictException, NotFoundException
 
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake_connection import Connection, plain_errors
-from mlops_assets.stores.publishing import STAGE_PREFIX
+from mlops_assets.stores.write import AUDIT_KEY, FAILED, PASSED, STAGE_NAME, STAGE_PREFIX
 
 PIN_PREFIX = "pin-"
-_STAGE = re.compile(rf"{STAGE_PREFIX}.*-(?P<made>[0-9a-f]{{8}})[0-9a-f]{{4}}")
 
 
 class BranchKind(StrEnum):
@@ -145,7 +144,7 @@ def _describe(connection: Connection, name: str, *, target: str) -> BranchInfo |
     except NotFoundException:
         return None
     updated = datetime.fromtimestamp(head.creation_date, tz=UTC)
-    made = _STAGE.fullmatch(name)
+    made = STAGE_NAME.fullmatch(name)
     if made:
         updated = max(updated, datetime.fromtimestamp(int(made["made"], 16), tz=UTC))
     metadata = head.metadata or {}
@@ -165,5 +164,5 @@ def _kind(name: str, *, target: str, metadata: Mapping[str, str]) -> BranchKind:
         return BranchKind.PIN
     if not name.startswith(STAGE_PREFIX):
         return BranchKind.ENVIRONMENT
-    verdicts = {"failed": BranchKind.AUDIT_FAILED, "passed": BranchKind.UNPUBLISHED}
-    return verdicts.get(metadata.get("audit", ""), BranchKind.UNFINISHED)
+    verdicts = {FAILED: BranchKind.AUDIT_FAILED, PASSED: BranchKind.UNPUBLISHED}
+    return verdicts.get(metadata.get(AUDIT_KEY, ""), BranchKind.UNFINISHED)

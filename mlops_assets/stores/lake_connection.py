@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 
 import lakefs
 import urllib3
 from lakefs.exceptions import (
-    BadRequestException,
     LakeFSException,
     NoAuthenticationFound,
     NotAuthorizedException,
@@ -39,6 +40,11 @@ class Connection:
     client: lakefs.Client
     repository: lakefs.Repository
     embedded: bool
+
+    @cached_property
+    def pre_sign(self) -> bool:
+        """Whether bytes go straight to the object store instead of through lakeFS."""
+        return not self.embedded and bool(self.client.storage_config.pre_sign_support)
 
 
 def connect(settings: LakeSettings) -> Connection:
@@ -93,9 +99,9 @@ def reason_of(error: ServerException) -> str:
     return f"lakeFS answers {error.status_code}: {message or error.reason}"
 
 
-def nothing_changed(error: BadRequestException) -> bool:
+def nothing_changed(error: ServerException) -> bool:
     """Whether lakeFS refused a commit or merge because it would change nothing."""
-    return "no changes" in reason_of(error).lower()
+    return error.status_code == HTTPStatus.BAD_REQUEST and "no changes" in reason_of(error).lower()
 
 
 def _client(settings: LakeSettings) -> lakefs.Client:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from lakefs.exceptions import BadRequestException, ConflictException
+from lakefs.exceptions import ConflictException, ServerException
 
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake_connection import Connection, nothing_changed, plain_errors, reason_of
@@ -41,15 +41,21 @@ class Change:
 
 
 def log(
-    connection: Connection, ref: str, *, path: str | None = None, limit: int = 100
+    connection: Connection,
+    ref: str,
+    *,
+    path: str | None = None,
+    limit: int = 100,
+    first_parent: bool = False,
 ) -> tuple[CommitInfo, ...]:
     """The newest ``limit`` commits of ``ref``, newest first; only those that touched ``path`` if it is given.
 
-    ``path`` names a file, or everything below a folder when it ends in '/'.
+    ``path`` names a file, or everything below a folder when it ends in '/'. ``first_parent`` leaves out what
+    came in by merges, and shows the merges.
     """
-    narrowed: dict[str, Any] = {}
+    narrowed: dict[str, Any] = {"first_parent": True} if first_parent else {}
     if path is not None:
-        narrowed = {"prefixes": [path]} if path.endswith("/") else {"objects": [path]}
+        narrowed |= {"prefixes": [path]} if path.endswith("/") else {"objects": [path]}
     with plain_errors(f"reading the log of '{ref}'"):
         commits = connection.repository.ref(ref).log(amount=min(limit, 1000), **narrowed)
         return tuple(_commit_info(commit) for commit in islice(commits, limit))
@@ -80,10 +86,6 @@ def merge(
             merged: str = connection.repository.ref(source).merge_into(
                 into, message=message, metadata=dict(metadata)
             )
-        except BadRequestException as error:
-            if nothing_changed(error):
-                return None
-            raise
         except ConflictException as error:
             ours = {change.path for change in diff(connection, base=source, other=into)}
             both = sorted(ours & {change.path for change in diff(connection, base=into, other=source)})
@@ -92,6 +94,10 @@ def merge(
                 f"'{source}' and '{into}' both changed {named or 'the same files'}: nothing was merged "
                 f"({reason_of(error)}). Bring '{into}' into '{source}' first, or rebuild those files there."
             ) from error
+        except ServerException as error:
+            if nothing_changed(error):
+                return None
+            raise
     return merged
 
 

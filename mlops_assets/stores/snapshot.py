@@ -28,14 +28,13 @@ SHA256 = "sha256"
 class ObjectInfo:
     """One stored file: its path in the lake, size in bytes, and the checksum its bytes must have.
 
-    ``checksum`` is the SHA-256 this platform writes beside every object, or lakeFS's own (MD5 or an ETag) for
-    objects that others wrote. ``address`` is where lakeFS keeps the bytes.
+    ``checksum`` names the bytes: their SHA-256 in the embedded store and for what this platform uploads
+    elsewhere, else lakeFS's own (an MD5 or an ETag). ``address`` is where lakeFS keeps them.
     """
 
     path: str
     size: int
     checksum: str
-    etag: str
     address: str
     modified: int
 
@@ -64,7 +63,7 @@ class Snapshot:
         if prefix not in self._listed:
             with plain_errors(f"listing '{prefix}' at {self.commit[:12]}"):
                 found = self._reference.objects(prefix=prefix, amount=_PAGE)
-                self._listed[prefix] = tuple(_object_info(each) for each in found)
+                self._listed[prefix] = tuple(self._object_info(each) for each in found)
             self._known.update((info.path, info) for info in self._listed[prefix])
         return self._listed[prefix]
 
@@ -73,7 +72,7 @@ class Snapshot:
         if path not in self._known:
             with plain_errors(f"looking up '{path}' at {self.commit[:12]}"):
                 try:
-                    self._known[path] = _object_info(self._reference.object(path).stat())
+                    self._known[path] = self._object_info(self._reference.object(path).stat())
                 except NotFoundException:
                     self._known[path] = None
         return self._known[path]
@@ -108,6 +107,20 @@ class Snapshot:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             return dict(zip((info.path for info in found), pool.map(self._local, found), strict=True))
 
+    def _object_info(self, stat: Any) -> ObjectInfo:
+        written = {key.lower(): value for key, value in (stat.metadata or {}).items()}
+        if self._connection.embedded:
+            checksum = path_of_address(stat.physical_address).name
+        else:
+            checksum = written.get(SHA256, stat.checksum)
+        return ObjectInfo(
+            path=stat.path,
+            size=stat.size_bytes or 0,
+            checksum=checksum,
+            address=stat.physical_address,
+            modified=stat.mtime,
+        )
+
     def _local(self, info: ObjectInfo) -> Path:
         if self._connection.embedded:
             path = path_of_address(info.address)
@@ -127,7 +140,7 @@ class Snapshot:
     def _fetch(self, info: ObjectInfo, *, into: IO[bytes]) -> None:
         with (
             plain_errors(f"reading '{info.path}' at {self.commit[:12]}"),
-            self._reference.object(info.path).reader("rb") as reader,
+            self._reference.object(info.path).reader("rb", pre_sign=self._connection.pre_sign) as reader,
         ):
             remaining = info.size
             while remaining > 0:
@@ -139,7 +152,8 @@ class Snapshot:
 
 
 def path_of_address(address: str) -> Path:
-    """The local file behind an embedded store's physical address: ``local://`` and an absolute path."""
+    """The local file behind an embedded store's physical address: ``local://``, an absolute path, and a file
+    named after the SHA-256 of its bytes."""
     return Path(address.removeprefix("local://"))
 
 
@@ -150,15 +164,3 @@ def common_prefix(paths: Sequence[str]) -> str:
         (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
     )
     return first[: first.rfind("/", 0, shared) + 1]
-
-
-def _object_info(stat: Any) -> ObjectInfo:
-    written = {key.lower(): value for key, value in (stat.metadata or {}).items()}
-    return ObjectInfo(
-        path=stat.path,
-        size=stat.size_bytes or 0,
-        checksum=written.get(SHA256, stat.checksum),
-        etag=stat.checksum,
-        address=stat.physical_address,
-        modified=stat.mtime,
-    )

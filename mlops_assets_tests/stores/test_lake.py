@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,14 +27,17 @@ def kinds(lake: Lake) -> dict[str, BranchKind]:
 
 
 def environment(lake: Lake, name: str) -> Lake:
-    return Lake.connect(LakeSettings.embedded(lake.settings.root.parent, branch=name))
+    return Lake.connect(replace(lake.settings, branch=name))
 
 
 def test_connecting_again_finds_what_was_published(lake: Lake) -> None:
     commit = publish(lake, a=b"rows")
-    again = Lake.connect(LakeSettings.embedded(lake.settings.root.parent))
-    assert again.head() == commit
-    assert again.connection.client.config.host == lake.connection.client.config.host
+    assert Lake.connect(lake.settings).head() == commit
+
+
+def test_lakes_of_one_folder_share_one_embedded_server(embedded_lake: Lake) -> None:
+    again = Lake.connect(embedded_lake.settings)
+    assert again.connection.client.config.host == embedded_lake.connection.client.config.host
 
 
 def test_an_environment_starts_as_its_source_and_publishes_apart_from_it(lake: Lake) -> None:

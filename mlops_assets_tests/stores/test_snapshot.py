@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.snapshot import common_prefix
+from mlops_assets.stores.snapshot import common_prefix, path_of_address
 from mlops_assets_tests.stores.lake_factories import make_write, passing
 
 DAY = "flights/raw/flights/2013-01-01.csv"
@@ -52,10 +53,10 @@ def test_listing_is_in_order_of_path_below_the_prefix(lake: Lake) -> None:
     assert [(info.path, info.size) for info in found] == [("flights/a", 1), ("flights/a/deeper", 3)]
 
 
-def test_listing_pages_through_thousands(lake: Lake) -> None:
+def test_listing_pages_through_thousands(embedded_lake: Lake) -> None:
     files = {f"flights/{number:05}": b"x" for number in range(1100)}
-    lake.publish(make_write(), files=files, audit=passing)
-    assert [info.path for info in lake.at().paths("flights/")] == sorted(files)
+    embedded_lake.publish(make_write(), files=files, audit=passing)
+    assert [info.path for info in embedded_lake.at().paths("flights/")] == sorted(files)
 
 
 def test_a_missing_file_is_an_error_that_names_it(lake: Lake) -> None:
@@ -63,11 +64,25 @@ def test_a_missing_file_is_an_error_that_names_it(lake: Lake) -> None:
         lake.at().read(DAY)
 
 
-def test_embedded_files_are_read_in_place_without_a_copy(lake: Lake) -> None:
-    put(lake, a=b"rows")
-    path = lake.at().local("flights/a")
-    assert path.is_relative_to(lake.settings.root)
+def test_embedded_files_are_read_in_place_without_a_copy(embedded_lake: Lake) -> None:
+    put(embedded_lake, a=b"rows")
+    path = embedded_lake.at().local("flights/a")
+    assert path.is_relative_to(embedded_lake.settings.root)
     assert path.read_bytes() == b"rows"
+
+
+def test_remote_files_are_read_from_a_copy_that_is_fetched_once(remote_lake: Lake) -> None:
+    put(remote_lake, a=b"rows")
+    path = remote_lake.at().local("flights/a")
+    fetched = path.stat().st_ino
+    assert path.is_relative_to(remote_lake.settings.cache)
+    assert remote_lake.at().local("flights/a").stat().st_ino == fetched
+
+
+def test_a_remote_file_larger_than_one_request_is_fetched_whole(remote_lake: Lake) -> None:
+    large = bytes(range(256)) * 40_000
+    put(remote_lake, a=large)
+    assert remote_lake.at().read("flights/a") == large
 
 
 def test_many_local_files_come_by_their_path_in_the_lake(lake: Lake) -> None:
@@ -79,20 +94,31 @@ def test_many_local_files_come_by_their_path_in_the_lake(lake: Lake) -> None:
     }
 
 
-@pytest.mark.parametrize("damaged", [b"rowz", b"row", b""], ids=["flipped byte", "short", "empty"])
-def test_a_damaged_object_is_named_and_never_served(lake: Lake, damaged: bytes) -> None:
-    put(lake, a=b"rows")
-    path = lake.at().local("flights/a")
-    spoil(path, damaged)
-    with pytest.raises(LakeError, match=r"'flights/a' at .* is damaged"):
-        lake.at().local("flights/a")
+@pytest.mark.parametrize("damaged", [b"x", b""], ids=["flipped byte", "short"])
+def test_a_damaged_object_is_named_and_never_served(embedded_lake: Lake, damaged: bytes) -> None:
+    content = secrets.token_bytes(100)
+    put(embedded_lake, a=content)
+    spoil(embedded_lake.at().local("flights/a"), content[: -len(damaged) or 99] + damaged)
+    for read in (embedded_lake.at().local, embedded_lake.at().read):
+        with pytest.raises(LakeError, match=r"'flights/a' at .* is damaged"):
+            read("flights/a")
 
 
-def test_a_lost_object_is_named(lake: Lake) -> None:
-    put(lake, a=b"rows")
-    lake.at().local("flights/a").unlink()
+def test_damage_behind_a_remote_lake_is_reported_not_cached(remote_lake: Lake, lake_data: Path) -> None:
+    content = secrets.token_bytes(100)
+    put(remote_lake, a=content)
+    address = remote_lake.at().info("flights/a").address
+    spoil(path_of_address(address), content[:-1] + b"x")
+    with pytest.raises(LakeError, match=r"'flights/a' at .*(500|damaged)"):
+        remote_lake.at().read("flights/a")
+    assert not [path for path in remote_lake.settings.cache.rglob("*") if path.is_file()]
+
+
+def test_a_lost_object_is_named(embedded_lake: Lake) -> None:
+    put(embedded_lake, a=secrets.token_bytes(100))
+    embedded_lake.at().local("flights/a").unlink()
     with pytest.raises(LakeError, match=r"'flights/a' at .* is missing from the store"):
-        lake.at().read("flights/a")
+        embedded_lake.at().read("flights/a")
 
 
 def spoil(path: Path, content: bytes) -> None:

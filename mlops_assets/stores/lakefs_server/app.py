@@ -13,7 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mlops_assets.stores.lakefs_server import object_routes, repository_routes, version_routes
+from mlops_assets.stores.lakefs_server import (
+    import_routes,
+    object_routes,
+    repository_routes,
+    version_routes,
+)
 from mlops_assets.stores.lakefs_server.api_error import ApiError
 from mlops_assets.stores.lakefs_server.http import Call, Gate, as_api_error, call_of, error_response
 from mlops_assets.stores.lakefs_server.store import Store
@@ -61,6 +66,9 @@ OPERATIONS: dict[tuple[str, str], Callable[[Store, Call], Response]] = {
     ("GET", _REF + "/objects/stat"): object_routes.stat_object,
     ("GET", _REF + "/objects/ls"): object_routes.list_objects,
     ("GET", _REF + "/objects/underlyingProperties"): object_routes.get_underlying_properties,
+    ("POST", _BRANCH + "/import"): import_routes.start_import,
+    ("GET", _BRANCH + "/import"): import_routes.import_status,
+    ("DELETE", _BRANCH + "/import"): import_routes.cancel_import,
     ("GET", _BRANCH + "/staging/backing"): object_routes.get_physical_address,
     ("PUT", _BRANCH + "/staging/backing"): object_routes.link_physical_address,
 }

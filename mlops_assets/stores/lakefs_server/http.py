@@ -114,6 +114,13 @@ class Body:
         assert isinstance(value, dict)
         return Body(fields=value)
 
+    def parts(self, name: str) -> list[Body]:
+        value = self._field(name, list, None)
+        assert isinstance(value, list)
+        if not all(isinstance(item, dict) for item in value):
+            raise bad_request(f"field {name!r} must hold objects")
+        return [Body(fields=item) for item in value]
+
     def _field(self, name: str, kind: type, default: object) -> object:
         value = self.fields.get(name)
         if value is None:
@@ -227,8 +234,8 @@ def as_api_error(error: Exception) -> ApiError:
         return error
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return ApiError(507, f"no space to store that: {error.strerror}; nothing was changed")
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return ApiError(507, "no space to store that: the database is full; nothing was changed")
+    if isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "disk I/O" in str(error)):
+        return ApiError(507, f"no space to store that: {error}; nothing was changed")
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return ApiError(503, "the store is busy with other writers; try again")
     logger.exception("The embedded lakeFS server failed", exc_info=error)

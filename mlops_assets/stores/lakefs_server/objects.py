@@ -76,12 +76,12 @@ class Objects:
         """Where a local client may write a file by itself, to be adopted later."""
         return f"{ADDRESS_SCHEME}{self._staging / secrets.token_hex(16)}"
 
-    def adopt(self, address: str, *, size: int, checksum: str) -> Stored:
+    def adopt(self, address: str, *, size: int | None = None, checksum: str | None = None) -> Stored:
         """Takes a file written at a staging address into the store by renaming it.
 
-        `checksum` is the md5 or sha256 of its content. Raises 400 if the address is none of ours, already
-        used or not written, or if size or checksum differ from what is there; the file stays where it is
-        then.
+        `checksum` is the md5 or sha256 of its content; what is not given is not compared. Raises 400 if the
+        address is none of ours, already used or not written, or if size or checksum differ from what is
+        there; the file stays where it is then.
         """
         source = self._staged_file(address)
         try:
@@ -91,9 +91,10 @@ class Objects:
         with os.fdopen(descriptor, "rb") as file:
             os.fsync(file.fileno())
             stored = _digested(file)
-            if stored.size != size:
+            if size is not None and stored.size != size:
                 raise bad_request(f"link address {address}: holds {stored.size} bytes, not {size}")
-            if checksum.strip('"').lower() not in (stored.checksum, stored.blob):
+            named = (stored.checksum, stored.blob)
+            if checksum is not None and checksum.strip('"').lower() not in named:
                 raise bad_request(
                     f"link address {address}: content does not match checksum {checksum[:80]!r}"
                 )

@@ -1,0 +1,92 @@
+"""Importing: many files taken over and committed by one call, without their bytes passing through HTTP.
+
+What may be imported are files that a client on this machine wrote at staging addresses; lakeFS's import of
+whole prefixes of other buckets is not offered.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from starlette.responses import JSONResponse, Response
+
+from mlops_assets.stores.lakefs_server import catalog, commits, merge, names, refs, staging
+from mlops_assets.stores.lakefs_server.api_error import ApiError
+from mlops_assets.stores.lakefs_server.entries import Entry
+from mlops_assets.stores.lakefs_server.http import Call
+from mlops_assets.stores.lakefs_server.merge import Note
+from mlops_assets.stores.lakefs_server.objects import Stored
+from mlops_assets.stores.lakefs_server.store import Store
+from mlops_assets.stores.lakefs_server.version_routes import commit_json
+
+CONTENT_TYPE = "application/octet-stream"
+
+
+def start_import(store: Store, call: Call) -> Response:
+    """Takes the files over and commits them to the branch, all or none. It is done when it answers: the id of
+    an import is that of its commit.
+    """
+    note = call.body.part("commit")
+    with store.objects.kept_from_collection():
+        taken = _taken_over(store, call)
+        with store.committing() as tx:
+            repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
+            branch = catalog.get_branch(tx.db, repository, call.param("branch"))
+            tree = commits.get(tx.db, repository.id, branch.commit_id).tree
+            staging.check_clean(tx.db, tx.nodes, tree=tree, branch=branch)
+            for path, stored in taken.items():
+                staging.stage(tx.db, branch, path, _entry(stored))
+            created = merge.commit(
+                tx.db,
+                tx.nodes,
+                repository,
+                branch,
+                note=Note(message=note.text("message", "Import objects"), metadata=note.mapping("metadata")),
+                allow_empty=note.flag("allow_empty"),
+                before_moving=store.objects.sync_folders,
+            )
+    return JSONResponse({"id": created.id}, status_code=202)
+
+
+def import_status(store: Store, call: Call) -> Response:
+    with store.reading() as tx:
+        repository = catalog.get_repository(tx.db, call.param("repository"))
+        created = commits.get(tx.db, repository.id, refs.resolve_commit(tx.db, repository, call.text("id")))
+    return JSONResponse(
+        {
+            "completed": True,
+            "update_time": datetime.fromtimestamp(created.created, tz=UTC).isoformat(),
+            "metarange_id": created.tree,
+            "commit": commit_json(created),
+        }
+    )
+
+
+def cancel_import(store: Store, call: Call) -> Response:
+    import_status(store, call)
+    raise ApiError(409, "import already completed")
+
+
+def _taken_over(store: Store, call: Call) -> dict[str, Stored]:
+    locations = [
+        (each.text("type"), each.text("path"), each.text("destination")) for each in call.body.parts("paths")
+    ]
+    for kind, _, destination in locations:
+        if kind != "object":
+            raise ApiError(
+                501, f"importing a {kind[:50]!r} is not offered by the embedded server: only object"
+            )
+        names.check_path(destination)
+    return {destination: store.objects.adopt(address) for _, address, destination in locations}
+
+
+def _entry(stored: Stored) -> Entry:
+    return Entry(
+        blob=stored.blob,
+        size=stored.size,
+        checksum=stored.checksum,
+        mtime=int(time.time()),
+        content_type=CONTENT_TYPE,
+        metadata={},
+    )
