@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def _evaluate(
 ) -> NDArray[np.int64] | bool:
     """The failing positions, or one verdict if the check speaks of the whole table."""
     try:
-        output = check(data).check_output
+        output = _apply(check, data)
     except Exception as error:
         raise ValidationError(
             f"Rule '{_rule(check)}' of {schema.name} raised {type(error).__name__}: {error}. Mend the rule."
@@ -118,10 +119,21 @@ def _evaluate(
         output = output.all(axis=1)
     if not isinstance(output, pd.Series):
         return bool(output)
-    unknown_passes = bool(check.ignore_na)
-    holds = output.astype("boolean").fillna(unknown_passes).to_numpy(dtype=bool)
+    holds = output.astype("boolean").fillna(bool(check.ignore_na)).to_numpy(dtype=bool)
+    if check.ignore_na and isinstance(data, pd.DataFrame) and not holds.all():
+        holds = holds | data.isna().all(axis=1).to_numpy()
     failing: NDArray[np.int64] = output.index.to_numpy(dtype=np.int64)[~holds]
     return failing
+
+
+def _apply(check: pandera.Check, data: pd.Series | pd.DataFrame) -> Any:
+    """What ``check(data)`` does, short of collecting failure cases: that part raises where an answer is missing."""
+    backend = check.get_backend(data)
+    name = getattr(check._check_fn, "__name__", None)
+    if name is not None and check.is_builtin_check(name):
+        check._check_fn = check.get_builtin_check_fn(name)  # now with the signatures for pandas
+    evaluation = backend(check)
+    return evaluation.apply(evaluation.preprocess(data, None))
 
 
 def _rule(check: pandera.Check) -> str:

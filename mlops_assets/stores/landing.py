@@ -183,7 +183,7 @@ class _Look:
         try:
             status = path.lstat()
             if reason := _name_fault(path, source) or _kind_fault(path, status):
-                return self.refuse(path, reason, may_become_ready=path.name.endswith(UNFINISHED))
+                return self.refuse(path, reason, may_become_ready=_is_unfinished(path))
             seen = self._see(path, status, key=path.relative_to(root).as_posix())
         except OSError as error:
             return self.refuse(path, f"The file cannot be read: {error.strerror}.", may_become_ready=True)
@@ -223,8 +223,12 @@ def _entries(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())
 
 
+def _is_unfinished(path: Path) -> bool:
+    return path.name.endswith(UNFINISHED) or path.name.startswith(".")
+
+
 def _name_fault(path: Path, source: Source) -> str | None:
-    if path.name.endswith(UNFINISHED) or path.name.startswith("."):
+    if _is_unfinished(path):
         return "The name says that the file is unfinished; it is taken once it is renamed."
     if not path.name.endswith(SUFFIX):
         return f"The name must end in {SUFFIX}."
