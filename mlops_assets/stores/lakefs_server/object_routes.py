@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, TypeVar
 
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -20,6 +20,7 @@ from mlops_assets.stores.lakefs_server.api_error import ApiError, bad_request, n
 from mlops_assets.stores.lakefs_server.entries import Entry
 from mlops_assets.stores.lakefs_server.http import Body, Call, paginated
 from mlops_assets.stores.lakefs_server.listing import listed
+from mlops_assets.stores.lakefs_server.multipart import content_of_form
 from mlops_assets.stores.lakefs_server.objects import CHUNK, Incoming, Stored
 from mlops_assets.stores.lakefs_server.store import Store, Transaction
 
@@ -269,6 +270,7 @@ class _Receiving:
     def finish(self, content_type: str, metadata: dict[str, str]) -> dict[str, Any]:
         with self._store.objects.kept_from_collection():
             stored = self.write().finish()
+            self._incoming = None
             return self._target.stage(self._store, stored, content_type=content_type, metadata=metadata)
 
     def discard_unless_finished(self) -> None:
@@ -288,20 +290,8 @@ async def _content(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
         return kind or DEFAULT_CONTENT_TYPE, request.stream()
-    form = await request.form(max_files=1, max_fields=8)
-    file = form.get("content")
-    if not isinstance(file, UploadFile):
-        await form.close()
-        raise bad_request("multipart upload: expected one file named 'content'")
-    return file.content_type or DEFAULT_CONTENT_TYPE, _parts(file)
-
-
-async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
-    try:
-        while chunk := await file.read(CHUNK):
-            yield chunk
-    finally:
-        await file.close()
+    kind, chunks = await content_of_form(kind, request.stream())
+    return kind or DEFAULT_CONTENT_TYPE, chunks
 
 
 def _metadata_of(headers: Headers) -> dict[str, str]:
