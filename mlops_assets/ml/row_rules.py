@@ -127,12 +127,12 @@ def _evaluate(
 
 
 def _apply(check: pandera.Check, data: pd.Series | pd.DataFrame) -> Any:
-    """What ``check(data)`` does, short of collecting failure cases: that part raises where an answer is missing."""
+    """``check(data)`` short of collecting failure cases: that part raises where an answer is missing."""
     backend = check.get_backend(data)
     name = getattr(check._check_fn, "__name__", None)
     if name is not None and check.is_builtin_check(name):
         check._check_fn = check.get_builtin_check_fn(name)  # now with the signatures for pandas
-    evaluation = backend(check)
+    evaluation: Any = backend(check)
     return evaluation.apply(evaluation.preprocess(data, None))
 
 

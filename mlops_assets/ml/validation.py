@@ -177,25 +177,32 @@ def _split(
     rows: _Rows, findings: Findings, *, held: NDArray[np.bool_], quarantine: pa.Table, source: Source
 ) -> dict[str, BatchReport]:
     """Each batch's own rows, its own quarantine, and its verdicts."""
-    limits = np.searchsorted(quarantine["at"].to_numpy(), rows.starts)
+    valid = _valid_rows(rows, keep=~held, source=source)
+    valid_starts = np.concatenate([[0], np.cumsum(~held)])[rows.starts]
+    held_starts = np.searchsorted(quarantine["at"].to_numpy(), rows.starts)
     quarantine = quarantine.select(QUARANTINE_SCHEMA.names).cast(QUARANTINE_SCHEMA)
     reports = {}
     for number, batch in enumerate(rows.batches):
-        start, stop = int(rows.starts[number]), int(rows.starts[number + 1])
-        valid = _valid_rows(rows.typed.slice(start, stop - start), keep=~held[start:stop], source=source)
-        mine = quarantine.slice(limits[number], limits[number + 1] - limits[number])
-        faults = _table_faults(valid, findings, source=source)
-        checks = verdicts(
-            source, batch=batch, rows_read=stop - start, valid=valid, quarantined=mine, faults=faults
-        )
-        reports[batch] = BatchReport(
-            batch=batch, rows_read=stop - start, valid=valid, quarantined=mine, checks=checks
-        )
+        mine = _part(valid, valid_starts, number)
+        outcome = {
+            "batch": batch,
+            "rows_read": int(rows.starts[number + 1] - rows.starts[number]),
+            "valid": mine,
+            "quarantined": _part(quarantine, held_starts, number),
+        }
+        faults = _table_faults(mine, findings, source=source)
+        reports[batch] = BatchReport(**outcome, checks=verdicts(source, **outcome, faults=faults))
     return reports
 
 
-def _valid_rows(typed: pa.Table, *, keep: NDArray[np.bool_], source: Source) -> pa.Table:
-    numbered = typed.append_column(SOURCE_ROW, pa.array(np.arange(1, typed.num_rows + 1)))
+def _part(table: pa.Table, starts: NDArray[np.int64], number: int) -> pa.Table:
+    return table.slice(int(starts[number]), int(starts[number + 1] - starts[number]))
+
+
+def _valid_rows(rows: _Rows, *, keep: NDArray[np.bool_], source: Source) -> pa.Table:
+    """The rows to keep, with their number in their own file."""
+    number = np.arange(1, rows.typed.num_rows + 1) - rows.starts[rows.owner]
+    numbered = rows.typed.append_column(SOURCE_ROW, pa.array(number))
     return numbered.filter(pa.array(keep)).combine_chunks().cast(source.columns.arrow)
 
 

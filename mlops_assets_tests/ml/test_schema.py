@@ -62,7 +62,7 @@ def test_unknown_type_is_refused() -> None:
     class Odd(pandera.DataFrameModel):
         spans: pd.Timedelta
 
-    with pytest.raises(DeclarationError, match="Column 'spans' of model Odd .* Use int, float"):
+    with pytest.raises(DeclarationError, match=r"Column 'spans' of model Odd .* Use int, float"):
         read_schema(Odd)
 
 

@@ -1,4 +1,4 @@
-"""Whole files are found once each; what is unfinished, misnamed or leads elsewhere is refused with the reason."""
+"""Whole files are found once each; unfinished, misnamed or linked ones are refused with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays the outside world of flights with the committed seed data: the source systems that land it day by day, and
+"""Plays the outside world of flights with the committed seed data: source systems that land it by day, and
 the callers that ask about a day's flights.
 
 Values are written exactly as in the seed. A file that is there with the same content is left alone.

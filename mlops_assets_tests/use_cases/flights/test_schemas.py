@@ -91,23 +91,46 @@ def in_words(value: str) -> str:
     return value if value == "NA" else f"{value} min"
 
 
-@pytest.mark.parametrize(
-    ("change", "check", "rule"),
-    [
-        (every("arr_delay", in_words), "quarantine_within_limit", "column_type of arr_delay"),
-        (every("distance", lambda miles: str(round(int(miles) * 1.609))), "quarantine_within_limit", "speed_is_possible"),
-        (every("dep_delay", lambda value: value if value == "NA" else str(int(value) + 60)), "quarantine_within_limit",
-         "departure_times_agree"),
-        (every("time_hour", lambda value: value.replace("T1", "T0")), "quarantine_within_limit", "time_hour_is_utc"),
-        (every("carrier", str.lower), "quarantine_within_limit", "str_matches"),
-        (every("origin", lambda value: {"EWR": "NYC"}.get(value, value)), "quarantine_within_limit", "isin"),
-        (every("hour", lambda hour: "25"), "quarantine_within_limit", "in_range(0, 23) of hour"),
-        (every("tailnum", lambda value: "unknown"), "quarantine_within_limit", "of tailnum"),
-        (every("day", lambda day: "2"), "rows_belong_to_batch", "958 of 958 rows"),
-        (lambda rows: rows + rows, "quarantine_within_limit", "958 × unique of year, month, day, carrier"),
-        (lambda rows: [row[:8] + ["NA"] + row[9:] for row in rows], "quarantine_within_limit", "arrival_follows"),
-    ],
-)  # fmt: skip
+CORRUPTIONS: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], str, str]] = {
+    "delays in words": (every("arr_delay", in_words), "quarantine_within_limit", "column_type of arr_delay"),
+    "kilometres": (
+        every("distance", lambda miles: str(round(int(miles) * 1.609))),
+        "quarantine_within_limit",
+        "speed_is_possible",
+    ),
+    "shifted delays": (
+        every("dep_delay", lambda value: value if value == "NA" else str(int(value) + 60)),
+        "quarantine_within_limit",
+        "departure_times_agree",
+    ),
+    "shifted clock": (
+        every("time_hour", lambda value: value.replace("T1", "T0")),
+        "quarantine_within_limit",
+        "time_hour_is_utc",
+    ),
+    "lower case": (every("carrier", str.lower), "quarantine_within_limit", "str_matches"),
+    "renamed airport": (
+        every("origin", lambda value: {"EWR": "NYC"}.get(value, value)),
+        "quarantine_within_limit",
+        "isin",
+    ),
+    "impossible hour": (every("hour", lambda _: "25"), "quarantine_within_limit", "in_range(0, 23) of hour"),
+    "constant for missing": (every("tailnum", lambda _: "unknown"), "quarantine_within_limit", "of tailnum"),
+    "another day": (every("day", lambda _: "2"), "rows_belong_to_batch", "958 of 958 rows"),
+    "every row twice": (
+        lambda rows: rows + rows,
+        "quarantine_within_limit",
+        "958 × unique of year, month, day",
+    ),
+    "delays lost": (
+        every("arr_delay", lambda _: "NA"),
+        "quarantine_within_limit",
+        "arrival_follows_departure",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "check", "rule"), CORRUPTIONS.values(), ids=CORRUPTIONS)
 def test_corrupted_day_is_refused_with_the_rule_that_found_it(
     tmp_path: Path, change: Callable[[list[list[str]]], list[list[str]]], check: str, rule: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The seed lands as its source systems would have: one file per source and day, values exactly as published."""
+"""The seed lands as its source systems would have: one file per source and day, values as published."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_values_of_the_seed_need_no_quotes() -> None:
     with duckdb.connect() as connection:
         for name in ("flights", "weather"):
             (odd,) = connection.execute(
-                "SELECT count(*) FROM read_parquet($seed) AS seed WHERE regexp_matches(seed::VARCHAR, '[\"\\n\\r]')",
+                "SELECT count(*) FROM read_parquet($seed) r WHERE regexp_matches(r::VARCHAR, '[\"\\n\\r]')",
                 {"seed": str(SEED / f"{name}.parquet")},
             ).fetchone() or (None,)
             assert odd == 0
