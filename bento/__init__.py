@@ -1,0 +1,3 @@
+"""The BentoML service: what `bentoml serve` runs. Imports ``ml/``, ``stores/`` and ``use_cases/``; never
+Dagster.
+"""

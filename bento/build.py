@@ -1,0 +1,49 @@
+"""Builds a Bento out of the folder it stands in: run as `python -m bento.build` by ``stores/bento_store.py``.
+
+Belongs here: the two calls to BentoML (model into the model store, source into a Bento). They run in a
+process of their own because BentoML's build imports the service, changes the working folder, and keeps its
+settings for the life of a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+
+import bentoml
+
+ORDER = "built.json"
+MODEL_FOLDER = "model"
+SOURCE = ["bento/**", "mlops_assets/**", ORDER]
+
+
+def build(folder: Path) -> str:
+    """Builds what ``built.json`` in ``folder`` orders into the store at BENTOML_HOME; answers the Bento's
+    tag.
+    """
+    order = json.loads((folder / ORDER).read_text())
+    tag = f"{order['use_case']}:{order['version']}"
+    labels, checksums = order["labels"], order["checksums"]
+    with bentoml.models.create(tag, labels=labels, metadata={"checksums": checksums}) as model:
+        for name in checksums:
+            Path(model.path_of(name)).write_bytes((folder / MODEL_FOLDER / name).read_bytes())
+    built = bentoml.build(
+        "bento.service:PredictionService",
+        name=order["use_case"],
+        version=order["version"],
+        labels=labels,
+        description=order["description"],
+        include=SOURCE,
+        models=[tag],
+        python={"packages": order["packages"], "lock_packages": False},
+        build_ctx=str(folder),
+        args={"use_case": order["use_case"], "model": tag, "checksums": checksums},
+    )
+    return str(built.tag)
+
+
+if __name__ == "__main__":
+    build(Path.cwd())

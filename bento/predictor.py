@@ -1,0 +1,255 @@
+"""From checked rows to recorded answers: look up history, compute features, score, remember, answer.
+
+Belongs here: the order of these steps and the opening of a model. The steps themselves are ``ml/`` and
+``stores/``; HTTP is in ``service.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from pydantic import BaseModel
+
+from bento.contract import Answer
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.matrix import Matrix, Vocabulary
+from mlops_assets.ml.requests import request_table
+from mlops_assets.ml.training import load, score
+from mlops_assets.ml.training_view import request_features
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.bento_store import checksum
+from mlops_assets.stores.online import LookUp, OnlineStore
+from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets.stores.prediction_log import PredictionLog, PredictionRecord
+
+MODEL, VOCABULARY, RECORD = "model.ubj", "vocabulary.json", "record.json"
+LOG_TIMEOUT = 2.0
+"""Seconds to wait for another writer of the log before a request is refused."""
+
+
+class Predictor:
+    """One model version of one use case, with the history it looks up and the log it writes. Safe for
+    threads.
+
+    ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
+    history and side data. ``clock`` says when an answer is given, with a zone.
+    """
+
+    def __init__(
+        self,
+        *,
+        use_case: UseCase,
+        booster: xgb.Booster,
+        vocabulary: Vocabulary,
+        record: Mapping[str, Any],
+        online: OnlineStore | None,
+        log: PredictionLog,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._use_case = use_case
+        self._booster = booster
+        self._vocabulary = vocabulary
+        self._record = record
+        self._version = str(record["version"])
+        self._threshold = float(record["threshold"])
+        self._online = online
+        self._log = log
+        self._clock = clock
+        self._of_thread = threading.local()
+
+    @classmethod
+    def open(cls, folder: Path, *, use_case: UseCase, checksums: Mapping[str, str], data_dir: Path) -> Self:
+        """The model in ``folder``; ``ServingError`` when one of its files is missing or damaged."""
+        verify_files(folder, checksums=checksums)
+        return cls(
+            use_case=use_case,
+            booster=load((folder / MODEL).read_bytes()),
+            vocabulary=Vocabulary.from_json((folder / VOCABULARY).read_text()),
+            record=json.loads((folder / RECORD).read_text()),
+            online=_open_online(use_case, data_dir=data_dir),
+            log=PredictionLog(data_dir / "prediction_log" / f"{use_case.name}.sqlite", timeout=LOG_TIMEOUT),
+        )
+
+    def predict(self, rows: Sequence[BaseModel]) -> list[Answer]:
+        """One answer per row, in order, each durably recorded before this returns.
+
+        ``ServingError`` when history is missing or the answers cannot be recorded: then none counts as given.
+        """
+        answered_at = self._clock()
+        examples = _examples(rows, use_case=self._use_case, answered_at=answered_at)
+        found = self._look_up(examples)
+        features = request_features(
+            self._connection(),
+            found.examples if found else examples,
+            features_sql=self._use_case.features_sql,
+            features=self._use_case.features,
+        )
+        matrix = self._vocabulary.encode(features, features=self._use_case.features)
+        flags = self._flags(examples, features=features, matrix=matrix, found=found)
+        records = self._records(
+            rows,
+            examples=examples,
+            features=features,
+            scores=score(self._booster, matrix).tolist(),
+            flags=flags,
+            found=found,
+            answered_at=answered_at,
+        )
+        self._log.append(records)
+        return [_as_answer(record) for record in records]
+
+    def describe(self) -> dict[str, Any]:
+        """What a caller must send, what answers, and what the version was made of, as plain JSON values."""
+        use_case = self._use_case
+        current = self._online.current if self._online else None
+        return {
+            "use_case": use_case.name,
+            "title": use_case.title,
+            "description": use_case.description,
+            "owner": use_case.owner,
+            "model_version": self._version,
+            "threshold": self._threshold,
+            "positive_means": use_case.positive_word,
+            "request": use_case.request.model_json_schema(),
+            "features": [
+                {"name": each.name, "kind": each.kind, "description": each.description}
+                for each in use_case.features
+            ],
+            "history": current and {"as_of": current.as_of.isoformat(), "commit": current.commit},
+            "record": dict(self._record),
+        }
+
+    def close(self) -> None:
+        """Gives the log and the online store back; predicting afterwards is an error."""
+        self._log.close()
+        if self._online:
+            self._online.close()
+
+    def _look_up(self, examples: pa.Table) -> LookUp | None:
+        return self._online.look_up(examples) if self._online else None
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection per thread; one DuckDB thread, since rows are few and requests run beside one
+        another.
+        """
+        found: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "connection", None)
+        if found is None:
+            found = self._of_thread.connection = duckdb.connect(config={"threads": 1})
+        return found
+
+    def _flags(
+        self, examples: pa.Table, *, features: pa.Table, matrix: Matrix, found: LookUp | None
+    ) -> list[list[str]]:
+        """Per row: categories the model never saw, entities without history, history of another day."""
+        flags: list[list[str]] = [[] for _ in range(examples.num_rows)]
+        for position, feature in enumerate(self._use_case.features):
+            if feature.kind == "categorical":
+                unseen = np.isnan(matrix.values[:, position]) & np.asarray(features[feature.name].is_valid())
+                for row in np.flatnonzero(unseen).tolist():
+                    flags[row].append(f"unknown {feature.name} '{features[feature.name][row].as_py()}'")
+        if found is not None:
+            self._flag_history(flags, examples=examples, found=found)
+        return flags
+
+    def _flag_history(self, flags: list[list[str]], *, examples: pa.Table, found: LookUp) -> None:
+        for view in self._use_case.history:
+            known = np.zeros(examples.num_rows, dtype=np.bool_)
+            for name, _, _ in view.columns():
+                known |= np.asarray(found.examples[name].is_valid())
+            for row in np.flatnonzero(~known).tolist():
+                entity = ", ".join(str(examples[key][row].as_py()) for key in view.keys)
+                flags[row].append(f"no history of {' and '.join(view.keys)} '{entity}'")
+        for row, moment in enumerate(examples["event_time"].to_pylist()):
+            if age := (moment.date() - found.as_of).days:
+                when = f"{age} days before" if age > 0 else f"{-age} days after"
+                flags[row].append(f"history is as of {found.as_of}, {when} the event's day")
+
+    def _records(
+        self,
+        rows: Sequence[BaseModel],
+        *,
+        examples: pa.Table,
+        features: pa.Table,
+        scores: Sequence[float],
+        flags: Sequence[Sequence[str]],
+        found: LookUp | None,
+        answered_at: datetime,
+    ) -> list[PredictionRecord]:
+        ids, moments = examples["id"].to_pylist(), examples["event_time"].to_pylist()
+        values = features.drop_columns(["id"]).to_pylist()
+        return [
+            PredictionRecord(
+                prediction_id=str(uuid4()),
+                example_id=ids[number],
+                answered_at=answered_at,
+                event_time=moments[number],
+                model_version=self._version,
+                score=scores[number],
+                predicted_positive=scores[number] >= self._threshold,
+                history_as_of=found.as_of.isoformat() if found else None,
+                history_commit=found.commit if found else None,
+                inputs=row.model_dump(mode="json"),
+                features={name: _finite(value) for name, value in values[number].items()},
+                flags=tuple(flags[number]),
+            )
+            for number, row in enumerate(rows)
+        ]
+
+
+def verify_files(folder: Path, *, checksums: Mapping[str, str]) -> None:
+    """``ServingError`` unless ``folder`` holds every file with the SHA-256 it had when the Bento was
+    built.
+    """
+    for name in dict.fromkeys((MODEL, VOCABULARY, RECORD, *checksums)):
+        if name not in checksums or not (folder / name).is_file():
+            raise ServingError(f"The model in {folder} has no {name}: build its Bento again.")
+        if (held := checksum(folder / name)) != checksums[name]:
+            raise ServingError(
+                f"{folder / name} is damaged: its SHA-256 is {held[:12]}…, the Bento was built with "
+                f"{checksums[name][:12]}…. Remove the folder and build the Bento again."
+            )
+
+
+def _examples(rows: Sequence[BaseModel], *, use_case: UseCase, answered_at: datetime) -> pa.Table:
+    """The rows as features read them. What has no ``event_time`` happens now (UTC); what has no ``id`` has
+    none.
+    """
+    table = request_table(rows, model=use_case.request)
+    if "id" not in table.column_names:
+        table = table.append_column("id", pa.nulls(table.num_rows, pa.string()))
+    if "event_time" not in table.column_names:
+        now = pa.scalar(answered_at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
+        table = table.append_column("event_time", pa.repeat(now, table.num_rows))
+    return table
+
+
+def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
+    if not (use_case.history or use_case.asof):
+        return None
+    return OnlineStore(SqliteBackend(data_dir / "online" / f"{use_case.name}.sqlite"))
+
+
+def _as_answer(record: PredictionRecord) -> Answer:
+    return Answer(
+        prediction_id=record.prediction_id,
+        score=record.score,
+        predicted_positive=record.predicted_positive,
+        model_version=record.model_version,
+        history_as_of=record.history_as_of,
+        history_commit=record.history_commit,
+        flags=list(record.flags),
+    )
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,95 @@
+"""Runs `bentoml serve` for as long as a block of code needs it: start, wait until it answers, stop.
+
+Belongs here: the life of that process. What a Bento is stands in ``bento_store.py``; a service that is to
+stay is started by its operator (`make serve`).
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.stores.bento_store import serve_command, serve_environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedBento:
+    """A service being run: ``url`` without a slash at its end, ``log`` what it writes."""
+
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def served(
+    tag: str, *, data_dir: Path, port: int | None = None, seconds: float = 60.0
+) -> Iterator[ServedBento]:
+    """The Bento ``tag`` of this data directory, answering on 127.0.0.1 (a free port unless named) within the
+    block.
+
+    Raises ``ServingError`` with the end of its log when it does not answer within ``seconds``.
+    """
+    running = start(tag, data_dir=data_dir, port=port or free_port())
+    try:
+        wait_until_ready(running, seconds=seconds)
+        yield running
+    finally:
+        stop(running)
+
+
+def start(tag: str, *, data_dir: Path, port: int) -> ServedBento:
+    """Starts `bentoml serve` and returns at once; its log is ``<data
+    directory>/bentoml/serve-<port>.log``.
+    """
+    environ = serve_environment(data_dir)
+    log = Path(environ["BENTOML_HOME"]) / f"serve-{port}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            serve_command(tag, port=port),
+            env=environ,
+            cwd=data_dir,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+        )
+    return ServedBento(url=f"http://127.0.0.1:{port}", log=log, process=process)
+
+
+def wait_until_ready(running: ServedBento, *, seconds: float = 60.0) -> None:
+    """Returns once /readyz answers 200; ``ServingError`` when the process ends before, or the time is
+    over.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and running.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{running.url}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    lines = [line for line in running.log.read_text(errors="replace").splitlines() if line.strip()]
+    raise ServingError(f"The service did not start; {running.log} ends with:\n" + "\n".join(lines[-8:]))
+
+
+def stop(running: ServedBento, *, seconds: float = 15.0) -> None:
+    """Asks the service to end, which lets running requests finish, and insists after ``seconds``."""
+    running.process.terminate()
+    try:
+        running.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        running.process.wait()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])

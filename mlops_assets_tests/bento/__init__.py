@@ -1,0 +1,1 @@
+"""The service: checked rows in, recorded answers out, over real HTTP."""

@@ -1,0 +1,137 @@
+"""Small models, history and checkouts for the service's tests; and a client that asks it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from mlops_assets.ml.matrix import learn_vocabulary
+from mlops_assets.ml.online_view import OnlineHistory, OnlineView
+from mlops_assets.ml.training import train
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.bento_server import ServedBento
+from mlops_assets.stores.online import OnlineStore
+from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets_tests.bento.toys.parcels import USE_CASE as PARCELS
+
+ROOT = Path(__file__).parents[2]
+TOYS = Path(__file__).parent / "toys"
+VERSION = "2013-06-30-3fa9c1d2"
+COMMIT = "c0ffee" * 10
+
+
+def make_checkout(folder: Path) -> Path:
+    """A checkout in which the toys are use cases."""
+    leave = shutil.ignore_patterns("__pycache__", "flights")
+    shutil.copytree(ROOT / "mlops_assets", folder / "mlops_assets", ignore=leave)
+    shutil.copytree(ROOT / "bento", folder / "bento", ignore=leave)
+    for toy in ("parcels", "quiet"):
+        shutil.copytree(TOYS / toy, folder / "mlops_assets" / "use_cases" / toy, ignore=leave)
+    return folder
+
+
+def make_parcel(**overrides: Any) -> dict[str, Any]:
+    return {"depot": "EWR", "weight": 2.5, "sent_at": "2013-07-01T08:30:00", **overrides}
+
+
+def make_model_files(folder: Path, *, use_case: UseCase = PARCELS, version: str = VERSION) -> dict[str, Path]:
+    """A trained model's files: lateness rises with weight and with the depot's history."""
+    draw = np.random.default_rng(7)
+    rows = 600
+    if use_case is PARCELS:
+        weight, rate = draw.uniform(0.1, 30, rows), draw.uniform(0, 1, rows)
+        columns = {
+            "depot": draw.choice(["EWR", "JFK", "LGA"], rows),
+            "weight": weight,
+            "is_heavy": (weight > 10).astype(float),
+            "depot__late_rate_7d": rate,
+            "depot__parcels_7d": draw.integers(1, 50, rows).astype(float),
+        }
+        labels = (draw.uniform(size=rows) < (weight / 30 + rate) / 2).astype(float)
+    else:
+        age = draw.integers(18, 80, rows).astype(float)
+        columns = {"age": age, "job": draw.choice(["clerk", "pilot"], rows), "age_squared": age**2}
+        labels = (draw.uniform(size=rows) < age / 100).astype(float)
+    table = pa.table(columns)
+    vocabulary = learn_vocabulary(table, features=use_case.features)
+    matrix = vocabulary.encode(table, features=use_case.features)
+    trained = train(
+        matrix,
+        labels,
+        validation=(matrix, labels),
+        hyperparameters={"max_depth": 3},
+        rounds=20,
+        early_stopping_rounds=5,
+        seed=1,
+        threads=1,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"version": version, "threshold": 0.5, "lake_commit": COMMIT}
+    (folder / "model.ubj").write_bytes(trained.booster)
+    (folder / "vocabulary.json").write_text(vocabulary.to_json())
+    (folder / "record.json").write_text(json.dumps(record))
+    return {name: folder / name for name in ("model.ubj", "vocabulary.json", "record.json")}
+
+
+def make_history(*, as_of: date = date(2013, 7, 1), late_rate: float = 0.5) -> OnlineView:
+    """History of the depots EWR and JFK; LGA has none."""
+    depots = OnlineHistory(
+        name="depot",
+        keys=("depot",),
+        columns=("depot__late_rate_7d", "depot__parcels_7d"),
+        entities=["EWR", "JFK"],
+        values=np.array([[late_rate, 40.0], [0.1, 30.0]]),
+    )
+    return OnlineView(as_of=as_of, history=(depots,), side=())
+
+
+def refresh_online_store(data_dir: Path, view: OnlineView, *, commit: str = COMMIT) -> None:
+    store = OnlineStore(SqliteBackend(data_dir / "online" / "parcels.sqlite"))
+    store.refresh(view, commit=commit)
+    store.close()
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks one service over HTTP."""
+
+    url: str
+
+    def post(self, body: object, *, path: str = "/predict") -> tuple[int, Any]:
+        """Status and decoded answer; ``body`` is sent as JSON, or as it stands if it is bytes."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        return _answer(urllib.request.Request(self.url + path, data=data, headers=headers))
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return _answer(urllib.request.Request(self.url + path))
+
+
+def kill(running: ServedBento) -> None:
+    """kill -9 of the server and its workers, all of them started by us."""
+    for process in (*psutil.Process(running.process.pid).children(recursive=True), running.process):
+        process.kill()
+    running.process.wait(30)
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            status, body = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, body = error.code, error.read()
+    try:
+        return status, json.loads(body)
+    except ValueError:
+        return status, body.decode()

@@ -1,0 +1,181 @@
+"""Predicting in process: what is answered, what is remembered, what is flagged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bento.predictor import Predictor
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.bento_store import checksum
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets_tests.bento.factories import (
+    COMMIT,
+    PARCELS,
+    VERSION,
+    make_history,
+    make_model_files,
+    make_parcel,
+    refresh_online_store,
+)
+from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
+
+
+@contextmanager
+def opened(folder: Path, *, use_case: UseCase = PARCELS, history: Any = None) -> Iterator[Predictor]:
+    files = make_model_files(folder / "model", use_case=use_case)
+    if use_case is PARCELS:
+        refresh_online_store(folder, history or make_history())
+    checksums = {name: checksum(path) for name, path in files.items()}
+    predictor = Predictor.open(folder / "model", use_case=use_case, checksums=checksums, data_dir=folder)
+    try:
+        yield predictor
+    finally:
+        predictor.close()
+
+
+def parcels(*rows: dict[str, Any]) -> list[Any]:
+    return [PARCELS.request.model_validate(row) for row in rows]
+
+
+def remembered(folder: Path, prediction_id: str, *, use_case: str = "parcels") -> dict[str, Any]:
+    log = PredictionLog(folder / "prediction_log" / f"{use_case}.sqlite")
+    found = log.find(prediction_id)
+    log.close()
+    assert found is not None
+    return found
+
+
+def test_answer_is_remembered_with_inputs_features_and_lineage(tmp_path: Path) -> None:
+    with opened(tmp_path) as predictor:
+        (answer,) = predictor.predict(parcels(make_parcel(weight=12.0)))
+    found = remembered(tmp_path, answer.prediction_id)
+    assert 0 < answer.score < 1
+    assert answer.model_version == VERSION
+    assert (answer.history_as_of, answer.history_commit) == ("2013-07-01", COMMIT)
+    assert found["score"] == answer.score
+    assert found["predicted_positive"] == answer.predicted_positive == (answer.score >= 0.5)
+    assert found["event_time"] == datetime(2013, 7, 1, 8, 30)
+    assert found["example_id"] == "EWR-201307010830"
+    assert found["inputs"]["weight"] == 12.0
+    assert found["features"] == {
+        "depot": "EWR",
+        "weight": 12.0,
+        "is_heavy": 1,
+        "depot__late_rate_7d": 0.5,
+        "depot__parcels_7d": 40.0,
+    }
+
+
+def test_a_row_scores_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
+    rows = parcels(
+        *(make_parcel(weight=weight, depot=depot) for weight in (1, 9, 20) for depot in ("EWR", "LGA"))
+    )
+    with opened(tmp_path) as predictor:
+        together = [answer.score for answer in predictor.predict(rows)]
+        alone = [predictor.predict([row])[0].score for row in rows]
+    assert together == alone
+    assert len(set(together)) > 2
+
+
+def test_what_is_unusual_is_flagged(tmp_path: Path) -> None:
+    with opened(tmp_path) as predictor:
+        answers = predictor.predict(
+            parcels(
+                make_parcel(),
+                make_parcel(depot="LGA"),
+                make_parcel(depot="XXX"),
+                make_parcel(sent_at="2013-07-04T01:00:00"),
+                make_parcel(sent_at="2013-06-30T23:59:00"),
+            )
+        )
+    assert [answer.flags for answer in answers] == [
+        [],
+        ["no history of depot 'LGA'"],
+        ["unknown depot 'XXX'", "no history of depot 'XXX'"],
+        ["history is as of 2013-07-01, 3 days before the event's day"],
+        ["history is as of 2013-07-01, 1 days after the event's day"],
+    ]
+
+
+def test_a_use_case_without_history_time_and_id_is_served_too(tmp_path: Path) -> None:
+    with opened(tmp_path, use_case=QUIET) as predictor:
+        rows = [QUIET.request.model_validate({"age": 44, "job": job}) for job in ("clerk", "other")]
+        answers = predictor.predict(rows)
+        described = predictor.describe()
+    found = remembered(tmp_path, answers[0].prediction_id, use_case="quiet")
+    assert [answer.flags for answer in answers] == [[], ["unknown job 'other'"]]
+    assert (answers[0].history_as_of, answers[0].history_commit, found["example_id"]) == (None, None, None)
+    assert found["event_time"].replace(tzinfo=UTC) == found["answered_at"]
+    assert found["features"]["age_squared"] == 44.0**2
+    assert described["history"] is None
+
+
+def test_refreshed_history_is_used_by_the_next_answer(tmp_path: Path) -> None:
+    with opened(tmp_path) as predictor:
+        (before,) = predictor.predict(parcels(make_parcel()))
+        refresh_online_store(
+            tmp_path, make_history(as_of=date(2013, 7, 2), late_rate=0.95), commit="beef" * 10
+        )
+        (after,) = predictor.predict(parcels(make_parcel()))
+    assert after.score > before.score
+    assert (after.history_as_of, after.history_commit) == ("2013-07-02", "beef" * 10)
+
+
+def test_nothing_is_answered_when_it_cannot_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path) as predictor:
+        with monkeypatch.context() as patched:
+            patched.setattr(predictor._log, "_connection", _BrokenDisk(predictor._log._connection))
+            with pytest.raises(ServingError, match="could not be written: disk I/O error"):
+                predictor.predict(parcels(make_parcel()))
+        assert predictor._log.read_after(0).num_rows == 0
+        predictor.predict(parcels(make_parcel()))
+
+
+def test_an_empty_online_store_is_an_error_that_says_so(tmp_path: Path) -> None:
+    files = make_model_files(tmp_path / "model")
+    checksums = {name: checksum(path) for name, path in files.items()}
+    predictor = Predictor.open(tmp_path / "model", use_case=PARCELS, checksums=checksums, data_dir=tmp_path)
+    with pytest.raises(ServingError, match="online store is empty"):
+        predictor.predict(parcels(make_parcel()))
+    predictor.close()
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "vocabulary.json", "record.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_damaged_model_is_refused(tmp_path: Path, name: str, damage: str) -> None:
+    files = make_model_files(tmp_path / "model")
+    checksums = {each: checksum(path) for each, path in files.items()}
+    content = bytearray(files[name].read_bytes())
+    if damage == "remove":
+        files[name].unlink()
+    else:
+        content[len(content) // 2] ^= 1
+        files[name].write_bytes(content if damage == "flip" else content[:-1])
+    with pytest.raises(ServingError, match=name.replace(".", r"\.")):
+        Predictor.open(tmp_path / "model", use_case=PARCELS, checksums=checksums, data_dir=tmp_path)
+
+
+class _BrokenDisk:
+    """A connection whose commits fail as on a broken disk; everything else is real."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT":
+            import sqlite3
+
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._real.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)

@@ -1,0 +1,1 @@
+"""Two small use cases, packaged as if they stood in ``mlops_assets/use_cases/``."""
