@@ -32,6 +32,10 @@ SELECT (
     ORDER BY observed DESC LIMIT 1
 ) FROM json_each(?2) AS asked ORDER BY asked.key
 """
+_DROP_OLD = """
+DELETE FROM generation
+WHERE number NOT IN (SELECT number FROM generation ORDER BY number DESC LIMIT ?)
+"""
 
 
 class SqliteBackend:
@@ -66,11 +70,17 @@ class SqliteBackend:
         return number, [packed for (packed,) in found]
 
     def replace(self, values: Iterator[Value], *, commit: str, as_of: date, layout: Layout) -> None:
-        """Write a new generation, put it in use and drop those past ``kept``, in one transaction."""
+        """Write a new generation, put it in use and drop those past ``kept``, in one transaction.
+
+        Numbers are never used twice, as readers remember them.
+        """
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
             (number,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM generation").fetchone()
+            connection.execute(
+                "DELETE FROM generation WHERE number > (SELECT number FROM in_use)"
+            )  # gone back from
             connection.execute(
                 "INSERT INTO generation VALUES (?, ?, ?, ?)",
                 (number, commit, as_of.isoformat(), json.dumps(layout)),
@@ -79,8 +89,8 @@ class SqliteBackend:
                 "INSERT INTO value VALUES (?, ?, ?, ?)", ((number, *value) for value in values)
             )
             connection.execute("INSERT OR REPLACE INTO in_use VALUES (0, ?)", (number,))
-            for table in ("value", "generation"):
-                connection.execute(f"DELETE FROM {table} WHERE number <= ?", (number - self._kept,))
+            connection.execute(_DROP_OLD, (self._kept,))
+            connection.execute("DELETE FROM value WHERE number NOT IN (SELECT number FROM generation)")
         except BaseException:
             connection.execute("ROLLBACK")
             raise

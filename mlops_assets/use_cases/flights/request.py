@@ -22,7 +22,7 @@ EXAMPLE: dict[str, JsonValue] = {
 class FlightRequest(BaseModel):
     """One scheduled flight out of New York."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": EXAMPLE})
 
     carrier: Annotated[str, Field(pattern=r"^[A-Z0-9]{2}$", description="IATA code of the airline, e.g. UA")]
     flight: Annotated[int, Field(ge=1, le=9999, description="Flight number")]

@@ -1,0 +1,254 @@
+"""The online store answers from one generation at a time, and says how old it is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.online_view import OnlineHistory, OnlineSideData, OnlineView
+from mlops_assets.stores.online import Backend, OnlineStore
+from mlops_assets.stores.online_sqlite import SqliteBackend
+
+DAY = date(2013, 7, 1)
+NOON = datetime(2013, 7, 1, 12)
+HOUR = 3_600_000_000
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[Backend]:
+    made = SqliteBackend(tmp_path / "online" / "shops.sqlite")
+    yield made
+    made.close()
+
+
+def _moment(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+
+
+def make_view(*, as_of: date = DAY, level: float = 1.0, shops: int = 3) -> OnlineView:
+    """``shops`` shops whose two history columns are both ``level``, with side data of 10 and 11 o'clock."""
+    history = OnlineHistory(
+        name="shop",
+        keys=("shop",),
+        columns=("shop__mean_7d", "shop__visits_7d"),
+        entities=[f"s{number}" for number in range(shops)],
+        values=np.full((shops, 2), level),
+    )
+    history.values[0, 1] = np.nan
+    heat = OnlineSideData(
+        name="heat",
+        keys=("shop",),
+        entities=["s1", "s1"],
+        observed=[_moment(NOON) - 2 * HOUR, _moment(NOON) - HOUR],
+        values=pa.table({"heat__degrees": [10.5, 11.5], "heat__sky": pa.array(["clear", None])}),
+        delay=HOUR,
+        max_age=6 * HOUR,
+    )
+    owner = OnlineSideData(
+        name="owner",
+        keys=("shop", "street"),
+        entities=["s1|High St"],
+        observed=None,
+        values=pa.table({"owner__age": [44]}),
+        delay=0,
+        max_age=None,
+    )
+    return OnlineView(as_of=as_of, history=(history,), side=(heat, owner))
+
+
+def requests_for(*shops: str | None, moment: datetime = NOON) -> pa.Table:
+    return pa.table(
+        {
+            "event_time": pa.array([moment] * len(shops), pa.timestamp("us")),
+            "shop": pa.array(shops, pa.string()),
+            "street": pa.array(["High St"] * len(shops)),
+        }
+    )
+
+
+def test_one_look_up_answers_every_request_from_one_commit(backend: Backend) -> None:
+    store = OnlineStore(backend)
+    store.refresh(make_view(), commit="c1")
+
+    found = store.look_up(requests_for("s1", "s0", None, "unheard of"))
+
+    assert (found.commit, found.as_of, found.age_days) == ("c1", DAY, 0)
+    assert found.examples.select(["shop__mean_7d", "shop__visits_7d"]).to_pydict() == {
+        "shop__mean_7d": [1.0, 1.0, None, None],
+        "shop__visits_7d": [1.0, None, None, None],
+    }
+    assert found.examples.column("heat__degrees").to_pylist() == [11.5, None, None, None]
+    assert found.examples.column("owner__age").to_pylist() == [44, None, None, None]
+    assert found.examples.schema.field("owner__age").type == pa.int64()
+
+
+@pytest.mark.parametrize(
+    ("after_noon", "degrees"),
+    [
+        (timedelta(minutes=-1), 10.5),
+        (timedelta(0), 11.5),
+        (timedelta(hours=5), 11.5),
+        (timedelta(hours=5, minutes=1), None),
+    ],
+)
+def test_side_data_is_the_latest_known_then_and_young_enough(
+    backend: Backend, after_noon: timedelta, degrees: float | None
+) -> None:
+    store = OnlineStore(backend)
+    store.refresh(make_view(), commit="c1")
+
+    found = store.look_up(requests_for("s1", moment=NOON + after_noon))
+
+    assert found.examples.column("heat__degrees").to_pylist() == [degrees]
+
+
+def test_the_same_commit_again_changes_nothing(backend: Backend) -> None:
+    store = OnlineStore(backend)
+
+    assert store.refresh(make_view(), commit="c1")
+    assert not store.refresh(make_view(), commit="c1")
+    assert store.refresh(make_view(as_of=DAY + timedelta(days=1)), commit="c1")
+
+
+def test_an_open_reader_sees_the_next_generation(backend: Backend) -> None:
+    store = OnlineStore(backend)
+    store.refresh(make_view(level=1.0), commit="c1")
+    store.look_up(requests_for("s1"))
+
+    store.refresh(make_view(level=2.0), commit="c2")
+
+    found = store.look_up(requests_for("s1"))
+    assert (found.commit, found.examples.column("shop__mean_7d").to_pylist()) == ("c2", [2.0])
+
+
+def test_going_back_brings_the_generation_before(backend: Backend) -> None:
+    store = OnlineStore(backend)
+    store.refresh(make_view(level=1.0), commit="c1")
+    store.refresh(make_view(level=2.0), commit="c2")
+
+    assert store.go_back().commit == "c1"
+
+    assert store.look_up(requests_for("s1")).examples.column("shop__mean_7d").to_pylist() == [1.0]
+    with pytest.raises(ServingError, match="keeps no generation before that of commit c1"):
+        store.go_back()
+
+
+def test_refreshing_after_going_back_goes_on_from_there(backend: Backend) -> None:
+    store = OnlineStore(backend)
+    for number in (1, 2):
+        store.refresh(make_view(level=float(number)), commit=f"c{number}")
+    store.go_back()
+
+    store.refresh(make_view(level=3.0), commit="c3")
+
+    assert store.look_up(requests_for("s1")).commit == "c3"
+    assert store.go_back().commit == "c1"
+
+
+def test_the_age_is_told_and_too_old_is_refused(backend: Backend) -> None:
+    OnlineStore(backend).refresh(make_view(), commit="c1")
+    late = requests_for("s1", moment=NOON + timedelta(days=3))
+
+    assert OnlineStore(backend, max_age_days=3).look_up(late).age_days == 3
+    with pytest.raises(ServingError, match="as of 2013-07-01, 3 days before the latest request; at most 2"):
+        OnlineStore(backend, max_age_days=2).look_up(late)
+
+
+def test_an_empty_store_says_so(backend: Backend) -> None:
+    with pytest.raises(ServingError, match="online store is empty"):
+        OnlineStore(backend).look_up(requests_for("s1"))
+
+
+def test_a_refresh_that_fails_half_way_leaves_the_old_generation(backend: Backend) -> None:
+    store = OnlineStore(backend)
+    store.refresh(make_view(), commit="c1")
+
+    def half() -> Iterator[tuple[str, int, bytes]]:
+        yield "shop\x1fs1", 0, b""
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backend.replace(half(), commit="c2", as_of=DAY, layout={"history": [], "side": []})
+
+    assert store.look_up(requests_for("s1")).commit == "c1"
+    assert store.refresh(make_view(), commit="c3")
+
+
+def _refresh_for_ever(path: Path, begun: multiprocessing.synchronize.Event) -> None:
+    store = OnlineStore(SqliteBackend(path))
+    for number in range(2, 10_000):
+        store.refresh(make_view(level=float(number), shops=5000), commit=f"c{number}")
+        begun.set()
+
+
+def test_a_killed_refresh_leaves_one_whole_generation(tmp_path: Path) -> None:
+    path = tmp_path / "online.sqlite"
+    store = OnlineStore(SqliteBackend(path))
+    store.refresh(make_view(shops=5000), commit="c1")
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    writer = context.Process(target=_refresh_for_ever, args=(path, begun))
+    writer.start()
+    assert begun.wait(60)
+    assert writer.pid is not None
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+
+    found = store.look_up(requests_for(*[f"s{number}" for number in range(0, 5000, 50)]))
+
+    assert set(found.examples.column("shop__mean_7d").to_pylist()) == {float(found.commit[1:])}
+    assert store.refresh(make_view(), commit="mended")
+    store.close()
+
+
+def test_readers_never_see_a_mixture_while_it_is_refreshed(backend: Backend) -> None:
+    OnlineStore(backend).refresh(make_view(level=1.0, shops=2000), commit="c1")
+    asked = requests_for(*[f"s{number}" for number in range(1, 2000, 100)])
+    stop = threading.Event()
+    seen: set[str] = set()
+    mixed: list[object] = []
+
+    def read() -> None:
+        store = OnlineStore(backend)
+        while not stop.is_set():
+            found = store.look_up(asked)
+            levels = set(found.examples.column("shop__mean_7d").to_pylist())
+            if levels != {float(found.commit[1:])}:
+                mixed.append((found.commit, levels))
+            seen.add(found.commit)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(2, 12):
+        OnlineStore(backend).refresh(make_view(level=float(number), shops=2000), commit=f"c{number}")
+    stop.set()
+    for reader in readers:
+        reader.join()
+
+    assert not mixed
+    assert len(seen) > 1
+
+
+def test_importing_the_store_loads_neither_pandas_nor_dagster() -> None:
+    code = (
+        "import sys, mlops_assets.stores.online_sqlite, mlops_assets.ml.training_view; "
+        "print([name for name in ('pandas', 'dagster') if name in sys.modules])"
+    )
+
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
