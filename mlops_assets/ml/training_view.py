@@ -220,7 +220,7 @@ def _chosen(feature: Feature, columns: Mapping[str, pa.ChunkedArray], *, sql: Pa
     column = columns.get(feature.name)
     if column is None:
         raise FeatureError(
-            f"Feature '{feature.name}' is declared, but '{sql.name}' does not yield it and it is no column of "
+            f"Feature '{feature.name}' is declared, but '{sql.name}' does not yield it and it is not in "
             f"examples. There are: {', '.join(columns)}."
         )
     return column if feature.unknown is None else pc.fill_null(column, feature.unknown)

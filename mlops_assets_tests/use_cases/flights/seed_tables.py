@@ -28,7 +28,7 @@ WHOLE_NUMBERS = [
 
 
 def seed_tables(*, first: date, last: date) -> duckdb.DuckDBPyConnection:
-    """A connection with flights, weather, planes and airports of the days ``first`` to ``last`` (both included)."""
+    """A connection with flights, weather, planes and airports, days ``first`` to ``last`` (both included)."""
     connection = duckdb.connect()
     days = {"first": first.isoformat(), "last": last.isoformat()}
     batch = "printf('%04d-%02d-%02d', year::INTEGER, month::INTEGER, day::INTEGER)"
