@@ -27,10 +27,11 @@ def build_definitions(
     use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None
 ) -> dg.Definitions:
     """Everything Dagster shows and runs. ``resources`` replaces some of the standard ones, in tests for example."""
+    jobs = {use_case.name: build_jobs(use_case) for use_case in use_cases}
     return dg.Definitions(
         assets=[asset for use_case in use_cases for asset in build_assets(use_case)],
-        jobs=[job for use_case in use_cases for job in build_jobs(use_case)],
-        sensors=[sensor for use_case in use_cases for sensor in build_sensors(use_case)],
+        jobs=[job for built in jobs.values() for job in built],
+        sensors=[sensor for use_case in use_cases for sensor in build_sensors(use_case, jobs=jobs[use_case.name])],
         resources={**standard_resources(), **(resources or {})},
         executor=dg.in_process_executor,
     )

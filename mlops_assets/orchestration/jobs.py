@@ -1,12 +1,16 @@
 """The jobs of a use case: what is run together, from a day's files to the package."""
 
+from typing import TypeAlias
+
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
 from mlops_assets.orchestration.partitions import batch_partitions
 
+AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 INGEST, REFERENCE, TRAIN, SCORE, WATCH = "ingest", "reference", "train", "score", "watch"
 
 
@@ -15,7 +19,7 @@ def job_name(use_case: UseCase, job: str) -> str:
     return f"{use_case.name}__{job}"
 
 
-def build_jobs(use_case: UseCase) -> list[dg.JobDefinition]:
+def build_jobs(use_case: UseCase) -> list[AssetJob]:
     """Every job of the use case; ``reference`` only if it has sources that are replaced as a whole."""
     arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
     static = [source.name for source in use_case.sources if source.cadence is Cadence.STATIC]
@@ -59,7 +63,7 @@ def _job(
     assets: list[str],
     description: str,
     partitions_def: dg.PartitionsDefinition | None = None,
-) -> dg.JobDefinition:
+) -> AssetJob:
     return dg.define_asset_job(
         job_name(use_case, job),
         selection=dg.AssetSelection.assets(*(asset_key(use_case, name) for name in assets)),

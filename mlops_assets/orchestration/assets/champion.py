@@ -1,0 +1,69 @@
+"""``champion``: the pointer to the version in service, moved by one lake commit when the gates allow it."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.versions import VersionConfig, current_version
+from mlops_assets.stores.champion import promote
+
+CHECKS = (
+    Check(
+        name="gates_allow_promotion",
+        description=(
+            "The recorded decision on the version passes, was taken against today's champion, and every checksum holds."
+        ),
+    ),
+)
+
+
+def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
+    """The asset that promotes."""
+
+    @platform_asset(
+        use_case,
+        name="champion",
+        deps=["evaluation"],
+        kinds={"lakefs", "json"},
+        checks=CHECKS,
+        description=(
+            "Which version serves, since when and why. Promotion re-verifies the recorded decision and the checksums, and is "
+            f"one lakeFS commit; `mlops rollback {use_case.name}` moves the pointer back."
+        ),
+    )
+    def champion(context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource) -> Events:
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        version = config.version or current_version(run.lake.at(), use_case=use_case)
+        try:
+            pointer = promote(
+                run.lake,
+                use_case=use_case.name,
+                version=version,
+                by=f"dagster run {context.run_id[:8]}",
+                why="passed every gate",
+                at=datetime.now(UTC),
+                run_id=context.run_id,
+            )
+        except RegistryError as error:
+            refused = CheckResult(name=CHECKS[0].name, passed=False, reasons=(str(error),))
+            yield from run.record(audits=(refused,), metadata={})
+            return
+        yield from run.record(
+            audits=(CheckResult(name=CHECKS[0].name, passed=True, figures={"version": version}),),
+            metadata={
+                "version": pointer.version,
+                "previous": pointer.previous or "none",
+                "promoted_at": pointer.at.isoformat(),
+                "promoted_by": pointer.by,
+                "why": pointer.why,
+                "lakefs_commit": run.lake.head(),
+            },
+        )
+
+    return champion

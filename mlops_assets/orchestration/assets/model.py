@@ -1,0 +1,121 @@
+"""``model``: a version trained from the training view, immutable, with the record of everything it came from."""
+
+import json
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import PlatformError
+from mlops_assets.ml.fit import FittedModel, fit
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.versions import current_version, libraries, read_manifest, read_view
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.code import git_state, use_case_code_version
+from mlops_assets.stores.model_record import MODEL, RECORD, VOCABULARY, ModelRecord, PartRecord, model_path
+from mlops_assets.stores.registry import ModelVersion, load_version, verify_answers, version_files
+from mlops_assets.stores.snapshot import Snapshot
+
+CHECKS = (
+    Check(name="loads_and_answers", description="The stored model has its recorded checksums, loads and gives a score."),
+)
+LEARNING_CURVE = "learning_curve.json"
+
+
+def build_model(use_case: UseCase) -> dg.AssetsDefinition:
+    """The asset that trains a version."""
+
+    @platform_asset(
+        use_case,
+        name="model",
+        deps=["training_view"],
+        kinds={"lakefs", "xgboost"},
+        checks=CHECKS,
+        description=(
+            "An XGBoost model trained on the training view: earlier rows to learn from, later ones to stop and to choose "
+            "the threshold, the last ones kept for evaluation. Its id follows from data, code and hyperparameters; what was "
+            "trained before is not trained again."
+        ),
+    )
+    def model(context: dg.AssetExecutionContext, lake: LakeResource) -> Events:
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        head = run.lake.at()
+        version = current_version(head, use_case=use_case)
+        known = head.exists(model_path(use_case.name, version, RECORD))
+        trained = load_version(head, use_case=use_case.name, version=version) if known else _train(run, head, version)
+        yield from run.publish(
+            files=version_files(trained.record, files=trained.files),
+            audit=lambda staged: [_loads_and_answers(staged, use_case=use_case, version=version)],
+            metadata=_metadata(trained.record, trained_before=known),
+            message=f"{use_case.name}: model {version}",
+        )
+
+    return model
+
+
+def _train(run: AssetRun, head: Snapshot, version: str) -> ModelVersion:
+    use_case = run.use_case
+    fitted = fit(read_view(head, use_case=use_case), use_case=use_case)
+    files = {
+        MODEL: fitted.trained.booster,
+        VOCABULARY: fitted.vocabulary.to_json().encode(),
+        LEARNING_CURVE: json.dumps(fitted.trained.learning_curve).encode(),
+    }
+    return ModelVersion(record=_record(run, head, version, fitted), files=files)
+
+
+def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) -> ModelRecord:
+    use_case, git, manifest = run.use_case, git_state(), read_manifest(head, use_case=run.use_case)
+    serving = champion(head, use_case=use_case.name)
+    return ModelRecord(
+        use_case=use_case.name,
+        version=version,
+        created_at=datetime.now(UTC),
+        git_commit=git.commit,
+        git_dirty=git.dirty,
+        git_diff_hash=git.diff_hash,
+        code_version=use_case_code_version(use_case.name),
+        data_commit=head.commit,
+        first_batch=manifest["first"],
+        last_batch=manifest["last"],
+        hyperparameters=dict(use_case.recipe.hyperparameters),
+        rounds=use_case.recipe.rounds,
+        early_stopping_rounds=use_case.recipe.early_stopping_rounds,
+        best_round=fitted.trained.best_round,
+        seed=use_case.recipe.seed,
+        threads=use_case.recipe.threads,
+        libraries=libraries(),
+        split={
+            part.name: PartRecord(rows=len(part.rows), positives=part.positives, first=part.first, last=part.last)
+            for part in fitted.split.parts
+        },
+        threshold=fitted.threshold,
+        metrics=dict(fitted.metrics),
+        parent=serving.version if serving else None,
+        started_by=f"dagster run {run.context.run_id}",
+        seconds=run.seconds,
+    )
+
+
+def _loads_and_answers(staged: Snapshot, *, use_case: UseCase, version: str) -> CheckResult:
+    try:
+        verify_answers(load_version(staged, use_case=use_case.name, version=version))
+    except PlatformError as error:
+        return CheckResult(name="loads_and_answers", passed=False, reasons=(str(error),))
+    return CheckResult(name="loads_and_answers", passed=True, figures={"version": version})
+
+
+def _metadata(record: ModelRecord, *, trained_before: bool) -> dict[str, object]:
+    return {
+        "version": record.version,
+        "trained_before": trained_before,
+        "data_commit": record.data_commit,
+        "rounds": record.best_round + 1,
+        "threshold": record.threshold,
+        "record": dg.MetadataValue.json(json.loads(record.to_json())),
+        **{f"rows_{name}": part.rows for name, part in record.split.items()},
+        **dict(record.metrics),
+    }

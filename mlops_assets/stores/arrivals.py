@@ -1,0 +1,86 @@
+"""What has landed and is not in the lake yet: the one answer that the sensor and `mlops run` act on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_assets.ml.paths import WHOLE, raw_path
+from mlops_assets.ml.source import Cadence
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.landing import LandedFile, Scan
+from mlops_assets.stores.snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A batch that is there with all its sources and differs from the lake. ``digest`` names its content."""
+
+    batch: str
+    digest: str
+    files: tuple[LandedFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrivals:
+    """What one look at the landing zone asks for.
+
+    ``batches`` are ready, in order. ``reference`` is set when files that are replaced as a whole are ready. ``waiting``
+    says, a sentence each, what is there but cannot be taken yet.
+    """
+
+    batches: tuple[Arrival, ...]
+    reference: Arrival | None
+    waiting: tuple[str, ...]
+
+
+def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
+    """Compares what has landed with what the lake holds, by checksum."""
+    held = {info.path: info.checksum for info in snapshot.paths(f"{use_case.name}/raw/")}
+    static = tuple(source.name for source in use_case.sources if source.cadence is Cadence.STATIC)
+    arriving = tuple(source.name for source in use_case.sources if source.cadence is not Cadence.STATIC)
+    landed: dict[str, dict[str, LandedFile]] = defaultdict(dict)
+    for file in scan.files:
+        landed[file.batch][file.source] = file
+    reference = _arrival(use_case, WHOLE, landed.pop(WHOLE, {}), needed=static, held=held)
+    first = _missing_reference(use_case, static, held)
+    waiting = [first] if first and not isinstance(reference, Arrival) else []
+    waiting += [reference] if isinstance(reference, str) else []
+    ready = []
+    for batch in sorted(landed):
+        found = _arrival(use_case, batch, landed[batch], needed=arriving, held=held)
+        if isinstance(found, str):
+            waiting.append(found)
+        elif found is not None and first is None:
+            ready.append(found)
+    return Arrivals(
+        batches=tuple(ready),
+        reference=reference if isinstance(reference, Arrival) else None,
+        waiting=tuple(waiting),
+    )
+
+
+def _arrival(
+    use_case: UseCase, batch: str, files: Mapping[str, LandedFile], *, needed: Sequence[str], held: Mapping[str, str]
+) -> Arrival | str | None:
+    """The batch as an arrival, why it waits, or ``None`` if the lake holds all that has landed of it."""
+    fresh = [
+        name
+        for name, file in files.items()
+        if held.get(raw_path(use_case.name, source=name, batch=batch)) != file.sha256
+    ]
+    if not fresh:
+        return None
+    missing = [name for name in needed if name not in files]
+    if missing:
+        return f"Batch {batch} waits for {' and '.join(missing)}."
+    ordered = tuple(files[name] for name in needed)
+    digest = hashlib.sha256("".join(file.sha256 for file in ordered).encode()).hexdigest()[:16]
+    return Arrival(batch=batch, digest=digest, files=ordered)
+
+
+def _missing_reference(use_case: UseCase, static: Sequence[str], held: Mapping[str, str]) -> str | None:
+    missing = [name for name in static if raw_path(use_case.name, source=name, batch=WHOLE) not in held]
+    return f"Every batch waits for reference files: {', '.join(missing)}." if missing else None
