@@ -123,7 +123,9 @@ def build_app(store: Store, executor: Executor) -> ASGIApp:
     for (method, path), operation in OPERATIONS.items():
         routes.append(Route(API + path, _answering(_called(store, executor, operation)), methods=[method]))
     routes += [Route(API + path, _answering(_not_offered), methods=_METHODS) for path in NOT_OFFERED]
-    return Gate(Starlette(routes=routes, exception_handlers={HTTPException: _http_error}), store.credentials)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    app.router.redirect_slashes = False
+    return Gate(app, store.credentials)
 
 
 def _called(

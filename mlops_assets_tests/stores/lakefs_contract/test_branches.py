@@ -58,7 +58,7 @@ def test_unlawful_branch_name_is_refused(repo: Repository, branch_name: str) -> 
         repo.branch(branch_name).create("main")
 
 
-@pytest.mark.parametrize("branch_name", ["a", "_a", "dev-alice", "A_1-b", "0", "x" * 200])
+@pytest.mark.parametrize("branch_name", ["a", "_a", "dev-alice", "A_1-b", "0", "x" * 100])
 def test_lawful_branch_name_is_accepted(repo: Repository, branch_name: str) -> None:
     repo.branch(branch_name).create("main")
     assert branch_name in [branch.id for branch in repo.branches()]

@@ -60,30 +60,12 @@ def test_committed_version_stays_as_it_was(repo: Repository, main: Branch) -> No
     assert [info.path for info in repo.commit(first.id).objects()] == ["a"]
 
 
-def test_equal_contents_have_an_equal_meta_range(repo: Repository, main: Branch) -> None:
-    dev = repo.branch("dev").create("main")
-    main.object("a").upload(b"a")
-    main.commit("a")
-    main.object("b").upload(b"b")
-    main.object("b").delete()
-    main.object("a").delete()
-    main.commit("gone")
-    assert main.get_commit().meta_range_id == dev.get_commit().meta_range_id
-
-
 def test_deletion_is_committed(repo: Repository, main: Branch) -> None:
     main.object("a").upload(b"a")
     main.commit("a")
     main.object("a").delete()
     gone = main.commit("gone")
     assert list(repo.commit(gone.id).objects()) == []
-
-
-def test_written_and_deleted_again_is_no_change(main: Branch) -> None:
-    main.object("a").upload(b"a")
-    main.object("a").delete()
-    with pytest.raises(BadRequestException, match="no changes"):
-        main.commit("nothing")
 
 
 def test_many_objects_are_committed_at_once(repo: Repository, main: Branch) -> None:

@@ -93,7 +93,7 @@ def test_log_by_first_parent_leaves_the_merged_side_out(repo: Repository, main: 
 def test_log_since_a_time(main: Branch) -> None:
     for day, path in enumerate("abc"):
         put(main, path, date=1_900_000_000 + day * 86_400)
-    since = datetime.fromtimestamp(1_900_000_000 + 86_400, tz=UTC)
+    since = datetime.fromtimestamp(1_900_000_000 + 43_200, tz=UTC)
     assert messages(main, since=since) == ["c", "b"]
 
 

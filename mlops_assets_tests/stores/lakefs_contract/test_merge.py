@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from lakefs.branch import Branch
+from lakefs.client import Client
 from lakefs.exceptions import BadRequestException, ConflictException, NotFoundException
 from lakefs.repository import Repository
 
@@ -233,9 +234,8 @@ def test_unknown_source_is_not_found(repo: Repository, main: Branch) -> None:
         repo.ref("nowhere").merge_into(main)
 
 
-def test_merge_base_is_found(repo: Repository, main: Branch, dev: Branch) -> None:
+def test_merge_base_is_found(client: Client, repo: Repository, main: Branch, dev: Branch) -> None:
     base = main.head.id
     theirs, ours = write(dev, dev="d"), write(main, main="m")
-    api = main._client.sdk_client.refs_api
-    found = api.find_merge_base(repo.id, "dev", "main")
+    found = client.sdk_client.refs_api.find_merge_base(repo.id, "dev", "main")
     assert (found.base_commit_id, found.source_commit_id, found.destination_commit_id) == (base, theirs, ours)

@@ -91,4 +91,4 @@ def test_deleting_an_unknown_repository_is_not_found(client: Client, name: str) 
 
 
 def test_repository_metadata_is_a_mapping(repo: Repository) -> None:
-    assert dict(repo.metadata) == {}
+    assert isinstance(repo.metadata, dict)

@@ -82,7 +82,7 @@ def test_revert_of_a_merge_against_a_parent(
 
 def test_revert_against_a_parent_that_does_not_exist_is_refused(main: Branch) -> None:
     head = write(main, "a", "1")
-    with pytest.raises(BadRequestException):
+    with pytest.raises((BadRequestException, NotFoundException)):
         main.revert(head, parent_number=3)
 
 

@@ -42,6 +42,7 @@ class Model:
     commits: dict[str, ModelCommit] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
     working: dict[str, Contents] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
 
     def committed(self, branch: str) -> Contents:
         return self.commits[self.heads[branch]].contents
@@ -53,6 +54,7 @@ class Model:
         self.commits[commit_id] = ModelCommit(dict(contents), parents)
         self.heads[branch] = commit_id
         self.working[branch] = dict(contents)
+        self.touched.discard(branch)
 
     def ancestors(self, commit_id: str) -> set[str]:
         seen: set[str] = set()
@@ -112,19 +114,28 @@ class LakeMachine(RuleBasedStateMachine):
     def put(self, name: str, path: str, value: str) -> None:
         self.repo.branch(name).object(path).upload(value)
         self.model.working[name][path] = value
+        self.model.touched.add(name)
 
     @rule(name=branches, path=PATHS)
     def delete(self, name: str, path: str) -> None:
         self.repo.branch(name).object(path).delete()
         self.model.working[name].pop(path, None)
+        self.model.touched.add(name)
 
     @rule(name=branches)
     def reset(self, name: str) -> None:
         self.repo.branch(name).reset_changes()
         self.model.working[name] = dict(self.model.committed(name))
+        self.model.touched.discard(name)
+
+    def settle(self, name: str) -> None:
+        """Whether changes that undo each other leave a branch dirty is not documented: leave none."""
+        if name in self.model.touched and not self.model.dirty(name):
+            self.reset(name)
 
     @rule(name=branches)
     def commit(self, name: str) -> None:
+        self.settle(name)
         if not self.model.dirty(name):
             with pytest.raises(BadRequestException):
                 self.repo.branch(name).commit("commit")
@@ -134,6 +145,7 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(source=branches, target_branch=branches)
     def merge(self, source: str, target_branch: str) -> None:
+        self.settle(target_branch)
         ours, theirs = self.model.heads[target_branch], self.model.heads[source]
         bases = self.model.merge_bases(ours, theirs)
         if len(bases) != 1:
@@ -154,6 +166,7 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(name=branches, back=st.integers(0, 3))
     def revert(self, name: str, back: int) -> None:
+        self.settle(name)
         undone = self.model.heads[name]
         for _ in range(back):
             undone = next(iter(self.model.commits[undone].parents), undone)

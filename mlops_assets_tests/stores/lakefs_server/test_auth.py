@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.stores.lakefs_server.app import NOT_OFFERED, OPERATIONS
 from mlops_assets.stores.lakefs_server.auth import Credentials, load_or_create
 from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
-from mlops_assets_tests.stores.lakefs_server.conftest import Http
+from mlops_assets_tests.stores.lakefs_server.plain_http import Http
 
 ROUTES = [
     *OPERATIONS,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from lakefs.repository import Repository
 
-from mlops_assets_tests.stores.lakefs_server.conftest import Http
+from mlops_assets_tests.stores.lakefs_server.plain_http import Http
 
 OBJECTS = "/repositories/flights/branches/main/objects"
 TRAVERSALS = ["../../../etc/passwd", "..", "a/../../b", "a/..", "..\\..\\windows", "a\x00b", "./../x"]
