@@ -33,9 +33,9 @@ import pyarrow.compute as pc
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.overdispersion import discoveries, estimate_correlation, judge_count, mean_variance
+from mlops_assets.ml.slices import MISSING, OVERALL
 
 Verdict = Literal["normal", "deviates", "insufficient data"]
-OVERALL = "overall"
 HOURS_OF_WEEK = 168
 
 
@@ -154,9 +154,12 @@ class MonitoringReport:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> MonitoringReport:
-        """Reads ``to_json``."""
-        told = json.loads(text)
-        return cls(**{**told, "cells": tuple(WatchedCell(**cell) for cell in told["cells"])})
+        """Reads ``to_json``; an ``EvaluationError`` when the text is no report."""
+        try:
+            told = json.loads(text)
+            return cls(**{**told, "cells": tuple(WatchedCell(**cell) for cell in told["cells"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise EvaluationError(f"This is no monitoring report: {error}. Watch the day again.") from error
 
 
 def learn_baseline(predictions: pa.Table, *, plan: MonitoringPlan, model_version: str) -> Baseline:
@@ -271,11 +274,13 @@ def _count_cells(rows: pa.Table, *, slices: Sequence[str]) -> pa.Table:
             parts.append(pa.table(columns))
     grouped = pa.concat_tables(parts).group_by(["scope", "day", "bucket"])
     counted = grouped.aggregate([("positives", "sum"), ([], "count_all")])
-    return counted.rename_columns({"positives_sum": "positives", "count_all": "rows"})
+    named = counted.rename_columns({"positives_sum": "positives", "count_all": "rows"})
+    # Sums of floats depend on order, and grouping has none: the same rows have to give the same baseline.
+    return named.sort_by([("scope", "ascending"), ("day", "ascending"), ("bucket", "ascending")])
 
 
 def _scope_column(rows: pa.Table, name: str) -> pa.ChunkedArray:
-    text = pc.fill_null(pc.cast(rows[name], pa.string()), "(missing)")
+    text = pc.fill_null(pc.cast(rows[name], pa.string()), MISSING)
     return pc.binary_join_element_wise(pa.scalar(name), text, "=")
 
 
