@@ -66,11 +66,14 @@ class Window:
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     asked: NDArray[np.int64]
+    _sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def total(self, measure: str) -> NDArray[np.float64]:
-        """The sum of ``measure``; NaN where the entity was not seen. Exact up to 2^53."""
-        prefix = self.totals.prefix(measure)
-        return np.where(self.seen, prefix[self.high] - prefix[self.low], np.nan)
+        """The sum of ``measure``; NaN where the entity was not seen. Exact up to 2^53. Made once."""
+        if measure not in self._sums:
+            prefix = self.totals.prefix(measure)
+            self._sums[measure] = np.where(self.seen, prefix[self.high] - prefix[self.low], np.nan)
+        return self._sums[measure]
 
     def days_since_last(self) -> NDArray[np.float64]:
         """Days from the last row in the window to the day asked for; NaN where the entity was not seen."""
@@ -141,14 +144,14 @@ def roll_up(
     """The columns of ``view`` for each pair (entity, day of prediction): float64, NaN where unknown."""
     codes = pc.index_in(entities, value_set=totals.entities)
     known = np.asarray(pc.fill_null(codes, -1), dtype=np.int64)
-    asked = _position(known, days)
+    asked, row_of = np.unique(_position(known, days), return_inverse=True)  # many rows ask the same
     high = np.searchsorted(totals.position, asked)
     windows = {
         length: Window(totals, np.searchsorted(totals.position, asked - length), high, asked)
         for length in sorted({length for _, _, length in view.columns()})
     }
     with np.errstate(invalid="ignore"):
-        return {name: feature.over(windows[length]) for name, feature, length in view.columns()}
+        return {name: feature.over(windows[length])[row_of] for name, feature, length in view.columns()}
 
 
 def _position(codes: NDArray[np.int64], days: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -127,19 +127,39 @@ def request_features(
     one row per example. A declared feature that it does not yield is taken from ``attached`` as it stands.
     Label and outcome columns are not there to be read.
     """
-    hidden = [name for name in HIDDEN if name in attached.column_names]
-    rows = attached.drop_columns(hidden)
-    ordinal = pa.array(range(rows.num_rows), pa.int64())
-    connection.register("examples", rows.set_column(rows.column_names.index("id"), "id", ordinal))
+    rows, ordinal = numbered(attached)
+    connection.register("examples", rows)
     try:
         computed = run_sql(connection, features_sql)
     finally:
         connection.unregister("examples")
-    computed = _one_row_each(computed, expected=ordinal, sql=features_sql)
-    columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    return choose_features(attached, computed, expected=ordinal, features_sql=features_sql, features=features)
+
+
+def numbered(attached: pa.Table) -> tuple[pa.Table, pa.Array]:
+    """The rows that request SQL may see, with their ordinals as ``id``; and these ordinals."""
+    ordinal = pa.array(range(attached.num_rows), pa.int64())
+    rows = attached.drop_columns([name for name in HIDDEN if name in attached.column_names])
+    return rows.set_column(rows.column_names.index("id"), "id", ordinal), ordinal
+
+
+def choose_features(
+    attached: pa.Table,
+    computed: pa.Table,
+    *,
+    expected: pa.Array,
+    features_sql: Path,
+    features: Sequence[Feature],
+) -> pa.Table:
+    """``id`` and the declared features, each from what SQL ``computed`` or from ``attached`` as it stands."""
+    computed = _one_row_each(computed, expected=expected, sql=features_sql)
+    columns = dict(zip(attached.column_names, attached.columns, strict=True))
+    given = columns["id"]
+    for name in HIDDEN:
+        columns.pop(name, None)
     columns |= dict(zip(computed.column_names, computed.columns, strict=True))
     chosen = {feature.name: _chosen(feature, columns, sql=features_sql) for feature in features}
-    return pa.table({"id": rows.column("id"), **chosen})
+    return pa.table({"id": given, **chosen})
 
 
 def training_view(
