@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.features import KEY_SEPARATOR, Feature, Relation, compute, compute_relations, quoted
+from mlops_assets.ml.features import KEY_SEPARATOR, Feature, Relation, compute_relations, quoted
 
 if TYPE_CHECKING:
     from mlops_assets.ml.roll_up import Window
@@ -165,48 +165,71 @@ def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Featu
 def daily_aggregates(
     connection: duckdb.DuckDBPyConnection, *, views: Sequence[HistoryView], relations: Sequence[Relation] = ()
 ) -> pa.Table:
-    """The long history of whatever batches the connection's sources hold, sorted by batch, view, entity and
-    day.
+    """The long history of whatever batches the connection's sources hold, sorted by batch, view, entity, day.
 
     The sources stand in ``connection`` under their names, each row with its ``batch``: one call serves one
     day or 181. Columns: batch, view, entity (keys joined by ``|``), known_on, then the measures of all views
     (NULL where a view lacks one). Rows with a NULL key belong to no entity and are left out.
     """
+    compute_daily_aggregates(connection, views=views, relations=relations, into="daily_aggregates")
+    return connection.sql(f"FROM daily_aggregates ORDER BY {', '.join(IDENTITY)}").to_arrow_table()
+
+
+def compute_daily_aggregates(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    views: Sequence[HistoryView],
+    relations: Sequence[Relation] = (),
+    into: str = "history",
+) -> None:
+    """The same rows in no order, left in ``connection`` as the temporary table ``into``: may be large."""
     compute_relations(connection, relations)
-    parts = [_aggregate(connection, view) for view in sorted(views, key=lambda view: view.name)]
-    table = pa.concat_tables(parts, promote_options="default")
-    return table.sort_by([(name, "ascending") for name in IDENTITY])
+    for view in views:
+        text = view.sql.read_text(encoding="utf-8")
+        _run(connection, view, f"CREATE OR REPLACE TEMP VIEW {quoted(_name(view))} AS {text}")
+        _check_columns(connection, view)
+    parts = " UNION ALL BY NAME ".join(_long_rows(view) for view in sorted(views, key=lambda view: view.name))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {parts}")
+    for view in views:
+        _refuse_separator(connection, view, relation=into)
 
 
 def split_by_batch(table: pa.Table, *, batches: Sequence[str]) -> Mapping[str, pa.Table]:
-    """One table per batch, without the column ``batch``: what the batch's own file holds. A batch may be
-    empty.
+    """One table per batch, without the column ``batch``: what the batch's own file holds. A batch may be empty.
+
+    ``table`` is sorted by batch, as ``daily_aggregates`` gives it.
     """
-    return {
-        batch: table.filter(pc.equal(table.column("batch"), batch)).drop_columns(["batch"]).combine_chunks()
-        for batch in batches
-    }
+    runs = pc.run_end_encode(table.column("batch").combine_chunks(), run_end_type=pa.int64())
+    ends = np.asarray(runs.run_ends)
+    starts = np.concatenate(([0], ends[:-1]))
+    bounds = dict(zip(runs.values.to_pylist(), zip(starts, ends - starts, strict=True), strict=True))
+    rows = table.drop_columns(["batch"])
+    return {batch: rows.slice(*bounds.get(batch, (0, 0))).combine_chunks() for batch in batches}
 
 
-def _aggregate(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> pa.Table:
-    name = f"history_{view.name}"
-    compute(connection, name, sql=view.sql)
-    _check_columns(connection, view, name)
-    keys = [f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys]
-    entity = f" || '{KEY_SEPARATOR}' || ".join(keys)
+def _name(view: HistoryView) -> str:
+    return f"history_{view.name}"
+
+
+def _run(connection: duckdb.DuckDBPyConnection, view: HistoryView, sql: str) -> None:
+    try:
+        connection.execute(sql)
+    except duckdb.Error as error:
+        raise FeatureError(f"'{view.sql.name}' failed: {error}") from error
+
+
+def _long_rows(view: HistoryView) -> str:
+    entity = f" || '{KEY_SEPARATOR}' || ".join(f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys)
     aside = ", ".join(quoted(column) for column in ("batch", *view.keys, "known_on"))
-    table = connection.sql(
-        "SELECT CAST(batch AS VARCHAR) AS batch, $view AS view, "
-        f" {entity} AS entity, known_on, "
-        f"* EXCLUDE ({aside}) FROM {quoted(name)} WHERE {entity} IS NOT NULL",
-        params={"view": view.name},
-    ).to_arrow_table()
-    _refuse_separator(table, view)
-    return table
+    name = view.name.replace("'", "''")
+    return (
+        f"SELECT CAST(batch AS VARCHAR) AS batch, '{name}' AS view, {entity} AS entity, known_on, "
+        f"* EXCLUDE ({aside}) FROM {quoted(_name(view))} WHERE {entity} IS NOT NULL"
+    )
 
 
-def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView, name: str) -> None:
-    relation = connection.sql(f"FROM {quoted(name)}")
+def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> None:
+    relation = connection.sql(f"FROM {quoted(_name(view))}")
     types = dict(zip(relation.columns, (str(kind) for kind in relation.types), strict=True))
     for needed in ("batch", *view.keys, "known_on"):
         if needed not in types:
@@ -221,11 +244,15 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView, nam
             )
 
 
-def _refuse_separator(table: pa.Table, view: HistoryView) -> None:
-    parts = pc.count_substring(table.column("entity"), KEY_SEPARATOR)
-    if table.num_rows and pc.max(parts).as_py() >= len(view.keys):
+def _refuse_separator(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, relation: str) -> None:
+    odd = connection.sql(
+        f"SELECT entity FROM {quoted(relation)} WHERE view = $view "
+        "AND len(string_split(entity, $mark)) > $keys LIMIT 1",
+        params={"view": view.name, "mark": KEY_SEPARATOR, "keys": len(view.keys)},
+    ).fetchall()
+    if odd:
         raise FeatureError(
-            f"A key of view '{view.name}' contains '{KEY_SEPARATOR}', which joins keys: clean it first."
+            f"A key of view '{view.name}' contains '{KEY_SEPARATOR}', which joins keys: clean '{odd[0][0]}'."
         )
 
 

@@ -37,18 +37,16 @@ _SHIFT = 1 << 20  # keeps days before 1970 positive
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """One view's history, sorted by ``position``: entity code and day as one integer."""
+    """One view's history, sorted by ``position``: entity code and day as one integer.
+
+    ``prefixes`` hold, per measure that adds up, the sums of the first 0, 1, 2 … rows; ``extremes`` the daily
+    minima and maxima, with one neutral element more.
+    """
 
     entities: pa.Array
     position: NDArray[np.int64]
-    measures: Mapping[str, NDArray[np.int64]]
-    _prefixes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-
-    def prefix(self, measure: str) -> NDArray[np.int64]:
-        """Element ``i`` is the sum of ``measure`` over the first ``i`` rows; made once."""
-        if measure not in self._prefixes:
-            self._prefixes[measure] = np.concatenate(([0], np.cumsum(self.measures[measure])))
-        return self._prefixes[measure]
+    prefixes: Mapping[str, NDArray[np.int64]]
+    extremes: Mapping[str, NDArray[np.int64]]
 
     @property
     def last_known_on(self) -> date | None:
@@ -71,7 +69,7 @@ class Window:
     def total(self, measure: str) -> NDArray[np.float64]:
         """The sum of ``measure``; NaN where the entity was not seen. Exact up to 2^53. Made once."""
         if measure not in self._sums:
-            prefix = self.totals.prefix(measure)
+            prefix = self.totals.prefixes[measure]
             self._sums[measure] = np.where(self.seen, prefix[self.high] - prefix[self.low], np.nan)
         return self._sums[measure]
 
@@ -87,9 +85,10 @@ class Window:
         """
         found = np.full(len(self.asked), np.nan)
         if self.seen.any():
-            values = np.append(self.totals.measures[measure], NEUTRAL[merge])
             edges = np.column_stack((self.low[self.seen], self.high[self.seen])).ravel()
-            best = (np.minimum if merge == "min" else np.maximum).reduceat(values, edges)[::2]
+            best = (np.minimum if merge == "min" else np.maximum).reduceat(
+                self.totals.extremes[measure], edges
+            )[::2]
             found[self.seen] = np.where(best == NEUTRAL[merge], np.nan, best)
         return found
 
@@ -131,11 +130,16 @@ def read_totals(
     coded = pc.dictionary_encode(rows.column("entity").combine_chunks())
     position = _position(np.asarray(coded.indices, dtype=np.int64), to_days(rows.column("known_on")))
     order = np.argsort(position)
-    columns = {
-        name: np.asarray(pc.fill_null(rows.column(name), NEUTRAL[merge]), dtype=np.int64)[order]
-        for name, merge in measures.items()
-    }
-    return Totals(entities=coded.dictionary, position=position[order], measures=columns)
+    prefixes, extremes = {}, {}
+    for name, merge in measures.items():
+        values = np.append(np.asarray(pc.fill_null(rows.column(name), NEUTRAL[merge]))[order], NEUTRAL[merge])
+        rows = rows.drop_columns([name])  # a copy of each column at a time: histories can be large
+        if merge == "sum":
+            prefixes[name] = np.roll(np.cumsum(values), 1)
+            prefixes[name][0] = 0
+        else:
+            extremes[name] = values
+    return Totals(entities=coded.dictionary, position=position[order], prefixes=prefixes, extremes=extremes)
 
 
 def roll_up(

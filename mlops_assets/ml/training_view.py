@@ -7,7 +7,7 @@ and as-of columns (the online store is the other); ``request_features`` is the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -81,19 +81,29 @@ def attach_history(
     as_of: date | None = None,
 ) -> dict[str, pa.Array]:
     """One float64 array per history column, aligned with ``examples``; NULL where nothing is known."""
-    if not views or not examples.num_rows:
-        return {
-            name: pa.nulls(examples.num_rows, pa.float64()) for view in views for name, _, _ in view.columns()
-        }
-    days = to_days(examples.column("event_time"))
-    if as_of is not None:
-        days = np.full_like(days, (as_of - EPOCH).days)
-    columns: dict[str, pa.Array] = {}
-    for view in views:
-        totals = read_totals(connection, view=view)
-        rolled = roll_up(totals, view=view, entities=entity_column(examples, view.keys), days=days)
-        columns |= {name: pa.array(values, from_pandas=True) for name, values in rolled.items()}
+    (columns,) = stream_history(connection, [examples], views=views, as_of=as_of)
     return columns
+
+
+def stream_history(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Iterable[pa.Table],
+    *,
+    views: Sequence[HistoryView],
+    as_of: date | None = None,
+) -> Iterator[dict[str, pa.Array]]:
+    """``attach_history`` part by part, for examples that don't fit in memory: history is read once."""
+    totals = {view.name: read_totals(connection, view=view) for view in views}
+    for examples in parts:
+        days = to_days(examples.column("event_time"))
+        if as_of is not None:
+            days = np.full_like(days, (as_of - EPOCH).days)
+        columns: dict[str, pa.Array] = {}
+        for view in views:
+            entities = entity_column(examples, view.keys)
+            rolled = roll_up(totals[view.name], view=view, entities=entities, days=days)
+            columns |= {name: pa.array(values, from_pandas=True) for name, values in rolled.items()}
+        yield columns
 
 
 def attach_asof(
