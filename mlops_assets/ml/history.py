@@ -195,7 +195,7 @@ def compute_daily_aggregates(
 
 
 def split_by_batch(table: pa.Table, *, batches: Sequence[str]) -> Mapping[str, pa.Table]:
-    """One table per batch, without the column ``batch``: what the batch's own file holds. A batch may be empty.
+    """One table per batch, without the column ``batch``: the batch's own file. A batch may be empty.
 
     ``table`` is sorted by batch, as ``daily_aggregates`` gives it.
     """

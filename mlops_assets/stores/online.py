@@ -9,16 +9,18 @@ lake commit and its day.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.errors import ServingError, SettingError
 from mlops_assets.ml.features import entity_column
 from mlops_assets.ml.online_view import OnlineView
 from mlops_assets.ml.roll_up import EPOCH, to_days
@@ -80,33 +82,33 @@ class OnlineStore:
     """Values for serving. Look-ups more than ``max_age_days`` (if given) after its day are refused."""
 
     def __init__(self, backend: Backend, *, max_age_days: int | None = None) -> None:
-        self._backend = backend
+        self.backend = backend
         self._max_age_days = max_age_days
         self._known: Generation | None = None
 
     @property
     def current(self) -> Generation | None:
         """The generation in use, ``None`` before the first refresh."""
-        return self._backend.current()
+        return self.backend.current()
 
     def refresh(self, view: OnlineView, *, commit: str) -> bool:
         """Replace everything by ``view``, read from lake ``commit``. False if that is in use already."""
-        current = self._backend.current()
+        current = self.backend.current()
         layout = _layout(view)
         if current and (current.commit, current.as_of, current.layout) == (commit, view.as_of, layout):
             return False
-        self._backend.replace(_packed(view), commit=commit, as_of=view.as_of, layout=layout)
+        self.backend.replace(_packed(view), commit=commit, as_of=view.as_of, layout=layout)
         return True
 
     def go_back(self) -> Generation:
         """Put the generation before the current one in use again."""
         current = self._in_use()
-        older = [kept for kept in self._backend.generations() if kept.number < current.number]
+        older = [kept for kept in self.backend.generations() if kept.number < current.number]
         if not older:
             raise ServingError(
                 f"The online store keeps no generation before that of commit {current.commit}."
             )
-        self._backend.use(older[0].number)
+        self.backend.use(older[0].number)
         return older[0]
 
     def look_up(self, requests: pa.Table) -> LookUp:
@@ -114,7 +116,7 @@ class OnlineStore:
         generation = self._known or self._in_use()
         while True:
             asked = _asked(requests, generation.layout)
-            number, found = self._backend.fetch([one for view in asked for one in view if one])
+            number, found = self.backend.fetch([one for view in asked for one in view if one])
             if number == generation.number:
                 break
             generation = self._in_use()
@@ -127,10 +129,10 @@ class OnlineStore:
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self._backend.close()
+        self.backend.close()
 
     def _in_use(self) -> Generation:
-        current = self._backend.current()
+        current = self.backend.current()
         if current is None:
             raise ServingError("The online store is empty: refresh it from the lake first.")
         return current
@@ -145,6 +147,26 @@ class OnlineStore:
                 f"at most {self._max_age_days} are allowed. Refresh it from a newer history."
             )
         return age
+
+
+def open_online_store(
+    use_case: str, *, data: Path, environment: Mapping[str, str] = os.environ, max_age_days: int | None = None
+) -> OnlineStore:
+    """The store of a use case: Redis where ``MLOPS_ONLINE_STORE_URL`` says so, else a file below ``data``."""
+    url = environment.get("MLOPS_ONLINE_STORE_URL", "")
+    if not url:
+        from mlops_assets.stores.online_sqlite import SqliteBackend  # both backends build on this module
+
+        return OnlineStore(SqliteBackend(data / "online" / f"{use_case}.sqlite"), max_age_days=max_age_days)
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingError(
+            f"MLOPS_ONLINE_STORE_URL is '{url}'; it must begin with redis://, rediss:// or unix://."
+        )
+    try:
+        from mlops_assets.stores.online_redis import RedisBackend
+    except ModuleNotFoundError as error:
+        raise SettingError("MLOPS_ONLINE_STORE_URL needs the Redis client: pip install redis.") from error
+    return OnlineStore(RedisBackend(url, use_case=use_case), max_age_days=max_age_days)
 
 
 def _layout(view: OnlineView) -> Layout:

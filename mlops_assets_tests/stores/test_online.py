@@ -4,31 +4,71 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.errors import ServingError, SettingError
 from mlops_assets.ml.online_view import OnlineHistory, OnlineSideData, OnlineView
-from mlops_assets.stores.online import Backend, OnlineStore
-from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets.stores.online import OnlineStore, open_online_store
 
 DAY = date(2013, 7, 1)
 NOON = datetime(2013, 7, 1, 12)
 HOUR = 3_600_000_000
 
 
+class Place(NamedTuple):
+    data: Path
+    environment: dict[str, str]
+
+    def open(self, *, max_age_days: int | None = None) -> OnlineStore:
+        """The store that a process finds here; the folder's name keeps tests apart in one Redis."""
+        return open_online_store(
+            self.data.name, data=self.data, environment=self.environment, max_age_days=max_age_days
+        )
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis on a socket of its own; Debian has it as ``redis-server``."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="redis"))  # a socket's path must be short
+    command = [program, "--port", "0", "--unixsocket", str(folder / "s"), "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "eady to accept connections" in line:
+            break
+    yield f"unix://{folder / 's'}"
+    server.terminate()
+    server.communicate()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a store lies: a folder for files, and the environment."""
+    if request.param == "sqlite":
+        return Place(tmp_path, {})
+    return Place(tmp_path, {"MLOPS_ONLINE_STORE_URL": request.getfixturevalue("redis_url")})
+
+
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    made = SqliteBackend(tmp_path / "online" / "shops.sqlite")
+def store(place: Place) -> Iterator[OnlineStore]:
+    made = place.open()
     yield made
     made.close()
 
@@ -78,8 +118,7 @@ def requests_for(*shops: str | None, moment: datetime = NOON) -> pa.Table:
     )
 
 
-def test_one_look_up_answers_every_request_from_one_commit(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_one_look_up_answers_every_request_from_one_commit(store: OnlineStore) -> None:
     store.refresh(make_view(), commit="c1")
 
     found = store.look_up(requests_for("s1", "s0", None, "unheard of"))
@@ -104,9 +143,8 @@ def test_one_look_up_answers_every_request_from_one_commit(backend: Backend) -> 
     ],
 )
 def test_side_data_is_the_latest_known_then_and_young_enough(
-    backend: Backend, after_noon: timedelta, degrees: float | None
+    store: OnlineStore, after_noon: timedelta, degrees: float | None
 ) -> None:
-    store = OnlineStore(backend)
     store.refresh(make_view(), commit="c1")
 
     found = store.look_up(requests_for("s1", moment=NOON + after_noon))
@@ -114,16 +152,14 @@ def test_side_data_is_the_latest_known_then_and_young_enough(
     assert found.examples.column("heat__degrees").to_pylist() == [degrees]
 
 
-def test_the_same_commit_again_changes_nothing(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_the_same_commit_again_changes_nothing(store: OnlineStore) -> None:
 
     assert store.refresh(make_view(), commit="c1")
     assert not store.refresh(make_view(), commit="c1")
     assert store.refresh(make_view(as_of=DAY + timedelta(days=1)), commit="c1")
 
 
-def test_an_open_reader_sees_the_next_generation(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_an_open_reader_sees_the_next_generation(store: OnlineStore) -> None:
     store.refresh(make_view(level=1.0), commit="c1")
     store.look_up(requests_for("s1"))
 
@@ -133,8 +169,7 @@ def test_an_open_reader_sees_the_next_generation(backend: Backend) -> None:
     assert (found.commit, found.examples.column("shop__mean_7d").to_pylist()) == ("c2", [2.0])
 
 
-def test_going_back_brings_the_generation_before(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_going_back_brings_the_generation_before(store: OnlineStore) -> None:
     store.refresh(make_view(level=1.0), commit="c1")
     store.refresh(make_view(level=2.0), commit="c2")
 
@@ -145,8 +180,7 @@ def test_going_back_brings_the_generation_before(backend: Backend) -> None:
         store.go_back()
 
 
-def test_refreshing_after_going_back_goes_on_from_there(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_refreshing_after_going_back_goes_on_from_there(store: OnlineStore) -> None:
     for number in (1, 2):
         store.refresh(make_view(level=float(number)), commit=f"c{number}")
     store.go_back()
@@ -157,22 +191,22 @@ def test_refreshing_after_going_back_goes_on_from_there(backend: Backend) -> Non
     assert store.go_back().commit == "c1"
 
 
-def test_the_age_is_told_and_too_old_is_refused(backend: Backend) -> None:
-    OnlineStore(backend).refresh(make_view(), commit="c1")
+def test_the_age_is_told_and_too_old_is_refused(store: OnlineStore, place: Place) -> None:
+    store.refresh(make_view(), commit="c1")
     late = requests_for("s1", moment=NOON + timedelta(days=3))
 
-    assert OnlineStore(backend, max_age_days=3).look_up(late).age_days == 3
+    assert store.look_up(late).age_days == 3
+    assert place.open(max_age_days=3).look_up(late).age_days == 3
     with pytest.raises(ServingError, match="as of 2013-07-01, 3 days before the latest request; at most 2"):
-        OnlineStore(backend, max_age_days=2).look_up(late)
+        place.open(max_age_days=2).look_up(late)
 
 
-def test_an_empty_store_says_so(backend: Backend) -> None:
+def test_an_empty_store_says_so(store: OnlineStore) -> None:
     with pytest.raises(ServingError, match="online store is empty"):
-        OnlineStore(backend).look_up(requests_for("s1"))
+        store.look_up(requests_for("s1"))
 
 
-def test_a_refresh_that_fails_half_way_leaves_the_old_generation(backend: Backend) -> None:
-    store = OnlineStore(backend)
+def test_a_refresh_that_fails_half_way_leaves_the_old_generation(store: OnlineStore) -> None:
     store.refresh(make_view(), commit="c1")
 
     def half() -> Iterator[tuple[str, int, bytes]]:
@@ -180,26 +214,24 @@ def test_a_refresh_that_fails_half_way_leaves_the_old_generation(backend: Backen
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        backend.replace(half(), commit="c2", as_of=DAY, layout={"history": [], "side": []})
+        store.backend.replace(half(), commit="c2", as_of=DAY, layout={"history": [], "side": []})
 
     assert store.look_up(requests_for("s1")).commit == "c1"
     assert store.refresh(make_view(), commit="c3")
 
 
-def _refresh_for_ever(path: Path, begun: multiprocessing.synchronize.Event) -> None:
-    store = OnlineStore(SqliteBackend(path))
+def _refresh_for_ever(place: Place, begun: multiprocessing.synchronize.Event) -> None:
+    store = place.open()
     for number in range(2, 10_000):
         store.refresh(make_view(level=float(number), shops=5000), commit=f"c{number}")
         begun.set()
 
 
-def test_a_killed_refresh_leaves_one_whole_generation(tmp_path: Path) -> None:
-    path = tmp_path / "online.sqlite"
-    store = OnlineStore(SqliteBackend(path))
+def test_a_killed_refresh_leaves_one_whole_generation(store: OnlineStore, place: Place) -> None:
     store.refresh(make_view(shops=5000), commit="c1")
     context = multiprocessing.get_context("spawn")
     begun = context.Event()
-    writer = context.Process(target=_refresh_for_ever, args=(path, begun))
+    writer = context.Process(target=_refresh_for_ever, args=(place, begun))
     writer.start()
     assert begun.wait(60)
     assert writer.pid is not None
@@ -210,33 +242,33 @@ def test_a_killed_refresh_leaves_one_whole_generation(tmp_path: Path) -> None:
 
     assert set(found.examples.column("shop__mean_7d").to_pylist()) == {float(found.commit[1:])}
     assert store.refresh(make_view(), commit="mended")
-    store.close()
 
 
-def test_readers_never_see_a_mixture_while_it_is_refreshed(backend: Backend) -> None:
-    OnlineStore(backend).refresh(make_view(level=1.0, shops=2000), commit="c1")
+def test_readers_never_see_a_mixture_while_it_is_refreshed(store: OnlineStore, place: Place) -> None:
+    store.refresh(make_view(level=1.0, shops=2000), commit="c1")
     asked = requests_for(*[f"s{number}" for number in range(1, 2000, 100)])
     stop = threading.Event()
     seen: set[str] = set()
     mixed: list[object] = []
 
     def read() -> None:
-        store = OnlineStore(backend)
+        reader = place.open()
         while not stop.is_set():
-            found = store.look_up(asked)
+            found = reader.look_up(asked)
             levels = set(found.examples.column("shop__mean_7d").to_pylist())
             if levels != {float(found.commit[1:])}:
                 mixed.append((found.commit, levels))
             seen.add(found.commit)
+        reader.close()
 
     readers = [threading.Thread(target=read) for _ in range(4)]
-    for reader in readers:
-        reader.start()
+    for thread in readers:
+        thread.start()
     for number in range(2, 12):
-        OnlineStore(backend).refresh(make_view(level=float(number), shops=2000), commit=f"c{number}")
+        store.refresh(make_view(level=float(number), shops=2000), commit=f"c{number}")
     stop.set()
-    for reader in readers:
-        reader.join()
+    for thread in readers:
+        thread.join()
 
     assert not mixed
     assert len(seen) > 1
@@ -252,3 +284,9 @@ def test_importing_the_store_loads_neither_pandas_nor_dagster() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "[]\n"
     )
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://redis"])
+def test_a_url_that_is_no_redis_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingError, match="must begin with redis://"):
+        open_online_store("shops", data=tmp_path, environment={"MLOPS_ONLINE_STORE_URL": url})
