@@ -14,7 +14,7 @@ import dagster as dg
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
-from mlops_assets.orchestration.partitions import batches_of
+from mlops_assets.orchestration.partitions import batches_of, is_batched
 from mlops_assets.stores.code import git_state, use_case_code_version
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.publishing import Audit, Publication, Write, WriteRefused
@@ -114,7 +114,7 @@ class AssetRun:
         return Write(
             use_case=self.use_case.name,
             asset=self.context.asset_key.path[-1],
-            partitions=self.batches if self.context.has_partition_key_range else (),
+            partitions=self.batches if is_batched(self.context) else (),
             run_id=self.context.run_id,
             code_version=use_case_code_version(self.use_case.name),
             git_commit=git_state().commit,

@@ -19,55 +19,44 @@ def job_name(use_case: UseCase, job: str) -> str:
     return f"{use_case.name}__{job}"
 
 
-def build_jobs(use_case: UseCase) -> list[AssetJob]:
-    """Every job of the use case; ``reference`` only if it has sources that are replaced as a whole."""
-    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+DESCRIPTIONS = {
+    INGEST: "Takes a batch's landed files to validated rows, history and the online store.",
+    REFERENCE: "Takes reference files, which are replaced as a whole.",
+    TRAIN: "Trains a challenger on everything there is; if it passes its gates it becomes the champion and is packaged.",
+    SCORE: "Scores a batch with the champion.",
+    WATCH: "Collects what the service answered and compares it with what is normal.",
+}
+PARTITIONED = {INGEST, SCORE, WATCH}
+
+
+def assets_of(use_case: UseCase, job: str) -> list[str]:
+    """The assets of one job, in the order in which data flows; none if the use case has no need of it."""
     static = [source.name for source in use_case.sources if source.cadence is Cadence.STATIC]
-    partitions = batch_partitions(use_case)
-    jobs = [
-        _job(
-            use_case,
-            INGEST,
-            [*_landed(arriving), *(["history"] if use_case.history else []), "online_store"],
-            "Takes a batch's landed files to validated rows, history and the online store.",
-            partitions,
-        ),
-        _job(
-            use_case,
-            TRAIN,
-            ["training_view", "model", "evaluation", "champion", "bento", "online_store"],
-            "Trains a challenger on everything there is; if it passes its gates it becomes the champion and is packaged.",
-        ),
-        _job(use_case, SCORE, ["predictions"], "Scores a batch with the champion.", partitions),
-        _job(
-            use_case,
-            WATCH,
-            ["prediction_log", "monitoring"],
-            "Collects what the service answered and compares it with what is normal.",
-            partitions,
-        ),
+    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+    looked_up = ["online_store"] if use_case.history or use_case.asof else []
+    return {
+        INGEST: [*_landed(arriving), *(["history"] if use_case.history else []), *looked_up],
+        REFERENCE: _landed(static),
+        TRAIN: ["training_view", "model", "evaluation", "champion", "bento", *looked_up],
+        SCORE: ["predictions"],
+        WATCH: ["prediction_log", "monitoring"],
+    }[job]
+
+
+def build_jobs(use_case: UseCase) -> list[AssetJob]:
+    """Every job of the use case that has assets."""
+    return [
+        dg.define_asset_job(
+            job_name(use_case, job),
+            selection=dg.AssetSelection.assets(*(asset_key(use_case, name) for name in assets_of(use_case, job))),
+            description=description,
+            partitions_def=batch_partitions(use_case) if job in PARTITIONED else None,
+            tags={"use_case": use_case.name},
+        )
+        for job, description in DESCRIPTIONS.items()
+        if assets_of(use_case, job)
     ]
-    if static:
-        description = "Takes reference files, which are replaced as a whole."
-        jobs.append(_job(use_case, REFERENCE, _landed(static), description))
-    return jobs
 
 
 def _landed(sources: list[str]) -> list[str]:
     return [f"{stage}_{source}" for source in sources for stage in ("raw", "validated")]
-
-
-def _job(
-    use_case: UseCase,
-    job: str,
-    assets: list[str],
-    description: str,
-    partitions_def: dg.PartitionsDefinition | None = None,
-) -> AssetJob:
-    return dg.define_asset_job(
-        job_name(use_case, job),
-        selection=dg.AssetSelection.assets(*(asset_key(use_case, name) for name in assets)),
-        description=description,
-        partitions_def=partitions_def,
-        tags={"use_case": use_case.name},
-    )

@@ -27,4 +27,9 @@ def source_partitions(use_case: UseCase, *, source: Source) -> dg.PartitionsDefi
 
 def batches_of(context: dg.AssetExecutionContext) -> tuple[str, ...]:
     """The batches that this run is to make: its partition keys, or the one batch of an unpartitioned asset."""
-    return tuple(context.partition_keys) if context.has_partition_key_range else (WHOLE,)
+    return tuple(context.partition_keys) if is_batched(context) else (WHOLE,)
+
+
+def is_batched(context: dg.AssetExecutionContext) -> bool:
+    """Whether the asset that runs has batches, one or many of which are asked for."""
+    return context.assets_def.partitions_def is not None

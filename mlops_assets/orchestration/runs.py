@@ -1,24 +1,25 @@
 """Running jobs in this process against the deployment's own Dagster instance, so that the UI shows every run."""
 
-import logging
-import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-
 from mlops_assets.ml.errors import PlatformError
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.asset_run import asset_key
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+SECONDS_BETWEEN_LOOKS = 0.5
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
-Watcher = Callable[[str, float | None], None]
-"""Told the name of each asset when it starts (seconds ``None``) and when it is done (its seconds)."""
+Watcher = Callable[[Sequence[str]], None]
+"""Told every moment, while a run goes on, which assets are done."""
 
 
 class RunFailed(PlatformError):
@@ -43,23 +44,27 @@ def run_job(
     batches: Sequence[str] = (),
     run_config: Mapping[str, Any] | None = None,
     assets: Sequence[str] | None = None,
+    watch: Watcher | None = None,
 ) -> RunSummary:
     """Runs one job, over one batch or a contiguous range of them, and answers what it did.
 
     ``assets`` restricts it to some of its assets. Raises RunFailed with the asset's own words.
     """
-    definitions = build_definitions([use_case])
-    resolved = definitions.resolve_job_def(job_name(use_case, job))
-    tags = {RANGE_START: batches[0], RANGE_END: batches[-1]} if len(batches) > 1 else {}
-    selection = [dg.AssetKey([use_case.name, name]) for name in assets] if assets is not None else None
-    result = resolved.execute_in_process(
-        instance=instance,
-        partition_key=batches[0] if len(batches) == 1 else None,
-        tags=tags,
-        run_config={**QUIET, **(run_config or {})},
-        asset_selection=selection,
-        raise_on_error=False,
-    )
+    resolved = build_definitions([use_case]).resolve_job_def(job_name(use_case, job))
+    run_id = str(uuid.uuid4())
+
+    def execute() -> dg.ExecuteInProcessResult:
+        return resolved.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            partition_key=batches[0] if len(batches) == 1 else None,
+            tags={RANGE_START: batches[0], RANGE_END: batches[-1]} if len(batches) > 1 else {},
+            run_config={**QUIET, **(run_config or {})},
+            asset_selection=[asset_key(use_case, name) for name in assets] if assets is not None else None,
+            raise_on_error=False,
+        )
+
+    result = execute() if watch is None else _watched(execute, instance=instance, run_id=run_id, watch=watch)
     if not result.success:
         raise RunFailed(_why(result))
     return RunSummary(
@@ -73,6 +78,23 @@ def run_job(
     )
 
 
+def _watched(
+    execute: Callable[[], dg.ExecuteInProcessResult], *, instance: dg.DagsterInstance, run_id: str, watch: Watcher
+) -> dg.ExecuteInProcessResult:
+    """Executes in a thread and looks at the instance meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(execute)
+        while not wait([running], timeout=SECONDS_BETWEEN_LOOKS).done:
+            done = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)
+            watch([_asset_of(event.step_key) for event in done if event.step_key])
+        return running.result()
+
+
+def _asset_of(step_key: str) -> str:
+    """``flights__raw_weather`` -> ``raw_weather``."""
+    return step_key.split("__", 1)[-1]
+
+
 def _why(result: dg.ExecuteInProcessResult) -> str:
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
@@ -84,7 +106,7 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 
 def _seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
     return {
-        event.step_key.split("__", 1)[-1]: round(event.step_success_data.duration_ms / 1000, 2)
+        _asset_of(event.step_key): round(event.step_success_data.duration_ms / 1000, 2)
         for event in result.all_events
         if event.is_step_success
     }

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_assets.ml.paths import WHOLE, raw_path
+from mlops_assets.ml.paths import WHOLE, batch_of, history_path, raw_path, validated_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.landing import LandedFile, Scan
 from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.tables import made_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,45 @@ def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
         reference=reference if isinstance(reference, Arrival) else None,
         waiting=tuple(waiting),
     )
+
+
+def unfinished_batches(snapshot: Snapshot, *, use_case: UseCase, cadences: set[Cadence]) -> set[str]:
+    """Batches whose landed files the lake holds, but not everything that is made of them.
+
+    A run that was killed between two assets leaves such; each file names what it was made from (``MADE_FROM``).
+    """
+    left = set()
+    for source in use_case.sources:
+        if source.cadence in cadences:
+            raw = _checksums(snapshot, raw_path(use_case.name, source=source.name, batch=""))
+            made = _made_from(snapshot, validated_path(use_case.name, source=source.name, batch=""))
+            left |= {batch for batch, checksum in raw.items() if made.get(batch) != checksum}
+    if use_case.history and cadences - {Cadence.STATIC}:
+        made = _made_from(snapshot, history_path(use_case.name, batch=""))
+        left |= {batch for batch, digest in history_inputs(snapshot, use_case=use_case).items() if made.get(batch) != digest}
+    return left
+
+
+def history_inputs(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:
+    """For every batch that has all its validated files, a digest of them: what its history is made from.
+
+    Reference files are left out: replacing one does not make the past anew.
+    """
+    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+    held = [_checksums(snapshot, validated_path(use_case.name, source=name, batch="")) for name in arriving]
+    whole = set.intersection(*(set(each) for each in held)) if held else set()
+    return {batch: hashlib.sha256("".join(each[batch] for each in held).encode()).hexdigest() for batch in whole}
+
+
+def _checksums(snapshot: Snapshot, example: str) -> dict[str, str]:
+    """The checksum of every per-batch file beside ``example``, by batch."""
+    return {batch_of(info.path): info.checksum for info in snapshot.paths(example.rsplit("/", 1)[0] + "/")}
+
+
+def _made_from(snapshot: Snapshot, example: str) -> dict[str, str]:
+    """What every per-batch Parquet file beside ``example`` says it was made from, by batch."""
+    files = snapshot.local_many(example.rsplit("/", 1)[0] + "/")
+    return {batch_of(path): made_from(local) for path, local in files.items()}
 
 
 def _arrival(

@@ -13,8 +13,14 @@ import pyarrow.parquet as pq
 from mlops_assets.ml.features import quoted
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """``table`` as one Parquet file; the same table always gives the same bytes."""
+MADE_FROM = b"made_from"
+"""In a Parquet file's metadata: the checksum of what the file was made from."""
+
+
+def parquet_bytes(table: pa.Table, *, made_from: str | None = None) -> bytes:
+    """``table`` as one Parquet file; the same table always gives the same bytes. ``made_from`` is kept with it."""
+    if made_from is not None:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), MADE_FROM: made_from})
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", write_statistics=True)
     return sink.getvalue()
@@ -23,6 +29,20 @@ def parquet_bytes(table: pa.Table) -> bytes:
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of one local Parquet file."""
     return pq.read_table(path, columns=list(columns) if columns is not None else None, partitioning=None)
+
+
+def count_rows(path: Path, *, distinct: str | None = None) -> int:
+    """The rows of one local Parquet file, from its footer; or the distinct values of one of its columns."""
+    if distinct is None:
+        rows: int = pq.read_metadata(path).num_rows
+        return rows
+    return len(read_parquet(path, columns=[distinct]).column(0).unique())
+
+
+def made_from(path: Path) -> str:
+    """The checksum that ``parquet_bytes`` was given for this file, empty if none."""
+    told = pq.read_schema(path).metadata or {}
+    return told.get(MADE_FROM, b"").decode()
 
 
 def create_batches_view(connection: duckdb.DuckDBPyConnection, name: str, *, files: Mapping[str, Path]) -> None:

@@ -14,6 +14,7 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.stores.arrivals import history_inputs
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.source_tables import create_source_views
 from mlops_assets.stores.tables import parquet_bytes, read_parquet
@@ -42,12 +43,17 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
     )
     def history(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        head = run.lake.at()
+        inputs = history_inputs(head, use_case=use_case)
         with duckdb.get_connection() as connection:
-            create_source_views(connection, run.lake.at(), use_case=use_case, wanted=set(run.batches).__contains__)
+            create_source_views(connection, head, use_case=use_case, wanted=set(run.batches).__contains__)
             aggregates = daily_aggregates(connection, views=use_case.history, relations=use_case.relations)
         tables = split_by_batch(aggregates, batches=run.batches)
         yield from run.publish(
-            files={history_path(use_case.name, batch=b): parquet_bytes(table) for b, table in tables.items()},
+            files={
+                history_path(use_case.name, batch=batch): parquet_bytes(table, made_from=inputs[batch])
+                for batch, table in tables.items()
+            },
             audit=lambda staged: [check for batch in tables for check in _audit(staged, use_case, batch)],
             metadata=table_metadata(aggregates),
         )

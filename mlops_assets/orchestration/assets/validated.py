@@ -51,11 +51,13 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
-        landed = {b: head.local(raw_path(use_case.name, source=source.name, batch=b)) for b in run.batches}
+        paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in run.batches}
+        landed = {batch: head.local(path) for batch, path in paths.items()}
+        checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
         with duckdb.get_connection() as connection:
             reports = validate(landed, source=source, connection=connection)
         yield from run.publish(
-            files=_files(use_case, source, reports),
+            files=_files(use_case, source, reports, made_from=checksums),
             deletes=_emptied(use_case, source, reports),
             audit=lambda staged: _audit(run, staged, source, reports),
             metadata=_metadata(reports),
@@ -64,10 +66,13 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     return validated
 
 
-def _files(use_case: UseCase, source: Source, reports: Mapping[str, BatchReport]) -> dict[str, bytes]:
+def _files(
+    use_case: UseCase, source: Source, reports: Mapping[str, BatchReport], *, made_from: Mapping[str, str]
+) -> dict[str, bytes]:
     files = {}
     for batch, report in reports.items():
-        files[validated_path(use_case.name, source=source.name, batch=batch)] = parquet_bytes(report.valid)
+        rows = parquet_bytes(report.valid, made_from=made_from[batch])
+        files[validated_path(use_case.name, source=source.name, batch=batch)] = rows
         if report.quarantined.num_rows:
             path = quarantine_path(use_case.name, source=source.name, batch=batch)
             files[path] = parquet_bytes(report.quarantined)

@@ -50,15 +50,16 @@ USE_CASE = UseCase(
     split=TimeSplit(test_days=28, validation_days=14, gap_days=2),
     recipe=Recipe(
         hyperparameters={
-            "eta": 0.1,
+            "eta": 0.15,
             "max_depth": 6,
+            "max_bin": 128,
             "min_child_weight": 20,
             "subsample": 0.8,
-            "colsample_bytree": 0.5,
+            "colsample_bytree": 0.3,
             "max_cat_to_onehot": 4,
         },
-        rounds=400,
-        early_stopping_rounds=30,
+        rounds=200,
+        early_stopping_rounds=12,
     ),
     threshold=PositiveShare(),
     slices=(

@@ -1,0 +1,107 @@
+"""`mlops land`, `run` and `status`: from landed files to the champion, and where things stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
+from mlops_assets.cli.progress import Steps
+from mlops_assets.ml.errors import SettingError
+from mlops_assets.ml.paths import batch_of
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.arrivals import arrivals, unfinished_batches
+from mlops_assets.stores.champion import champion, listed_versions
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.landing import Scan
+
+console = Console()
+
+
+def data_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command()(land)
+    app.command()(run)
+    app.command()(status)
+
+
+def land(
+    use_case: UseCaseName,
+    first: Annotated[str | None, typer.Option("--from", help="First batch; the seed's first by default.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last batch; by default the last that the demo trains on.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
+) -> None:
+    """Play the source systems: land seed data as files, one per source and batch.
+
+    Files that are there with the same content are left alone. Real systems drop theirs in the same place,
+    `data/landing/<use case>/<source>/<batch>.csv`.
+    """
+    chosen = use_case_of(use_case)
+    for name in source or ():
+        chosen.source(name)
+    landed = chosen.seed.land(
+        landing_zone().root, first=first or chosen.seed.first, last=last or chosen.seed.last, sources=source or None
+    )
+    typer.echo(f"{landing_zone().root / use_case}: {landed}")
+
+
+def run(
+    use_case: UseCaseName,
+    through: Annotated[str | None, typer.Option(help="The last batch to train on; all by default.")] = None,
+    ingest_only: Annotated[bool, typer.Option("--ingest-only", help="Stop before training.")] = False,
+) -> None:
+    """Take everything that has landed through the assets, up to the packaged champion.
+
+    Batches that the lake holds already are left alone. Every run is in the Dagster UI.
+    """
+    chosen = use_case_of(use_case)
+    with dagster_instance() as instance, Steps(console) as steps:
+        from mlops_assets.orchestration.pipeline import ingest, train
+
+        ingested = ingest(chosen, instance=instance, steps=steps)
+        if not ingest_only:
+            train(chosen, instance=instance, steps=steps, through=through)
+    console.print(f"{len(ingested)} batches were taken in. `mlops status {use_case}` shows where things stand.")
+
+
+def status(use_case: UseCaseName) -> None:
+    """Show what has landed, what each stage of the lake holds, what waits and why, and which version serves."""
+    chosen = use_case_of(use_case)
+    lake = Lake.connect()
+    head = lake.at()
+    scan = scan_landing(chosen)
+    table = Table("stage", "batches", "first", "last", title=f"{use_case} on branch '{lake.target}' at {head.commit[:12]}")
+    for source in chosen.sources:
+        _row(table, f"landed {source.name}", [file.batch for file in scan.files if file.source == source.name])
+    for stage in [*(f"{s}/{each.name}" for each in chosen.sources for s in ("raw", "validated", "quarantine")), "history",
+                  "predictions", "monitoring"]:
+        _row(table, stage, [batch_of(info.path) for info in head.paths(f"{use_case}/{stage}/")])
+    console.print(table)
+    found = arrivals(scan, head, use_case=chosen)
+    for refused in scan.refused:
+        console.print(f"[yellow]{refused.path}[/]: {refused.reason}", soft_wrap=True)
+    for waiting in found.waiting:
+        console.print(f"[yellow]{waiting}[/]")
+    if found.batches:
+        console.print(f"{len(found.batches)} batches are ready: `mlops run {use_case}`.")
+    serving = champion(head, use_case=use_case)
+    versions = listed_versions(head, use_case=use_case)
+    console.print(f"Champion: {serving.version if serving else 'none yet'} of {len(versions)} versions.")
+
+
+def scan_landing(use_case: UseCase, *, settle_seconds: float = 2.0) -> Scan:
+    """What has landed now."""
+    return landing_zone().scan(
+        use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=settle_seconds
+    )
+
+
+def _row(table: Table, stage: str, batches: Sequence[str]) -> None:
+    if batches:
+        table.add_row(stage, str(len(batches)), min(batches), max(batches))

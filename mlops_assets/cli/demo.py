@@ -1,0 +1,165 @@
+"""`mlops demo`: the whole loop on the committed seed data, from a dropped file to a served, watched, traced prediction.
+
+The steps only; how they are shown at the end is in ``demo_summary.py``. Every step finds out what is there already and
+does the rest, so that a demo that was killed, or has been run before, ends as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mlops_assets.cli.demo_summary import show_summary
+from mlops_assets.cli.deployment import dagster_instance, landing_zone, use_case_of
+from mlops_assets.cli.progress import Steps
+from mlops_assets.cli.service import RunningService
+from mlops_assets.ml.errors import PlatformError, ServingError
+from mlops_assets.ml.evaluation import EvaluationReport
+from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.monitoring import MonitoringReport
+from mlops_assets.ml.paths import monitoring_path, predictions_path
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.champion import Pointer, champion
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.registry import load_evaluation
+from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.tables import read_parquet
+from mlops_assets.stores.tracing import Trace, trace
+
+ROWS_PER_REQUEST = 50
+console = Console()
+
+
+@dataclass(kw_only=True)
+class Demo:
+    """What a demo found out on its way; the summary shows it."""
+
+    use_case: UseCase
+    started: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    answered: int = 0
+    compared: tuple[int, int] = (0, 0)
+    pointer: Pointer | None = None
+    report: EvaluationReport | None = None
+    decision: GateDecision | None = None
+    watched: MonitoringReport | None = None
+    trace: Trace | None = None
+    tag: str = ""
+
+    @property
+    def total_seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Of this process, as the operating system accounts it (Linux counts in KiB)."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def demo(use_case: Annotated[str, typer.Argument(help="The use case to play.")] = "flights") -> None:
+    """Run the whole loop on real data and show it: land, validate, learn, judge, promote, package, serve, watch, trace.
+
+    Ends with exit code 0 only if all of it happened. Run again, it does only what is left to do.
+    """
+    told = Demo(use_case=use_case_of(use_case))
+    console.print(f"[bold]{told.use_case.title}[/]\n{told.use_case.description}\n", highlight=False)
+    with dagster_instance() as instance, Steps(console) as steps:
+        _land(told, steps)
+        _learn(told, instance, steps)
+        _serve(told, instance, steps)
+        _watch(told, instance, steps)
+    show_summary(told, console=console)
+
+
+def _land(told: Demo, steps: Steps) -> None:
+    seed = told.use_case.seed
+    with steps.step(f"Land {seed.first} to {seed.last}"):
+        seed.land(landing_zone().root, first=seed.first, last=seed.last)
+
+
+def _learn(told: Demo, instance: Any, steps: Steps) -> None:
+    from mlops_assets.orchestration.pipeline import ingest, train
+
+    for run in ingest(told.use_case, instance=instance, steps=steps):
+        told.seconds |= run.seconds
+    told.seconds |= train(told.use_case, instance=instance, steps=steps, through=told.use_case.seed.last).seconds
+    head = Lake.connect().at()
+    told.pointer = champion(head, use_case=told.use_case.name)
+    if told.pointer is None:
+        raise PlatformError(f"No champion of {told.use_case.name} was promoted: `mlops models {told.use_case.name}` says why.")
+    evaluation = load_evaluation(head, use_case=told.use_case.name, version=told.pointer.version)
+    if evaluation is None:
+        raise PlatformError(f"The champion {told.pointer.version} has no evaluation in the lake.")
+    told.report, told.decision = evaluation.report, evaluation.record.decision
+
+
+def _serve(told: Demo, instance: Any, steps: Steps) -> None:
+    from mlops_assets.cli.serving import champion_tag
+    from mlops_assets.orchestration.pipeline import take_ahead
+
+    use_case, served = told.use_case, told.use_case.seed.served
+    if use_case.seed.ahead:
+        use_case.seed.land(landing_zone().root, first=served, last=served, sources=use_case.seed.ahead)
+        take_ahead(use_case, batch=served, instance=instance, steps=steps)
+    told.tag = champion_tag(use_case)
+    rows = _unanswered(told)
+    with RunningService.start(told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log") as service:
+        if service.describe()["model_version"] != told.pointer.version:  # type: ignore[union-attr]
+            raise ServingError(f"The service runs {service.describe()['model_version']}, not the champion.")
+        with steps.step(f"Serve {told.tag} and ask about {served}", total=len(rows) or 1) as tell:
+            for start in range(0, len(rows), ROWS_PER_REQUEST):
+                told.answered += len(service.predict(rows[start : start + ROWS_PER_REQUEST]))
+                tell(told.answered, f"{told.answered} answers")
+
+
+def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:
+    """The served day's requests that this champion has not answered yet."""
+    version = told.pointer.version if told.pointer else ""
+    answered = {
+        row["example_id"] for row in _answers(told) if row["model_version"] == version
+    }
+    request = told.use_case.request
+    return [
+        dict(row)
+        for row in told.use_case.seed.requests(told.use_case.seed.served)
+        if request(**row).model_dump().get("id") not in answered
+    ]
+
+
+def _answers(told: Demo) -> list[dict[str, Any]]:
+    log = PredictionLog(data_directory() / "prediction_log" / f"{told.use_case.name}.sqlite")
+    rows: list[dict[str, Any]] = log.read_after(0, limit=1_000_000).to_pylist() if log.path.exists() else []
+    return rows
+
+
+def _watch(told: Demo, instance: Any, steps: Steps) -> None:
+    from mlops_assets.orchestration.pipeline import ingest, score, watch
+
+    use_case, served = told.use_case, told.use_case.seed.served
+    use_case.seed.land(landing_zone().root, first=served, last=served)
+    for run in ingest(use_case, instance=instance, steps=steps):
+        told.seconds = run.seconds | told.seconds
+    told.seconds |= score(use_case, batch=served, instance=instance, steps=steps).seconds
+    told.seconds |= watch(use_case, batch=served, instance=instance, steps=steps).seconds
+    lake = Lake.connect()
+    head = lake.at()
+    told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=served)))
+    answers = [row for row in _answers(told) if row["model_version"] == told.watched.model_version]
+    told.compared = _compare(answers, read_parquet(head.local(predictions_path(use_case.name, batch=served))).to_pylist())
+    if not answers or told.compared[0] != told.compared[1]:
+        raise ServingError(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores.")
+    log = PredictionLog(data_directory() / "prediction_log" / f"{use_case.name}.sqlite")
+    told.trace = trace(answers[-1]["prediction_id"], use_case=use_case, lake=lake, log=log)
+
+
+def _compare(answers: Sequence[dict[str, Any]], scored: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """How many answers equal the batch score of the same example to the bit, of how many."""
+    by_id = {row["id"]: row["score"] for row in scored}
+    return sum(by_id.get(row["example_id"]) == row["score"] for row in answers), len(answers)

@@ -1,0 +1,143 @@
+"""What `mlops demo` shows at its end: rows, metrics, gates, the served day against normal, one trace, seconds, what next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mlops_assets.cli.models import trace_tree
+from mlops_assets.ml.evaluation import Estimate, weakest
+from mlops_assets.ml.monitoring import WatchedCell
+from mlops_assets.ml.paths import batch_of
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.tables import count_rows
+
+if TYPE_CHECKING:
+    from mlops_assets.cli.demo import Demo
+
+WEAKEST = 5
+SHOWN_METRICS = (
+    "roc_auc_score",
+    "average_precision_score",
+    "log_loss",
+    "brier_loss",
+    "expected_calibration_error",
+    "positive_rate",
+)
+
+
+def show_summary(told: Demo, *, console: Console) -> None:
+    """Prints everything on one page."""
+    console.print()
+    for title, part in (
+        ("Rows through each stage", _rows(told)),
+        (f"Champion {told.pointer.version if told.pointer else ''} on the test window", _metrics(told)),
+        ("Gates", _gates(told)),
+        (f"Served on {told.use_case.seed.served}, against normal for the hour of the week", _served(told)),
+        ("One answer, traced back", trace_tree(told.trace) if told.trace else Text("none")),
+        ("Seconds per asset", _seconds(told)),
+    ):
+        console.print(Panel(part, title=title, title_align="left", border_style="blue"))
+    console.print(_what_next(told))
+
+
+def _rows(told: Demo) -> Table:
+    head = Lake.connect().at()
+    name = told.use_case.name
+    table = Table("source", "files", "rows read", "validated", "quarantined", box=None)
+    for source in told.use_case.sources:
+        valid = sum(count_rows(path) for path in head.local_many(f"{name}/validated/{source.name}/").values())
+        held = sum(count_rows(path, distinct="source_row") for path in head.local_many(f"{name}/quarantine/{source.name}/").values())
+        files = len(head.paths(f"{name}/raw/{source.name}/"))
+        table.add_row(source.name, str(files), f"{valid + held:,}", f"{valid:,}", f"{held:,}" if held else "0")
+    history = head.local_many(f"{name}/history/")
+    if history:
+        first, last = batch_of(min(history)), batch_of(max(history))
+        table.add_row("history", str(len(history)), "", f"{sum(map(count_rows, history.values())):,}", f"[dim]{first} – {last}[/]")
+    view = head.local_many(f"{name}/training_view/view")
+    table.add_row("training view", str(len(view)), "", f"{sum(map(count_rows, view.values())):,}", "")
+    return table
+
+
+def _metrics(told: Demo) -> Group:
+    report = told.report
+    assert report is not None
+    table = Table("", "rows", *SHOWN_METRICS, box=None)
+    table.add_row("[bold]overall[/]", f"{report.overall.rows:,}", *(_figure(report.overall.metrics.get(n)) for n in SHOWN_METRICS))
+    for segment in weakest(report, metric="roc_auc_score", count=WEAKEST):
+        table.add_row(segment.segment, f"{segment.rows:,}", *(_figure(segment.metrics.get(n)) for n in SHOWN_METRICS))
+    return Group(table, Text(f"with 95 % intervals; the {WEAKEST} slices below are the weakest by ROC AUC", style="dim"))
+
+
+def _figure(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "[dim]not enough rows[/]"
+    return f"{estimate.value:.3f}\n[dim]{estimate.lower:.3f} – {estimate.upper:.3f}[/]"
+
+
+def _gates(told: Demo) -> Table:
+    decision = told.decision
+    assert decision is not None
+    table = Table("", "gate", "figures", box=None)
+    for verdict in decision.verdicts:
+        figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
+        table.add_row("[green]✓[/]" if verdict.passed else "[red]✗[/]", verdict.name, figures or "; ".join(verdict.reasons))
+    return table
+
+
+def _served(told: Demo) -> Group:
+    watched = told.watched
+    assert watched is not None
+    table = Table("hour", "answers", f"{told.use_case.positive_word}", "normal", "95 % range", "", box=None)
+    for cell in sorted((c for c in watched.cells if c.scope == "overall"), key=lambda c: -1 if c.hour is None else c.hour):
+        table.add_row(*_cell(cell))
+    lines: list[Table | Text] = [table]
+    sliced = [cell for cell in watched.deviations if cell.scope != "overall"]
+    lines.append(Text(f"{len(sliced)} hours or days of single slices deviate too" if sliced else "no slice deviates", style="dim"))
+    lines.append(Text(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit", style="dim"))
+    overall = watched.realised.get("overall")
+    if isinstance(overall, dict):
+        said = ", ".join(
+            f"{name} {each['value']:.3f} ({each['lower']:.3f} – {each['upper']:.3f})"
+            for name, each in overall["metrics"].items()
+            if name in SHOWN_METRICS[:4] and each["value"] is not None
+        )
+        lines.append(Text(f"outcomes have landed for {overall['rows']} of them: {said}"))
+    return Group(*lines)
+
+
+def _cell(cell: WatchedCell) -> tuple[str, ...]:
+    verdict = {"deviates": "[yellow]deviates[/]", "normal": "[green]normal[/]"}.get(cell.verdict, f"[dim]{cell.verdict}[/]")
+    return (
+        "all day" if cell.hour is None else f"{cell.hour:02d}:00",
+        str(cell.rows),
+        f"{cell.share:.1%}",
+        "" if cell.normal is None else f"{cell.normal:.1%}",
+        "" if cell.low is None else f"{cell.low:.1%} – {cell.high:.1%}",
+        verdict,
+    )
+
+
+def _seconds(told: Demo) -> Group:
+    table = Table.grid(padding=(0, 3))
+    cells = [f"{name} [bold]{seconds:.1f}[/]" for name, seconds in sorted(told.seconds.items(), key=lambda item: -item[1])]
+    for start in range(0, len(cells), 4):
+        table.add_row(*cells[start : start + 4])
+    memory = told.peak_memory_bytes / 1024**3
+    return Group(table, Text(f"{told.total_seconds:.0f} seconds in all, {memory:.2f} GiB at the peak of this process", style="dim"))
+
+
+def _what_next(told: Demo) -> Panel:
+    name = told.use_case.name
+    text = Text.from_markup(
+        f"[bold green]All of it happened.[/] The champion is [bold]{told.tag}[/].\n\n"
+        "  [bold]make dev[/]      the Dagster UI at http://127.0.0.1:3000, with every run and check of this demo\n"
+        "  [bold]make serve[/]    the same service at http://127.0.0.1:3001\n"
+        f"  [bold].venv/bin/mlops status {name}[/]    what each stage holds;  [bold]models {name}[/]  versions and gates\n"
+        f"  drop the next day's files into data/landing/{name}/ while `make dev` runs: the sensor takes them in"
+    )
+    return Panel(text, title="What next", title_align="left", border_style="green")

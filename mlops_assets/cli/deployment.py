@@ -1,0 +1,43 @@
+"""What every command works on: the use case by name, the data folder, the lake and the Dagster instance."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.landing import LandingZone
+from mlops_assets.stores.settings import data_directory
+from mlops_assets.use_cases import registry
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+UseCaseName = Annotated[str, typer.Argument(help="The use case, a folder under mlops_assets/use_cases.")]
+
+
+def use_case_of(name: str) -> UseCase:
+    """The use case; an unknown one is an error that lists the valid ones."""
+    return registry.find(name)
+
+
+def landing_zone() -> LandingZone:
+    """Where files land in this deployment."""
+    return LandingZone(data_directory() / "landing")
+
+
+@contextmanager
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance that the UI shows. Dagster is imported only by commands that need it: it takes two seconds."""
+    import dagster as dg
+
+    from mlops_assets.orchestration.instance import open_instance
+
+    for told in (dg.BetaWarning, dg.PreviewWarning):
+        warnings.filterwarnings("ignore", category=told)
+    with open_instance(data_directory()) as instance:
+        yield instance

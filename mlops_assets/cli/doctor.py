@@ -1,0 +1,117 @@
+"""`mlops doctor`: what is configured, what can be reached, what is missing, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.ml.errors import PlatformError
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.settings import LakeSettings, data_directory
+from mlops_assets.use_cases import registry
+
+LIBRARIES = ("dagster", "dagster-webserver", "lakefs", "duckdb", "xgboost", "bentoml", "pandas", "pandera")
+LEAST_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at. ``mend`` says what to do when it is not well; empty when it is."""
+
+    what: str
+    found: str
+    mend: str = ""
+
+
+def doctor() -> None:
+    """Look at everything this deployment needs and say what to mend. Exit code 1 if something is missing."""
+    findings = [finding for look in (_python, _libraries, _data, _lake, _champions, _ports) for finding in look()]
+    table = Table("", "what", "found", "what to do")
+    for finding in findings:
+        table.add_row("[red]✗[/]" if finding.mend else "[green]✓[/]", finding.what, finding.found, finding.mend)
+    Console().print(table)
+    if any(finding.mend for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Iterator[Finding]:
+    supported = (3, 11) <= sys.version_info < (3, 14)
+    yield Finding(
+        what="Python", found=platform.python_version(), mend="" if supported else "Use Python 3.11, 3.12 or 3.13."
+    )
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in LIBRARIES:
+        try:
+            yield Finding(what=name, found=version(name))
+        except PackageNotFoundError:
+            yield Finding(what=name, found="not installed", mend="`make setup`")
+
+
+def _data() -> Iterator[Finding]:
+    folder = data_directory()
+    source = "MLOPS_DATA_DIR" if os.environ.get("MLOPS_DATA_DIR") else "the default"
+    there = folder if folder.exists() else next(parent for parent in folder.parents if parent.exists())
+    writable = os.access(there, os.W_OK)
+    yield Finding(
+        what="data folder",
+        found=f"{folder}, {source}",
+        mend="" if writable else f"{there} cannot be written: set MLOPS_DATA_DIR to a folder of yours.",
+    )
+    free = shutil.disk_usage(there).free
+    enough = free >= LEAST_FREE_BYTES
+    yield Finding(what="disk", found=f"{free / 1024**3:.1f} GiB free", mend="" if enough else "Make room: 2 GiB at least.")
+
+
+def _lake() -> Iterator[Finding]:
+    try:
+        settings = LakeSettings.from_environment()
+        yield Finding(what="lake", found=f"{settings.kind.value}: {settings.source}")
+        lake = Lake.connect(settings)
+        yield Finding(
+            what="lake reachable",
+            found=f"repository '{settings.repository}', branch '{lake.target}' at {lake.head()[:12]}",
+        )
+        left = [branch for branch in lake.branches() if branch.staged]
+        yield Finding(what="branches of unpublished writes", found=f"{len(left)}; `mlops lake branches` lists them")
+    except PlatformError as error:
+        yield Finding(what="lake reachable", found="no", mend=str(error))
+
+
+def _champions() -> Iterator[Finding]:
+    for name in registry.names():
+        use_case = registry.find(name)
+        try:
+            serving = champion(Lake.connect().at(), use_case=use_case.name)
+        except PlatformError as error:
+            yield Finding(what=f"champion of {name}", found="unknown", mend=str(error))
+            continue
+        packaged = Path(data_directory() / "bentoml" / "bentos" / name / (serving.version if serving else "none")).exists()
+        found = f"{serving.version}, {'packaged' if packaged else 'not packaged here'}" if serving else "none yet"
+        yield Finding(what=f"champion of {name}", found=found)
+
+
+def _ports() -> Iterator[Finding]:
+    for port, use in ((3000, "make dev"), (3001, "make serve")):
+        taken = _is_taken(port)
+        yield Finding(what=f"port {port} for `{use}`", found="in use, maybe by itself" if taken else "free")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+

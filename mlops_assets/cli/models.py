@@ -1,0 +1,157 @@
+"""`mlops models`, `promote`, `rollback` and `trace`: which versions there are, which serves, where an answer came from."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.stores.champion import ListedVersion, events, listed_versions
+from mlops_assets.stores.champion import promote as move_up
+from mlops_assets.stores.champion import rollback as move_back
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.registry import load_evaluation
+from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.tracing import Trace
+from mlops_assets.stores.tracing import trace as follow
+from mlops_assets.use_cases import registry
+
+console = Console()
+HEADLINE = ("roc_auc_score", "brier_loss")
+
+
+def model_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command()(models)
+    app.command()(promote)
+    app.command()(rollback)
+    app.command()(trace)
+
+
+def models(
+    use_case: UseCaseName,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List all versions with their data, headline metrics and status, and every move of the champion's pointer."""
+    head = Lake.connect().at()
+    listed = listed_versions(head, use_case=use_case_of(use_case).name)
+    moves = events(head, use_case=use_case)
+    if as_json:
+        told = {
+            "versions": [_as_json(each) for each in listed],
+            "events": [move.model_dump(mode="json") for move in moves],
+        }
+        typer.echo(json.dumps(told, indent=1))
+        return
+    table = Table("version", "status", "trained on", "trained at", *HEADLINE, "refused because")
+    for each in listed:
+        record = each.record
+        found = load_evaluation(head, use_case=use_case, version=record.version)
+        figures = [found.report.overall.metrics.get(name) if found else None for name in HEADLINE]
+        told = [f"{f.value:.3f} ({f.lower:.3f} – {f.upper:.3f})" if f and f.value is not None else "" for f in figures]
+        refused = "; ".join(each.decision.decision.reasons[:2]) if each.decision and not each.decision.decision.passed else ""
+        table.add_row(
+            record.version,
+            each.status.value,
+            f"{record.first_batch} – {record.last_batch}",
+            f"{record.created_at:%Y-%m-%d %H:%M}",
+            *told,
+            refused,
+        )
+    console.print(table)
+    for move in moves:
+        overruled = f" [red]overriding: {'; '.join(move.overridden)}[/]" if move.overridden else ""
+        console.print(f"{move.at:%Y-%m-%d %H:%M} {move.version} {move.action} by {move.by}: {move.why}{overruled}")
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
+    use_case: Annotated[str, typer.Option(help="Its use case.")] = "flights",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "promoted by hand",
+    override: Annotated[
+        bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
+    ] = False,
+) -> None:
+    """Make a version the champion, after verifying its recorded decision and every checksum."""
+    if override and reason == "promoted by hand":
+        raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
+    pointer = move_up(
+        Lake.connect(),
+        use_case=use_case_of(use_case).name,
+        version=version,
+        by=getpass.getuser(),
+        why=reason,
+        at=datetime.now(UTC),
+        override=override,
+    )
+    console.print(f"{pointer.version} is the champion of {use_case}. Package it: materialise {use_case}/bento.")
+
+
+def rollback(
+    use_case: UseCaseName, reason: Annotated[str, typer.Option(help="Why, for the record.")] = "rolled back by hand"
+) -> None:
+    """Make the champion before the present one the champion again, after verifying that it loads and answers."""
+    pointer = move_back(
+        Lake.connect(), use_case=use_case_of(use_case).name, by=getpass.getuser(), why=reason, at=datetime.now(UTC)
+    )
+    console.print(f"{pointer.version} is the champion of {use_case} again. Its Bento is still there: `mlops serve {use_case}`.")
+
+
+def trace(
+    prediction_id: Annotated[str, typer.Argument(help="From an answer of the service.")],
+    use_case: Annotated[str | None, typer.Option(help="Its use case; all are searched by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, with every landed file.")] = False,
+) -> None:
+    """Follow one prediction back to its model version, data commit, landed files and code."""
+    found = find_trace(prediction_id, names=[use_case] if use_case else list(registry.names()))
+    if as_json:
+        told = {
+            "prediction": dict(found.prediction),
+            "record": found.record.model_dump(mode="json"),
+            "landed": [{"path": each.path, "size": each.size, "sha256": each.sha256} for each in found.landed],
+        }
+        typer.echo(json.dumps(told, indent=1, default=str))
+        return
+    console.print(trace_tree(found))
+
+
+def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
+    """The trace from whichever of these use cases remembers the prediction."""
+    for name in names:
+        log = PredictionLog(data_directory() / "prediction_log" / f"{name}.sqlite")
+        if log.path.exists() and log.find(prediction_id) is not None:
+            return follow(prediction_id, use_case=use_case_of(name), lake=Lake.connect(), log=log)
+    raise RegistryError(f"No prediction '{prediction_id}' in the logs of {', '.join(names)}. Ids are in the service's answers.")
+
+
+def trace_tree(found: Trace) -> Tree:
+    """The trace as a tree that reads from the answer down to the bytes."""
+    told, record = found.prediction, found.record
+    answer = "positive" if told["predicted_positive"] else "negative"
+    tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {told['example_id']}: {told['score']:.4f}, {answer}")
+    tree.add(f"answered at {told['answered_at']:%Y-%m-%d %H:%M:%S} UTC for an event at {told['event_time']:%Y-%m-%d %H:%M}")
+    if told["history_commit"]:
+        tree.add(f"history as of {told['history_as_of']}, from lakeFS commit {str(told['history_commit'])[:16]}")
+    version = tree.add(f"model version [bold]{record.version}[/], trained {record.created_at:%Y-%m-%d %H:%M} by {record.started_by}")
+    version.add(f"hyperparameters {', '.join(f'{k}={v}' for k, v in record.hyperparameters.items())}, seed {record.seed}")
+    data = version.add(f"data: lakeFS commit [bold]{record.data_commit[:16]}[/], batches {record.first_batch} to {record.last_batch}")
+    for origin in (*found.landed[:2], *found.landed[-1:]):
+        data.add(f"{origin.path} ({origin.size:,} bytes, sha256 {origin.sha256[:16]})")
+    data.add(f"… {len(found.landed)} landed files in all")
+    changed = f", with uncommitted changes {record.git_diff_hash}" if record.git_dirty else ""
+    version.add(f"code: git commit [bold]{record.git_commit[:16]}[/]{changed}; features and recipe {record.code_version}")
+    return tree
+
+
+def _as_json(each: ListedVersion) -> dict[str, object]:
+    decision = each.decision.model_dump(mode="json") if each.decision else None
+    return {"status": each.status.value, "record": each.record.model_dump(mode="json"), "decision": decision}

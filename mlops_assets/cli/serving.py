@@ -1,0 +1,48 @@
+"""`mlops dev` and `mlops serve`: the Dagster UI, and the champion's service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.bento_store import find_bento, serve_command, serve_environment
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.settings import data_directory
+
+
+def serving_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command()(dev)
+    app.command()(serve)
+
+
+def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> None:
+    """Start the Dagster UI and its daemon at 127.0.0.1, so that sensors tick; Ctrl-C ends it."""
+    from mlops_assets.orchestration.instance import dagster_home
+
+    os.environ["DAGSTER_HOME"] = str(dagster_home(data_directory()))
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "mlops_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, command)
+
+
+def serve(use_case: UseCaseName, port: Annotated[int, typer.Option(help="Port of the service.")] = 3001) -> None:
+    """Serve the champion's Bento at 127.0.0.1 with `bentoml serve`; Ctrl-C ends it."""
+    tag = champion_tag(use_case_of(use_case))
+    os.execve(sys.executable, serve_command(tag, port=port), serve_environment(data_directory()))
+
+
+def champion_tag(use_case: UseCase) -> str:
+    """The tag of the champion's Bento; a ServingError when there is no champion or it is not packaged."""
+    serving = champion(Lake.connect().at(), use_case=use_case.name)
+    if serving is None:
+        raise ServingError(f"{use_case.name} has no champion yet: `mlops run {use_case.name}`.")
+    if find_bento(use_case.name, version=serving.version, data_dir=data_directory()) is None:
+        raise ServingError(f"The champion {serving.version} is not packaged here: materialise {use_case.name}/bento.")
+    return f"{use_case.name}:{serving.version}"

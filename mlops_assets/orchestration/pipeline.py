@@ -1,0 +1,111 @@
+"""The main job as a person runs it: take in what has landed, train, and package, one Dagster run after the other."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Protocol
+
+import dagster as dg
+
+from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.source import Cadence
+from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, WATCH, assets_of
+from mlops_assets.orchestration.partitions import batch_partitions
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.runs import RunSummary, run_job
+from mlops_assets.stores.arrivals import arrivals, unfinished_batches
+
+
+class Reporter(Protocol):
+    """Something that shows progress over assets."""
+
+    def assets(
+        self, what: str, *, names: Sequence[str]
+    ) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
+        """One step over ``names``; yields a function to be told which are done."""
+
+
+def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) -> list[RunSummary]:
+    """Takes in every batch that has landed and is not in the lake as it landed, and finishes what was left half-way.
+
+    Contiguous batches go into one run. Raises LandingError when something has landed that can never be taken.
+    """
+    done = []
+    lake = LakeResource().connect()
+    scan = DataResource().landing.scan(
+        use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=0
+    )
+    lasting = [refused for refused in scan.refused if not refused.may_become_ready]
+    if lasting:
+        raise LandingError(" ".join(f"{refused.path}: {refused.reason}" for refused in lasting))
+    head = lake.at()
+    reference_left = unfinished_batches(head, use_case=use_case, cadences={Cadence.STATIC})
+    if arrivals(scan, head, use_case=use_case).reference or reference_left:
+        done.append(_run(use_case, REFERENCE, "Reference files", instance=instance, steps=steps))
+        head = lake.at()
+    left = unfinished_batches(head, use_case=use_case, cadences={Cadence.DAILY, Cadence.NAMED})
+    fresh = {arrival.batch for arrival in arrivals(scan, head, use_case=use_case).batches}
+    for batches in contiguous(use_case, fresh | left):
+        if not isinstance(use_case.batches, DailyBatches):
+            instance.add_dynamic_partitions(batch_partitions(use_case).name, list(batches))
+        said = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
+        done.append(_run(use_case, INGEST, f"Batches {said}", instance=instance, steps=steps, batches=batches))
+    return done
+
+
+def train(
+    use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, through: str | None = None
+) -> RunSummary:
+    """Trains on everything up to ``through``, evaluates, promotes if the gates allow it, and packages."""
+    config = {"ops": {f"{use_case.name}__training_view": {"config": {"through": through}}}} if through else None
+    return _run(use_case, TRAIN, "Train, evaluate, promote, package", instance=instance, steps=steps, run_config=config)
+
+
+def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Takes in the sources of a batch that arrive ahead of its outcomes, and refreshes what serving looks up."""
+    ahead = [f"{stage}_{source}" for source in use_case.seed.ahead for stage in ("raw", "validated")]
+    names = [*ahead, "online_store"]
+    with steps.assets(f"Ahead of {batch}: {', '.join(use_case.seed.ahead)}", names=names) as watched:
+        return run_job(use_case, job=INGEST, instance=instance, batches=[batch], assets=names, watch=watched)
+
+
+def score(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Scores a batch with the champion."""
+    return _run(use_case, SCORE, f"Score batch {batch}", instance=instance, steps=steps, batches=[batch])
+
+
+def watch(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Collects what was served and compares the day with what is normal."""
+    return _run(use_case, WATCH, f"Watch what was served on {batch}", instance=instance, steps=steps, batches=[batch])
+
+
+def contiguous(use_case: UseCase, batches: set[str]) -> Iterator[list[str]]:
+    """``batches`` in order, cut where a day is missing; batches with names go one by one."""
+    ordered = sorted(batches)
+    if not isinstance(use_case.batches, DailyBatches):
+        yield from ([batch] for batch in ordered)
+        return
+    start = 0
+    for position, (one, other) in enumerate(pairwise(ordered), start=1):
+        if date.fromisoformat(other) - date.fromisoformat(one) > timedelta(days=1):
+            yield ordered[start:position]
+            start = position
+    if ordered:
+        yield ordered[start:]
+
+
+def _run(
+    use_case: UseCase,
+    job: str,
+    what: str,
+    *,
+    instance: dg.DagsterInstance,
+    steps: Reporter,
+    batches: Sequence[str] = (),
+    run_config: dict[str, object] | None = None,
+) -> RunSummary:
+    with steps.assets(what, names=assets_of(use_case, job)) as watched:
+        return run_job(use_case, job=job, instance=instance, batches=batches, run_config=run_config, watch=watched)
