@@ -7,6 +7,7 @@ Belongs here: the order of these steps and the opening of a model. The steps the
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
@@ -23,9 +23,9 @@ from pydantic import BaseModel
 from bento.contract import Answer
 from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.matrix import Matrix, Vocabulary
+from mlops_assets.ml.request_step import RequestStep
 from mlops_assets.ml.requests import request_table
 from mlops_assets.ml.training import load, score
-from mlops_assets.ml.training_view import request_features
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.bento_store import checksum
 from mlops_assets.stores.online import LookUp, OnlineStore
@@ -88,12 +88,7 @@ class Predictor:
         answered_at = self._clock()
         examples = _examples(rows, use_case=self._use_case, answered_at=answered_at)
         found = self._look_up(examples)
-        features = request_features(
-            self._connection(),
-            found.examples if found else examples,
-            features_sql=self._use_case.features_sql,
-            features=self._use_case.features,
-        )
+        features = self._step().compute(found.examples if found else examples)
         matrix = self._vocabulary.encode(features, features=self._use_case.features)
         flags = self._flags(examples, features=features, matrix=matrix, found=found)
         records = self._records(
@@ -138,13 +133,13 @@ class Predictor:
     def _look_up(self, examples: pa.Table) -> LookUp | None:
         return self._online.look_up(examples) if self._online else None
 
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        """A connection per thread; one DuckDB thread, since rows are few and requests run beside one
-        another.
-        """
-        found: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "connection", None)
+    def _step(self) -> RequestStep:
+        """This thread's own: its statement is planned once, and no two requests share a connection."""
+        found: RequestStep | None = getattr(self._of_thread, "step", None)
         if found is None:
-            found = self._of_thread.connection = duckdb.connect(config={"threads": 1})
+            use_case = self._use_case
+            found = RequestStep(features_sql=use_case.features_sql, features=use_case.features)
+            self._of_thread.step = found
         return found
 
     def _flags(
@@ -163,9 +158,10 @@ class Predictor:
 
     def _flag_history(self, flags: list[list[str]], *, examples: pa.Table, found: LookUp) -> None:
         for view in self._use_case.history:
-            known = np.zeros(examples.num_rows, dtype=np.bool_)
-            for name, _, _ in view.columns():
-                known |= np.asarray(found.examples[name].is_valid())
+            columns = [found.examples[name] for name, _, _ in view.columns()]
+            if any(column.null_count == 0 for column in columns):
+                continue
+            known = np.any([np.asarray(column.is_valid()) for column in columns], axis=0)
             for row in np.flatnonzero(~known).tolist():
                 entity = ", ".join(str(examples[key][row].as_py()) for key in view.keys)
                 flags[row].append(f"no history of {' and '.join(view.keys)} '{entity}'")
@@ -252,4 +248,4 @@ def _as_answer(record: PredictionRecord) -> Answer:
 
 
 def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
