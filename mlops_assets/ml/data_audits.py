@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -179,22 +180,23 @@ def _faults_of_valid(valid: Mapping[str, pa.Table], *, source: Source) -> dict[s
 
 def _judge_rules(valid: Mapping[str, pa.Table], *, source: Source, faults: Mapping[str, list[str]]) -> None:
     schema, batches = source.columns, list(valid)
-    frame = to_frame(pa.concat_tables(valid.values()))
+    table = pa.concat_tables(valid.values())
     owner = np.repeat(np.arange(len(batches)), [valid[batch].num_rows for batch in batches])
-    findings = evaluate_rules(frame, schema=schema)
+    with duckdb.connect() as connection:
+        findings = evaluate_rules(table, schema=schema, connection=connection)
     broken = [
         (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows)
         for breach in findings.breaches
     ]
     broken += [
-        (f"unique {', '.join(key)}", repeated_rows(frame, key=key, within=owner)) for key in schema.keys
+        (f"unique {', '.join(key)}", repeated_rows(table, key=key, within=owner)) for key in schema.keys
     ]
     for rule, rows in broken:
         for number, count in zip(*np.unique(owner[rows], return_counts=True), strict=True):
             faults[batches[number]].append(f"{count} published rows break {rule}.")
     if findings.table_checks:
-        for number, batch in enumerate(batches):
-            part = frame[owner == number]
+        for batch in batches:
+            part = to_frame(valid[batch])
             faults[batch].extend(table_faults(part, checks=findings.table_checks, schema=schema))
 
 

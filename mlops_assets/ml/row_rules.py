@@ -1,23 +1,28 @@
-"""Which rows break which rule of a pandera model, for a whole frame at once.
+"""Which rows break which rule of a pandera model, for a whole table at once.
 
-The rules are pandera's (built-in and a use case's own); this module evaluates them and says which rows fail.
-It knows no files, batches or shares: what follows from a breach is decided in ``validation.py``.
+The rules are pandera's (built-in and a use case's own); this module evaluates them and says which rows fail:
+in DuckDB where ``sql_rules.py`` has the check's exact meaning, else by pandera on pandas. It knows no files,
+batches or shares: what follows from a breach is decided in ``validation.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
+from duckdb import ColumnExpression, DuckDBPyConnection, Expression
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import ValidationError
-from mlops_assets.ml.schema import Schema
+from mlops_assets.ml.schema import SOURCE_ROW, Schema
+from mlops_assets.ml.sql_rules import is_broken, is_missing
 
 _NULLABLE = {
     pa.int64(): pd.Int64Dtype(),
@@ -54,25 +59,76 @@ class Findings:
     table_checks: tuple[TableCheck, ...]
 
 
-def evaluate_rules(frame: pd.DataFrame, *, schema: Schema) -> Findings:
+def evaluate_rules(table: pa.Table, *, schema: Schema, connection: DuckDBPyConnection) -> Findings:
     """Evaluate nullability and every check on all rows; for unique keys see ``repeated_rows``."""
-    breaches, table_checks = [*_missing(frame, schema)], []
-    for check, column in _checks(schema):
-        failing = _evaluate(check, frame if column is None else frame[column], schema=schema)
+    rules = [*_nullability(schema), *_checked(schema)]
+    conditions = [rule.condition for rule in rules if rule.condition is not None]
+    in_sql = iter(_rows_where(table, conditions=conditions, connection=connection))
+    frame = to_frame(table) if len(conditions) < len(rules) else pd.DataFrame()
+    breaches, table_checks = [], []
+    for rule in rules:
+        failing = next(in_sql) if rule.check is None else _answer(rule.check, frame, schema=schema)
         if isinstance(failing, bool):
-            table_checks.append((check, column))
+            table_checks.append(rule.check)
         elif failing.size:
-            breaches.append(
-                Breach(
-                    columns=(column,) if column else (), rule=_rule(check), must=_must(check), rows=failing
-                )
-            )
-    return Findings(breaches=tuple(breaches), table_checks=tuple(table_checks))
+            breaches.append(Breach(columns=rule.columns, rule=rule.name, must=rule.must, rows=failing))
+    return Findings(
+        breaches=tuple(breaches), table_checks=tuple(check for check in table_checks if check is not None)
+    )
 
 
-def repeated_rows(frame: pd.DataFrame, *, key: Sequence[str], within: NDArray[np.int64]) -> NDArray[np.int64]:
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """One rule and who answers for it: a DuckDB ``condition`` that is true where it is broken, or pandera."""
+
+    columns: tuple[str, ...]
+    name: str
+    must: str
+    condition: Expression | None = None
+    check: TableCheck | None = None
+
+
+def _nullability(schema: Schema) -> Iterator[_Rule]:
+    for column in schema.columns:
+        if not column.nullable:
+            must = "a value must be present"
+            yield _Rule(columns=(column.name,), name="not_null", must=must, condition=is_missing(column))
+
+
+def _checked(schema: Schema) -> Iterator[_Rule]:
+    columns = {column.name: column for column in schema.columns}
+    for check, name in _checks(schema):
+        condition = None if name is None else is_broken(check, column=columns[name])
+        yield _Rule(
+            columns=() if name is None else (name,),
+            name=_rule(check),
+            must=_must(check),
+            condition=condition,
+            check=(check, name) if condition is None else None,
+        )
+
+
+def _rows_where(
+    table: pa.Table, *, conditions: Sequence[Expression], connection: DuckDBPyConnection
+) -> list[NDArray[np.int64]]:
+    """For each condition the positions of the rows where it holds; all of them in one pass."""
+    if not conditions:
+        return []
+    position = pa.array(np.arange(table.num_rows))
+    names = [name for name in table.column_names if name != SOURCE_ROW]
+    numbered = table.select(names).append_column(SOURCE_ROW, position)
+    flags = [f"broken_{number}" for number in range(len(conditions))]
+    flagged = [condition.alias(flag) for condition, flag in zip(conditions, flags, strict=True)]
+    anywhere = reduce(or_, [ColumnExpression(flag) for flag in flags])
+    found = connection.from_arrow(numbered).project(ColumnExpression(SOURCE_ROW), *flagged).filter(anywhere)
+    rows = found.to_arrow_table()
+    positions = rows[SOURCE_ROW].to_numpy()
+    return [np.sort(positions[rows[flag].to_numpy()]) for flag in flags]
+
+
+def repeated_rows(table: pa.Table, *, key: Sequence[str], within: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows whose ``key`` appeared before within the same group (``within`` numbers each row's group)."""
-    keyed = frame[list(key)].assign(__within=within)
+    keyed = to_frame(table.select(list(key))).assign(__within=within)
     return np.flatnonzero(keyed.duplicated(keep="first").to_numpy())
 
 
@@ -80,7 +136,7 @@ def table_faults(frame: pd.DataFrame, *, checks: Iterable[TableCheck], schema: S
     """Which of the ``checks`` that speak of a whole table do not hold for this one, one sentence each."""
     faults = []
     for check, column in checks:
-        if _evaluate(check, frame if column is None else frame[column], schema=schema) is not True:
+        if _answer((check, column), frame, schema=schema) is not True:
             of = f"Column '{column}'" if column else "The table"
             faults.append(f"{of} breaks {_rule(check)}: {_must(check)}.")
     return tuple(faults)
@@ -95,14 +151,9 @@ def _checks(schema: Schema) -> Iterator[TableCheck]:
         yield check, None
 
 
-def _missing(frame: pd.DataFrame, schema: Schema) -> Iterator[Breach]:
-    for column in schema.columns:
-        if not column.nullable:
-            rows = np.flatnonzero(frame[column.name].isna().to_numpy())
-            if rows.size:
-                yield Breach(
-                    columns=(column.name,), rule="not_null", must="a value must be present", rows=rows
-                )
+def _answer(check: TableCheck, frame: pd.DataFrame, *, schema: Schema) -> NDArray[np.int64] | bool:
+    rule, column = check
+    return _evaluate(rule, frame if column is None else frame[column], schema=schema)
 
 
 def _evaluate(

@@ -71,7 +71,7 @@ def validate(
     reports = {batch: _unread(source, batch=batch, faults=why) for batch, why in faults.items() if why}
     if readable:
         rows = _read(readable, inspected=inspected, source=source, connection=connection)
-        reports |= _judge(rows, source=source)
+        reports |= _judge(rows, source=source, connection=connection)
     return {batch: reports[batch] for batch in files}
 
 
@@ -105,17 +105,16 @@ def _read(
     )
 
 
-def _judge(rows: _Rows, *, source: Source) -> dict[str, BatchReport]:
+def _judge(rows: _Rows, *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
     """Find every breach in one pass over all rows, then split rows and breaches by batch."""
-    frame = to_frame(rows.typed)
-    findings = evaluate_rules(frame, schema=source.columns)
+    findings = evaluate_rules(rows.typed, schema=source.columns, connection=connection)
     breaches = _all_breaches(rows, findings, source=source)
     held = np.zeros(rows.typed.num_rows, dtype=bool)
     for breach in breaches:
         held[breach.rows] = True
     for key in source.columns.keys:
         kept = np.flatnonzero(~held)
-        repeated = kept[repeated_rows(frame.iloc[kept], key=key, within=rows.owner[kept])]
+        repeated = kept[repeated_rows(rows.typed.select(key).take(kept), key=key, within=rows.owner[kept])]
         held[repeated] = True
         must = f"{', '.join(key)} must be unique, and an earlier row has the same"
         breaches.append(Breach(columns=key, rule="unique", must=must, rows=repeated))

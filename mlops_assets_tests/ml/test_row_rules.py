@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.ml.errors import ValidationError
-from mlops_assets.ml.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
-from mlops_assets.ml.schema import read_schema
+from mlops_assets.ml.row_rules import Findings, evaluate_rules, repeated_rows, table_faults, to_frame
+from mlops_assets.ml.schema import Model, read_schema
 
 
 class Ruled(pandera.DataFrameModel):
@@ -46,21 +47,26 @@ class Counted(pandera.DataFrameModel):
         return bool(low.mean() < 10)
 
 
-def make_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def make_table(rows: list[tuple[Any, ...]]) -> pa.Table:
     columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
     types = (pa.int64(), pa.string(), pa.float64())
     arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-    return to_frame(pa.table(arrays, names=["low", "name", "share"]))
+    return pa.table(arrays, names=["low", "name", "share"])
 
 
-def breaches(frame: pd.DataFrame) -> set[tuple[str, int]]:
-    found = evaluate_rules(frame, schema=read_schema(Ruled)).breaches
+def evaluate(table: pa.Table, model: Model) -> Findings:
+    with duckdb.connect() as connection:
+        return evaluate_rules(table, schema=read_schema(model), connection=connection)
+
+
+def breaches(table: pa.Table) -> set[tuple[str, int]]:
+    found = evaluate(table, Ruled).breaches
     return {(breach.rule, int(row)) for breach in found for row in breach.rows}
 
 
 def test_each_rule_names_its_rows() -> None:
     rows = [(1, "a", 0.5), (-1, "b", 0.5), (9, "c", 1.0), (3, None, None), (5, "b", 0.1), (None, "a", None)]
-    assert breaches(make_frame(rows)) == {
+    assert breaches(make_table(rows)) == {
         ("greater_than_or_equal_to(0)", 1),
         ("less_than_or_equal_to(5)", 2),
         ("isin(['a', 'b'])", 2),
@@ -72,7 +78,7 @@ def test_each_rule_names_its_rows() -> None:
 
 
 def test_the_authors_words_say_what_must_hold() -> None:
-    found = evaluate_rules(make_frame([(3, "a", 0.5)]), schema=read_schema(Ruled)).breaches
+    found = evaluate(make_table([(3, "a", 0.5)]), Ruled).breaches
     assert [(breach.columns, breach.must) for breach in found] == [(("low",), "must not be three")]
 
 
@@ -84,23 +90,21 @@ ROW = st.tuples(
 @settings(max_examples=40, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=20))
 def test_same_rows_as_pandera_itself(rows: list[tuple[Any, ...]]) -> None:
-    frame = make_frame(rows)
-    schema = read_schema(Ruled)
+    table = make_table(rows)
     try:
-        schema.rules.validate(frame, lazy=True)
+        read_schema(Ruled).rules.validate(to_frame(table), lazy=True)
         theirs: set[int] = set()
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         theirs = {int(index) for index in cases["index"].dropna()}
         unnamed = cases[cases["index"].isna() & ~cases["check"].str.startswith("dtype")]
         assert unnamed.empty
-    assert {row for _, row in breaches(frame)} == theirs
+    assert {row for _, row in breaches(table)} == theirs
 
 
 def test_rule_about_the_table_is_judged_on_each_table() -> None:
-    schema = read_schema(Counted)
-    frame = pd.DataFrame({"low": [1, 30]})
-    findings = evaluate_rules(frame, schema=schema)
+    schema, frame = read_schema(Counted), pd.DataFrame({"low": [1, 30]})
+    findings = evaluate(pa.table({"low": [1, 30]}), Counted)
     assert findings.breaches == ()
     assert table_faults(frame[:1], checks=findings.table_checks, schema=schema) == ()
     faults = table_faults(frame[1:], checks=findings.table_checks, schema=schema)
@@ -117,7 +121,7 @@ def test_rule_that_raises_names_itself() -> None:
             raise ZeroDivisionError("by zero")
 
     with pytest.raises(ValidationError, match="Rule 'divides' of Broken raised ZeroDivisionError: by zero"):
-        evaluate_rules(pd.DataFrame({"low": [1]}), schema=read_schema(Broken))
+        evaluate(pa.table({"low": [1]}), Broken)
 
 
 def test_rule_across_columns_passes_where_it_has_no_answer_unless_it_says_otherwise() -> None:
@@ -135,13 +139,13 @@ def test_rule_across_columns_passes_where_it_has_no_answer_unless_it_says_otherw
         def strictly_in_order(cls, rows: pd.DataFrame) -> pd.Series:
             return rows["low"] <= rows["high"]
 
-    frame = to_frame(pa.table({"low": pa.array([1, 2, 3]), "high": pa.array([2, 1, None], pa.int64())}))
-    found = evaluate_rules(frame, schema=read_schema(Lenient)).breaches
+    table = pa.table({"low": pa.array([1, 2, 3]), "high": pa.array([2, 1, None], pa.int64())})
+    found = evaluate(table, Lenient).breaches
     rows = {breach.rule: breach.rows.tolist() for breach in found}
     assert rows == {"not_null": [2], "in_order": [1], "strictly_in_order": [1, 2]}
 
 
 def test_first_of_repeated_rows_stays_within_its_group() -> None:
-    frame = pd.DataFrame({"key": ["x", "x", "y", "x", None, None]})
-    repeated = repeated_rows(frame, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]))
+    table = pa.table({"key": ["x", "x", "y", "x", None, None]})
+    repeated = repeated_rows(table, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]))
     assert repeated.tolist() == [1, 5]
