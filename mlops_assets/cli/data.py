@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Annotated
 
 import typer
@@ -13,10 +12,9 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
-from mlops_assets.ml.errors import SettingError
 from mlops_assets.ml.paths import batch_of
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.arrivals import arrivals, unfinished_batches
+from mlops_assets.stores.arrivals import arrivals
 from mlops_assets.stores.champion import champion, listed_versions
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.landing import Scan
@@ -34,7 +32,9 @@ def data_commands(app: typer.Typer) -> None:
 def land(
     use_case: UseCaseName,
     first: Annotated[str | None, typer.Option("--from", help="First batch; the seed's first by default.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last batch; by default the last that the demo trains on.")] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last batch; by default the last that the demo trains on.")
+    ] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
 ) -> None:
     """Play the source systems: land seed data as files, one per source and batch.
@@ -76,11 +76,17 @@ def status(use_case: UseCaseName) -> None:
     lake = Lake.connect()
     head = lake.at()
     scan = scan_landing(chosen)
-    table = Table("stage", "batches", "first", "last", title=f"{use_case} on branch '{lake.target}' at {head.commit[:12]}")
+    table = Table(
+        "stage", "batches", "first", "last", title=f"{use_case} on branch '{lake.target}' at {head.commit[:12]}"
+    )
     for source in chosen.sources:
         _row(table, f"landed {source.name}", [file.batch for file in scan.files if file.source == source.name])
-    for stage in [*(f"{s}/{each.name}" for each in chosen.sources for s in ("raw", "validated", "quarantine")), "history",
-                  "predictions", "monitoring"]:
+    for stage in [
+        *(f"{s}/{each.name}" for each in chosen.sources for s in ("raw", "validated", "quarantine")),
+        "history",
+        "predictions",
+        "monitoring",
+    ]:
         _row(table, stage, [batch_of(info.path) for info in head.paths(f"{use_case}/{stage}/")])
     console.print(table)
     found = arrivals(scan, head, use_case=chosen)
@@ -97,9 +103,7 @@ def status(use_case: UseCaseName) -> None:
 
 def scan_landing(use_case: UseCase, *, settle_seconds: float = 2.0) -> Scan:
     """What has landed now."""
-    return landing_zone().scan(
-        use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=settle_seconds
-    )
+    return landing_zone().scan(use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=settle_seconds)
 
 
 def _row(table: Table, stage: str, batches: Sequence[str]) -> None:

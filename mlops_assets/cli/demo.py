@@ -93,7 +93,9 @@ def _learn(told: Demo, instance: Any, steps: Steps) -> None:
     head = Lake.connect().at()
     told.pointer = champion(head, use_case=told.use_case.name)
     if told.pointer is None:
-        raise PlatformError(f"No champion of {told.use_case.name} was promoted: `mlops models {told.use_case.name}` says why.")
+        raise PlatformError(
+            f"No champion of {told.use_case.name} was promoted: `mlops models {told.use_case.name}` says why."
+        )
     evaluation = load_evaluation(head, use_case=told.use_case.name, version=told.pointer.version)
     if evaluation is None:
         raise PlatformError(f"The champion {told.pointer.version} has no evaluation in the lake.")
@@ -110,7 +112,9 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
         take_ahead(use_case, batch=served, instance=instance, steps=steps)
     told.tag = champion_tag(use_case)
     rows = _unanswered(told)
-    with RunningService.start(told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log") as service:
+    with RunningService.start(
+        told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log"
+    ) as service:
         if service.describe()["model_version"] != told.pointer.version:  # type: ignore[union-attr]
             raise ServingError(f"The service runs {service.describe()['model_version']}, not the champion.")
         with steps.step(f"Serve {told.tag} and ask about {served}", total=len(rows) or 1) as tell:
@@ -122,9 +126,7 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
 def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:
     """The served day's requests that this champion has not answered yet."""
     version = told.pointer.version if told.pointer else ""
-    answered = {
-        row["example_id"] for row in _answers(told) if row["model_version"] == version
-    }
+    answered = {row["example_id"] for row in _answers(told) if row["model_version"] == version}
     request = told.use_case.request
     return [
         dict(row)
@@ -152,7 +154,9 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     head = lake.at()
     told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=served)))
     answers = [row for row in _answers(told) if row["model_version"] == told.watched.model_version]
-    told.compared = _compare(answers, read_parquet(head.local(predictions_path(use_case.name, batch=served))).to_pylist())
+    told.compared = _compare(
+        answers, read_parquet(head.local(predictions_path(use_case.name, batch=served))).to_pylist()
+    )
     if not answers or told.compared[0] != told.compared[1]:
         raise ServingError(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores.")
     log = PredictionLog(data_directory() / "prediction_log" / f"{use_case.name}.sqlite")

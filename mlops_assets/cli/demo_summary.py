@@ -51,13 +51,18 @@ def _rows(told: Demo) -> Table:
     table = Table("source", "files", "rows read", "validated", "quarantined", box=None)
     for source in told.use_case.sources:
         valid = sum(count_rows(path) for path in head.local_many(f"{name}/validated/{source.name}/").values())
-        held = sum(count_rows(path, distinct="source_row") for path in head.local_many(f"{name}/quarantine/{source.name}/").values())
+        held = sum(
+            count_rows(path, distinct="source_row")
+            for path in head.local_many(f"{name}/quarantine/{source.name}/").values()
+        )
         files = len(head.paths(f"{name}/raw/{source.name}/"))
         table.add_row(source.name, str(files), f"{valid + held:,}", f"{valid:,}", f"{held:,}" if held else "0")
     history = head.local_many(f"{name}/history/")
     if history:
         first, last = batch_of(min(history)), batch_of(max(history))
-        table.add_row("history", str(len(history)), "", f"{sum(map(count_rows, history.values())):,}", f"[dim]{first} – {last}[/]")
+        table.add_row(
+            "history", str(len(history)), "", f"{sum(map(count_rows, history.values())):,}", f"[dim]{first} – {last}[/]"
+        )
     view = head.local_many(f"{name}/training_view/view")
     table.add_row("training view", str(len(view)), "", f"{sum(map(count_rows, view.values())):,}", "")
     return table
@@ -67,10 +72,14 @@ def _metrics(told: Demo) -> Group:
     report = told.report
     assert report is not None
     table = Table("", "rows", *SHOWN_METRICS, box=None)
-    table.add_row("[bold]overall[/]", f"{report.overall.rows:,}", *(_figure(report.overall.metrics.get(n)) for n in SHOWN_METRICS))
+    table.add_row(
+        "[bold]overall[/]", f"{report.overall.rows:,}", *(_figure(report.overall.metrics.get(n)) for n in SHOWN_METRICS)
+    )
     for segment in weakest(report, metric="roc_auc_score", count=WEAKEST):
         table.add_row(segment.segment, f"{segment.rows:,}", *(_figure(segment.metrics.get(n)) for n in SHOWN_METRICS))
-    return Group(table, Text(f"with 95 % intervals; the {WEAKEST} slices below are the weakest by ROC AUC", style="dim"))
+    return Group(
+        table, Text(f"with 95 % intervals; the {WEAKEST} slices below are the weakest by ROC AUC", style="dim")
+    )
 
 
 def _figure(estimate: Estimate | None) -> str:
@@ -85,7 +94,9 @@ def _gates(told: Demo) -> Table:
     table = Table("", "gate", "figures", box=None)
     for verdict in decision.verdicts:
         figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
-        table.add_row("[green]✓[/]" if verdict.passed else "[red]✗[/]", verdict.name, figures or "; ".join(verdict.reasons))
+        table.add_row(
+            "[green]✓[/]" if verdict.passed else "[red]✗[/]", verdict.name, figures or "; ".join(verdict.reasons)
+        )
     return table
 
 
@@ -93,12 +104,20 @@ def _served(told: Demo) -> Group:
     watched = told.watched
     assert watched is not None
     table = Table("hour", "answers", f"{told.use_case.positive_word}", "normal", "95 % range", "", box=None)
-    for cell in sorted((c for c in watched.cells if c.scope == "overall"), key=lambda c: -1 if c.hour is None else c.hour):
+    for cell in sorted(
+        (c for c in watched.cells if c.scope == "overall"), key=lambda c: -1 if c.hour is None else c.hour
+    ):
         table.add_row(*_cell(cell))
     lines: list[Table | Text] = [table]
     sliced = [cell for cell in watched.deviations if cell.scope != "overall"]
-    lines.append(Text(f"{len(sliced)} hours or days of single slices deviate too" if sliced else "no slice deviates", style="dim"))
-    lines.append(Text(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit", style="dim"))
+    lines.append(
+        Text(
+            f"{len(sliced)} hours or days of single slices deviate too" if sliced else "no slice deviates", style="dim"
+        )
+    )
+    lines.append(
+        Text(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit", style="dim")
+    )
     overall = watched.realised.get("overall")
     if isinstance(overall, dict):
         said = ", ".join(
@@ -111,7 +130,9 @@ def _served(told: Demo) -> Group:
 
 
 def _cell(cell: WatchedCell) -> tuple[str, ...]:
-    verdict = {"deviates": "[yellow]deviates[/]", "normal": "[green]normal[/]"}.get(cell.verdict, f"[dim]{cell.verdict}[/]")
+    verdict = {"deviates": "[yellow]deviates[/]", "normal": "[green]normal[/]"}.get(
+        cell.verdict, f"[dim]{cell.verdict}[/]"
+    )
     return (
         "all day" if cell.hour is None else f"{cell.hour:02d}:00",
         str(cell.rows),
@@ -124,11 +145,16 @@ def _cell(cell: WatchedCell) -> tuple[str, ...]:
 
 def _seconds(told: Demo) -> Group:
     table = Table.grid(padding=(0, 3))
-    cells = [f"{name} [bold]{seconds:.1f}[/]" for name, seconds in sorted(told.seconds.items(), key=lambda item: -item[1])]
+    cells = [
+        f"{name} [bold]{seconds:.1f}[/]" for name, seconds in sorted(told.seconds.items(), key=lambda item: -item[1])
+    ]
     for start in range(0, len(cells), 4):
         table.add_row(*cells[start : start + 4])
     memory = told.peak_memory_bytes / 1024**3
-    return Group(table, Text(f"{told.total_seconds:.0f} seconds in all, {memory:.2f} GiB at the peak of this process", style="dim"))
+    return Group(
+        table,
+        Text(f"{told.total_seconds:.0f} seconds in all, {memory:.2f} GiB at the peak of this process", style="dim"),
+    )
 
 
 def _what_next(told: Demo) -> Panel:

@@ -73,7 +73,9 @@ def _data() -> Iterator[Finding]:
     )
     free = shutil.disk_usage(there).free
     enough = free >= LEAST_FREE_BYTES
-    yield Finding(what="disk", found=f"{free / 1024**3:.1f} GiB free", mend="" if enough else "Make room: 2 GiB at least.")
+    yield Finding(
+        what="disk", found=f"{free / 1024**3:.1f} GiB free", mend="" if enough else "Make room: 2 GiB at least."
+    )
 
 
 def _lake() -> Iterator[Finding]:
@@ -99,7 +101,9 @@ def _champions() -> Iterator[Finding]:
         except PlatformError as error:
             yield Finding(what=f"champion of {name}", found="unknown", mend=str(error))
             continue
-        packaged = Path(data_directory() / "bentoml" / "bentos" / name / (serving.version if serving else "none")).exists()
+        packaged = Path(
+            data_directory() / "bentoml" / "bentos" / name / (serving.version if serving else "none")
+        ).exists()
         found = f"{serving.version}, {'packaged' if packaged else 'not packaged here'}" if serving else "none yet"
         yield Finding(what=f"champion of {name}", found=found)
 
@@ -113,5 +117,3 @@ def _ports() -> Iterator[Finding]:
 def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-

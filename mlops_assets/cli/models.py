@@ -58,7 +58,9 @@ def models(
         found = load_evaluation(head, use_case=use_case, version=record.version)
         figures = [found.report.overall.metrics.get(name) if found else None for name in HEADLINE]
         told = [f"{f.value:.3f} ({f.lower:.3f} – {f.upper:.3f})" if f and f.value is not None else "" for f in figures]
-        refused = "; ".join(each.decision.decision.reasons[:2]) if each.decision and not each.decision.decision.passed else ""
+        refused = (
+            "; ".join(each.decision.decision.reasons[:2]) if each.decision and not each.decision.decision.passed else ""
+        )
         table.add_row(
             record.version,
             each.status.value,
@@ -103,7 +105,9 @@ def rollback(
     pointer = move_back(
         Lake.connect(), use_case=use_case_of(use_case).name, by=getpass.getuser(), why=reason, at=datetime.now(UTC)
     )
-    console.print(f"{pointer.version} is the champion of {use_case} again. Its Bento is still there: `mlops serve {use_case}`.")
+    console.print(
+        f"{pointer.version} is the champion of {use_case} again. Its Bento is still there: `mlops serve {use_case}`."
+    )
 
 
 def trace(
@@ -130,7 +134,9 @@ def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
         log = PredictionLog(data_directory() / "prediction_log" / f"{name}.sqlite")
         if log.path.exists() and log.find(prediction_id) is not None:
             return follow(prediction_id, use_case=use_case_of(name), lake=Lake.connect(), log=log)
-    raise RegistryError(f"No prediction '{prediction_id}' in the logs of {', '.join(names)}. Ids are in the service's answers.")
+    raise RegistryError(
+        f"No prediction '{prediction_id}' in the logs of {', '.join(names)}. Ids are in the service's answers."
+    )
 
 
 def trace_tree(found: Trace) -> Tree:
@@ -138,17 +144,27 @@ def trace_tree(found: Trace) -> Tree:
     told, record = found.prediction, found.record
     answer = "positive" if told["predicted_positive"] else "negative"
     tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {told['example_id']}: {told['score']:.4f}, {answer}")
-    tree.add(f"answered at {told['answered_at']:%Y-%m-%d %H:%M:%S} UTC for an event at {told['event_time']:%Y-%m-%d %H:%M}")
+    tree.add(
+        f"answered at {told['answered_at']:%Y-%m-%d %H:%M:%S} UTC for an event at {told['event_time']:%Y-%m-%d %H:%M}"
+    )
     if told["history_commit"]:
         tree.add(f"history as of {told['history_as_of']}, from lakeFS commit {str(told['history_commit'])[:16]}")
-    version = tree.add(f"model version [bold]{record.version}[/], trained {record.created_at:%Y-%m-%d %H:%M} by {record.started_by}")
-    version.add(f"hyperparameters {', '.join(f'{k}={v}' for k, v in record.hyperparameters.items())}, seed {record.seed}")
-    data = version.add(f"data: lakeFS commit [bold]{record.data_commit[:16]}[/], batches {record.first_batch} to {record.last_batch}")
+    version = tree.add(
+        f"model version [bold]{record.version}[/], trained {record.created_at:%Y-%m-%d %H:%M} by {record.started_by}"
+    )
+    version.add(
+        f"hyperparameters {', '.join(f'{k}={v}' for k, v in record.hyperparameters.items())}, seed {record.seed}"
+    )
+    data = version.add(
+        f"data: lakeFS commit [bold]{record.data_commit[:16]}[/], batches {record.first_batch} to {record.last_batch}"
+    )
     for origin in (*found.landed[:2], *found.landed[-1:]):
         data.add(f"{origin.path} ({origin.size:,} bytes, sha256 {origin.sha256[:16]})")
     data.add(f"… {len(found.landed)} landed files in all")
     changed = f", with uncommitted changes {record.git_diff_hash}" if record.git_dirty else ""
-    version.add(f"code: git commit [bold]{record.git_commit[:16]}[/]{changed}; features and recipe {record.code_version}")
+    version.add(
+        f"code: git commit [bold]{record.git_commit[:16]}[/]{changed}; features and recipe {record.code_version}"
+    )
     return tree
 
 

@@ -37,7 +37,10 @@ class RunningService:
         chosen = port or _free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                serve_command(tag, port=chosen), env=serve_environment(data_dir), stdout=output, stderr=subprocess.STDOUT
+                serve_command(tag, port=chosen),
+                env=serve_environment(data_dir),
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         try:
             service = cls(url=f"http://127.0.0.1:{chosen}")

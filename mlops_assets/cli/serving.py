@@ -28,7 +28,18 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> No
     from mlops_assets.orchestration.instance import dagster_home
 
     os.environ["DAGSTER_HOME"] = str(dagster_home(data_directory()))
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "mlops_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "mlops_assets.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     os.execv(sys.executable, command)
 
 

@@ -23,9 +23,7 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.sensors import build_sensors
 
 
-def build_definitions(
-    use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None
-) -> dg.Definitions:
+def build_definitions(use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Everything Dagster shows and runs. ``resources`` replaces some of the standard ones, in tests for example."""
     jobs = {use_case.name: build_jobs(use_case) for use_case in use_cases}
     return dg.Definitions(

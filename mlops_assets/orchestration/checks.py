@@ -45,9 +45,7 @@ def check_specs(
     ]
 
 
-def check_results(
-    context: dg.AssetExecutionContext, *, audits: Sequence[CheckResult]
-) -> Iterator[dg.AssetCheckResult]:
+def check_results(context: dg.AssetExecutionContext, *, audits: Sequence[CheckResult]) -> Iterator[dg.AssetCheckResult]:
     """One result per check name; batches that failed in a run over many are logged one by one as well."""
     by_name: dict[str, list[CheckResult]] = defaultdict(list)
     for audit in audits:

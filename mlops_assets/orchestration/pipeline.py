@@ -22,9 +22,7 @@ from mlops_assets.stores.arrivals import arrivals, unfinished_batches
 class Reporter(Protocol):
     """Something that shows progress over assets."""
 
-    def assets(
-        self, what: str, *, names: Sequence[str]
-    ) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
+    def assets(self, what: str, *, names: Sequence[str]) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
         """One step over ``names``; yields a function to be told which are done."""
 
 
@@ -35,9 +33,7 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
     """
     done = []
     lake = LakeResource().connect()
-    scan = DataResource().landing.scan(
-        use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=0
-    )
+    scan = DataResource().landing.scan(use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=0)
     lasting = [refused for refused in scan.refused if not refused.may_become_ready]
     if lasting:
         raise LandingError(" ".join(f"{refused.path}: {refused.reason}" for refused in lasting))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+
 from mlops_assets.ml.errors import PlatformError
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
@@ -100,7 +101,9 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
         error = event.step_failure_data.error
         data = event.step_failure_data.user_failure_data
         said = (data.description if data else None) or (error.cause.message if error and error.cause else None)
-        return f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}"
+        return (
+            f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}"
+        )
     return f"Run {result.run_id} failed before its first step."
 
 

@@ -48,14 +48,18 @@ def recipe_of(snapshot: Snapshot, *, use_case: UseCase) -> Mapping[str, object]:
 
 def current_version(snapshot: Snapshot, *, use_case: UseCase) -> str:
     """The id of the version that the training view at ``snapshot`` gives with today's code."""
-    return version_of(recipe_of(snapshot, use_case=use_case), last_batch=read_manifest(snapshot, use_case=use_case)["last"])
+    return version_of(
+        recipe_of(snapshot, use_case=use_case), last_batch=read_manifest(snapshot, use_case=use_case)["last"]
+    )
 
 
 def read_manifest(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:
     """What the training view says of itself: its first and last batch and its rows."""
     path = training_view_path(use_case.name, name="manifest.json")
     if not snapshot.exists(path):
-        raise RegistryError(f"There is no training view of {use_case.name} yet: materialise {use_case.name}/training_view.")
+        raise RegistryError(
+            f"There is no training view of {use_case.name} yet: materialise {use_case.name}/training_view."
+        )
     manifest: dict[str, str] = json.loads(snapshot.read(path))
     return manifest
 

@@ -76,7 +76,9 @@ def unfinished_batches(snapshot: Snapshot, *, use_case: UseCase, cadences: set[C
             left |= {batch for batch, checksum in raw.items() if made.get(batch) != checksum}
     if use_case.history and cadences - {Cadence.STATIC}:
         made = _made_from(snapshot, history_path(use_case.name, batch=""))
-        left |= {batch for batch, digest in history_inputs(snapshot, use_case=use_case).items() if made.get(batch) != digest}
+        left |= {
+            batch for batch, digest in history_inputs(snapshot, use_case=use_case).items() if made.get(batch) != digest
+        }
     return left
 
 

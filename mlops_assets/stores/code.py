@@ -45,9 +45,7 @@ def code_version(files: Iterable[Path]) -> str:
 def use_case_code_version(use_case: str) -> str:
     """The version of everything that decides a use case's results: its own folder and ``ml/``."""
     folders = (PACKAGE / "use_cases" / use_case, PACKAGE / "ml")
-    return code_version(
-        path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".sql"}
-    )
+    return code_version(path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from mlops_assets.ml.features import quoted
 
-
 MADE_FROM = b"made_from"
 """In a Parquet file's metadata: the checksum of what the file was made from."""
 

@@ -134,9 +134,7 @@ def _scores(test: pa.Table, model: ModelVersion, use_case: UseCase) -> NDArray[n
     return predict(test, booster=model.files[MODEL], vocabulary=vocabulary, use_case=use_case)
 
 
-def _predictions(
-    test: pa.Table, scores: NDArray[np.float64], use_case: UseCase, *, threshold: float
-) -> pa.Table:
+def _predictions(test: pa.Table, scores: NDArray[np.float64], use_case: UseCase, *, threshold: float) -> pa.Table:
     """The held-out predictions: what monitoring learns from what is normal."""
     columns = [column for declared in use_case.slices for column in declared.columns]
     kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
@@ -187,5 +185,7 @@ def _weakest_table(report: EvaluationReport) -> str:
     lines = ["| segment | rows | ROC AUC | 95 % interval |", "| --- | ---: | ---: | --- |"]
     for segment in weakest(report, metric="roc_auc_score", count=10):
         figure = segment.metrics["roc_auc_score"]
-        lines.append(f"| {segment.segment} | {segment.rows} | {figure.value:.3f} | {figure.lower:.3f} – {figure.upper:.3f} |")
+        lines.append(
+            f"| {segment.segment} | {segment.rows} | {figure.value:.3f} | {figure.lower:.3f} – {figure.upper:.3f} |"
+        )
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """``history``: what each day made known about every entity, as mergeable sums. A new day costs a day."""
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.compute as pc
 from dagster_duckdb import DuckDBResource
 

@@ -20,7 +20,9 @@ from mlops_assets.stores.registry import ModelVersion, load_version, verify_answ
 from mlops_assets.stores.snapshot import Snapshot
 
 CHECKS = (
-    Check(name="loads_and_answers", description="The stored model has its recorded checksums, loads and gives a score."),
+    Check(
+        name="loads_and_answers", description="The stored model has its recorded checksums, loads and gives a score."
+    ),
 )
 LEARNING_CURVE = "learning_curve.json"
 

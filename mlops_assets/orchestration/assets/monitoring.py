@@ -80,9 +80,13 @@ def _latest_answers(head: Snapshot, use_case: UseCase, *, day: date) -> pa.Table
     """The day's collected records, for each example asked more than once only the last answer."""
     files = head.local_many(f"{use_case.name}/prediction_log/{day.isoformat()}/")
     if not files:
-        raise dg.Failure(f"Nothing served for {day} was collected yet: serve, then materialise {use_case.name}/prediction_log.")
+        raise dg.Failure(
+            f"Nothing served for {day} was collected yet: serve, then materialise {use_case.name}/prediction_log."
+        )
     records = pa.concat_tables(read_parquet(path) for path in files.values()).sort_by("answered_at")
-    last = pa.table({"key": pc.coalesce(records["example_id"], records["prediction_id"]), "row": range(records.num_rows)})
+    last = pa.table(
+        {"key": pc.coalesce(records["example_id"], records["prediction_id"]), "row": range(records.num_rows)}
+    )
     kept = last.group_by("key").aggregate([("row", "max")])["row_max"]
     return records.take(kept.sort())
 
@@ -130,7 +134,11 @@ def _realised(
         threshold=load_record(head, use_case=use_case.name, version=version).threshold,
         seed=use_case.recipe.seed,
     )
-    return {"answered": served.num_rows, "overall": _figures(report.overall), "segments": [*map(_figures, report.segments)]}
+    return {
+        "answered": served.num_rows,
+        "overall": _figures(report.overall),
+        "segments": [*map(_figures, report.segments)],
+    }
 
 
 def _figures(segment: SegmentReport) -> dict[str, object]:
@@ -158,7 +166,10 @@ def _readable(staged: Snapshot, use_case: UseCase, day: str) -> CheckResult:
 
 
 def _metadata(reports: Mapping[str, MonitoringReport]) -> dict[str, object]:
-    table = ["| day | hour | scope | answers | share | normal | range | |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    table = [
+        "| day | hour | scope | answers | share | normal | range | |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for told in reports.values():
         for cell in (*told.deviations, *(each for each in told.cells if each.scope == "overall")):
             normal = "" if cell.normal is None else f"{cell.normal:.1%}"

@@ -79,15 +79,15 @@ def build_online_store(use_case: UseCase) -> dg.AssetsDefinition:
 
 def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
     """The first day about which the lake holds no history yet: what is known now serves that day."""
-    batches = [batch_of(info.path) for info in snapshot.paths(history_path(use_case.name, batch="").removesuffix(".parquet"))]
+    batches = [
+        batch_of(info.path) for info in snapshot.paths(history_path(use_case.name, batch="").removesuffix(".parquet"))
+    ]
     if not batches:
         raise dg.Failure(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
     return date.fromisoformat(max(batches)) + timedelta(days=1)
 
 
-def create_recent_views(
-    connection: DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, as_of: date
-) -> None:
+def create_recent_views(connection: DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, as_of: date) -> None:
     """Sources and history as views, reaching back as far as the longest window asks."""
     longest = max((view.longest for view in use_case.history), default=0)
     create_history_view(
@@ -112,9 +112,7 @@ def _every_view(view: OnlineView) -> CheckResult:
     )
 
 
-def _equality(
-    connection: DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date
-) -> CheckResult:
+def _equality(connection: DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date) -> CheckResult:
     """Yesterday's rows asked again at noon of ``as_of``: online look-up against the offline join."""
     examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
     noon = pa.scalar(datetime.combine(as_of, time(12)), pa.timestamp("us"))

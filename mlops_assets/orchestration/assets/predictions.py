@@ -39,7 +39,11 @@ def build_predictions(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="predictions",
-        deps=["champion", *(f"validated_{source.name}" for source in use_case.sources), *(["history"] * bool(use_case.history))],
+        deps=[
+            "champion",
+            *(f"validated_{source.name}" for source in use_case.sources),
+            *(["history"] * bool(use_case.history)),
+        ],
         kinds={"lakefs", "xgboost", "parquet"},
         checks=CHECKS,
         partitions_def=batch_partitions(use_case),
@@ -62,9 +66,7 @@ def build_predictions(use_case: UseCase) -> dg.AssetsDefinition:
     return predictions
 
 
-def _score(
-    connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str, version: str
-) -> pa.Table:
+def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str, version: str) -> pa.Table:
     """id, event_time, slice columns, score, predicted_positive and model_version of every example of the batch."""
     create_source_views(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=False))
     create_history_view(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=True))

@@ -46,9 +46,7 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             f"the reason; more than {source.max_quarantined_share:.1%} of a batch refuses it."
         ),
     )
-    def validated(
-        context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource
-    ) -> Events:
+    def validated(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in run.batches}
@@ -114,8 +112,6 @@ def _metadata(reports: Mapping[str, BatchReport]) -> dict[str, object]:
     return {
         **table_metadata(pa.concat_tables(valid)),
         "rows_read": read,
-        "rows_quarantined": sum(
-            report.rows_read - report.valid.num_rows for report in reports.values()
-        ),
+        "rows_quarantined": sum(report.rows_read - report.valid.num_rows for report in reports.values()),
         "quarantined_share": (read - kept) / read if read else None,
     }
