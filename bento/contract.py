@@ -22,9 +22,7 @@ class Answer(BaseModel):
     score: Annotated[float, Field(description="The model's probability that the row is positive")]
     predicted_positive: Annotated[bool, Field(description="Whether the score reaches the model's threshold")]
     model_version: Annotated[str, Field(description="The version that answered")]
-    history_as_of: Annotated[
-        str | None, Field(description="History known before this day; null if none used")
-    ]
+    history_as_of: Annotated[str | None, Field(description="History known before this day; null if none used")]
     history_commit: Annotated[str | None, Field(description="The lakeFS commit that history was made from")]
     flags: Annotated[list[str], Field(description="What was unusual, such as an entity without history")]
 
@@ -75,9 +73,7 @@ def refusal(rows: object) -> Refusal | None:
     if not faults:
         return None
     bad = len({fault.row for fault in faults})
-    text = (
-        f"{bad} of {len(rows)} rows cannot be predicted, so none was. Mend or leave out what is named here."
-    )
+    text = f"{bad} of {len(rows)} rows cannot be predicted, so none was. Mend or leave out what is named here."
     return Refusal(error=text, faults=faults[:MOST_FAULTS])
 
 

@@ -117,8 +117,7 @@ class Predictor:
             "positive_means": use_case.positive_word,
             "request": use_case.request.model_json_schema(),
             "features": [
-                {"name": each.name, "kind": each.kind, "description": each.description}
-                for each in use_case.features
+                {"name": each.name, "kind": each.kind, "description": each.description} for each in use_case.features
             ],
             "history": current and {"as_of": current.as_of.isoformat(), "commit": current.commit},
             "record": dict(self._record),

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -52,6 +53,7 @@ class AnyRow(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+usage_stats.do_not_track.cache_clear()  # `bentoml serve` asks, and keeps the answer, before this is imported
 FROZEN = bentoml.use_arguments(Frozen)
 Rows = rows_of(find(FROZEN.use_case).request if FROZEN.use_case else AnyRow)
 
@@ -97,9 +99,7 @@ class PredictionService:
         from bento.predictor import verify_files
 
         if not FROZEN.use_case:
-            raise ServingError(
-                "This service needs a Bento that was built for a use case: `mlops run` builds one."
-            )
+            raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
         verify_files(_model_folder(), checksums=FROZEN.checksums)
 
     @bentoml.on_shutdown

@@ -45,9 +45,7 @@ def test_every_fault_names_its_row_field_and_reason() -> None:
 
 
 def test_refusal_says_how_many_rows_are_bad() -> None:
-    found = refusal(
-        ROWS.validate_python([make_parcel(), make_parcel(weight=-1), make_parcel(weight=99, depot="")])
-    )
+    found = refusal(ROWS.validate_python([make_parcel(), make_parcel(weight=-1), make_parcel(weight=99, depot="")]))
     assert found is not None
     assert found.error.startswith("2 of 3 rows cannot be predicted, so none was.")
 

@@ -74,9 +74,7 @@ def test_answer_is_remembered_with_inputs_features_and_lineage(tmp_path: Path) -
 
 
 def test_a_row_scores_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
-    rows = parcels(
-        *(make_parcel(weight=weight, depot=depot) for weight in (1, 9, 20) for depot in ("EWR", "LGA"))
-    )
+    rows = parcels(*(make_parcel(weight=weight, depot=depot) for weight in (1, 9, 20) for depot in ("EWR", "LGA")))
     with opened(tmp_path) as predictor:
         together = [answer.score for answer in predictor.predict(rows)]
         alone = [predictor.predict([row])[0].score for row in rows]
@@ -120,17 +118,13 @@ def test_a_use_case_without_history_time_and_id_is_served_too(tmp_path: Path) ->
 def test_refreshed_history_is_used_by_the_next_answer(tmp_path: Path) -> None:
     with opened(tmp_path) as predictor:
         (before,) = predictor.predict(parcels(make_parcel()))
-        refresh_online_store(
-            tmp_path, make_history(as_of=date(2013, 7, 2), late_rate=0.95), commit="beef" * 10
-        )
+        refresh_online_store(tmp_path, make_history(as_of=date(2013, 7, 2), late_rate=0.95), commit="beef" * 10)
         (after,) = predictor.predict(parcels(make_parcel()))
     assert after.score > before.score
     assert (after.history_as_of, after.history_commit) == ("2013-07-02", "beef" * 10)
 
 
-def test_nothing_is_answered_when_it_cannot_be_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_answered_when_it_cannot_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(tmp_path) as predictor:
         with monkeypatch.context() as patched:
             patched.setattr(predictor._log, "_connection", _BrokenDisk(predictor._log._connection))

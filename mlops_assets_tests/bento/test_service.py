@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mlops_assets.ml.errors import ServingError
-from mlops_assets.stores.bento_server import free_port, served, start, wait_until_ready
-from mlops_assets.stores.bento_store import BuiltBento, build_bento
+from mlops_assets.stores.bento_server import ServedBento, free_port, served, start, stop, wait_until_ready
+from mlops_assets.stores.bento_store import BuiltBento, build_bento, serve_command, serve_environment
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets_tests.bento.factories import (
     ROOT,
@@ -58,9 +58,7 @@ def recorded(data_dir: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_good_rows_are_answered_in_order_and_recorded(
-    service: Client, built: tuple[BuiltBento, Path]
-) -> None:
+def test_good_rows_are_answered_in_order_and_recorded(service: Client, built: tuple[BuiltBento, Path]) -> None:
     rows = [make_parcel(), make_parcel(depot="LGA", weight=29), make_parcel(weight=29)]
     status, answer = service.post({"rows": rows})
     assert status == 200
@@ -119,9 +117,7 @@ def test_many_clients_each_get_their_own_answer(service: Client, built: tuple[Bu
     weights = [0.5 + number % 29 for number in range(120)]
     alone = {weight: service.post({"rows": [make_parcel(weight=weight)]})[1] for weight in set(weights)}
     with ThreadPoolExecutor(12) as clients:
-        asked = list(
-            clients.map(lambda weight: service.post({"rows": [make_parcel(weight=weight)]}), weights)
-        )
+        asked = list(clients.map(lambda weight: service.post({"rows": [make_parcel(weight=weight)]}), weights))
     assert {status for status, _ in asked} == {200}
     for weight, (_, answer) in zip(weights, asked, strict=True):
         assert answer["predictions"][0]["score"] == alone[weight]["predictions"][0]["score"]
@@ -130,9 +126,7 @@ def test_many_clients_each_get_their_own_answer(service: Client, built: tuple[Bu
     assert ids <= {row["prediction_id"] for row in recorded(built[1])}
 
 
-def test_a_log_that_cannot_be_written_gives_503_until_it_can(
-    service: Client, built: tuple[BuiltBento, Path]
-) -> None:
+def test_a_log_that_cannot_be_written_gives_503_until_it_can(service: Client, built: tuple[BuiltBento, Path]) -> None:
     before = len(recorded(built[1]))
     other = sqlite3.connect(built[1] / "prediction_log" / "parcels.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -145,9 +139,7 @@ def test_a_log_that_cannot_be_written_gives_503_until_it_can(
     assert service.post({"rows": [make_parcel()]})[0] == 200
 
 
-def test_kill_9_loses_no_answer_and_the_next_start_goes_on(
-    built: tuple[BuiltBento, Path], tmp_path: Path
-) -> None:
+def test_kill_9_loses_no_answer_and_the_next_start_goes_on(built: tuple[BuiltBento, Path], tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     shutil.copytree(built[1] / "bentoml", data_dir / "bentoml")
     refresh_online_store(data_dir, make_history())
@@ -193,12 +185,26 @@ def test_a_damaged_model_is_not_served(built: tuple[BuiltBento, Path], tmp_path:
         pass
 
 
+def test_bentoml_serve_started_by_hand_reports_nothing_home(built: tuple[BuiltBento, Path]) -> None:
+    """With this switch BentoML writes what it would send into its log instead of sending it."""
+    environ = serve_environment(built[1]) | {"__BENTOML_DEBUG_USAGE": "true"}
+    del environ["BENTOML_DO_NOT_TRACK"]
+    log, port = built[1] / "by-hand.log", free_port()
+    with log.open("wb") as out:
+        process = subprocess.Popen(serve_command(built[0].tag, port=port), env=environ, stdout=out, stderr=out)
+    running = ServedBento(url=f"http://127.0.0.1:{port}", log=log, process=process)
+    try:
+        wait_until_ready(running)
+    finally:
+        stop(running)
+    assert "Service parcels initialized" in log.read_text()
+    assert "Tracking Payload" not in log.read_text()
+
+
 def test_importing_the_service_loads_neither_dagster_nor_pandas() -> None:
     program = (
         "import sys, bento.service, bento.predictor\n"
         "print([name for name in ('dagster', 'pandas', 'sklearn') if sys.modules.get(name)])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
