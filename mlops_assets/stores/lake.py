@@ -79,9 +79,7 @@ class Lake:
         """
         return self._publisher.publish(write, files=files, deletes=deletes, audit=audit)
 
-    def log(
-        self, path: str | None = None, *, ref: str | None = None, limit: int = 100
-    ) -> tuple[CommitInfo, ...]:
+    def log(self, path: str | None = None, *, ref: str | None = None, limit: int = 100) -> tuple[CommitInfo, ...]:
         """The newest commits of ``ref`` (the target branch), newest first, touching ``path`` (a folder ends
         in '/').
         """
@@ -106,9 +104,7 @@ class Lake:
         """
         onto = into or self.target
         text = message or f"Merge '{source}' into '{onto}'"
-        return lake_history.merge(
-            self.connection, source=source, into=onto, message=text, metadata=metadata or {}
-        )
+        return lake_history.merge(self.connection, source=source, into=onto, message=text, metadata=metadata or {})
 
     def revert(self, commit: str, *, branch: str | None = None) -> CommitInfo:
         """Undoes ``commit`` on ``branch`` (the target branch) by a new commit; LakeError on conflict."""
@@ -130,9 +126,7 @@ class Lake:
         """Deletes what unfinished and failed writes left before ``now - older_than``; answers what was
         deleted.
         """
-        return lake_branches.clean_branches(
-            self.connection, target=self.target, older_than=older_than, now=now
-        )
+        return lake_branches.clean_branches(self.connection, target=self.target, older_than=older_than, now=now)
 
     def pin(self, name: str, *, commit: str) -> str:
         """Keeps ``commit`` from lakeFS garbage collection under ``name`` (a model version); the branch that

@@ -60,11 +60,7 @@ def clean_branches(
     connection: Connection, *, target: str, older_than: timedelta, now: datetime
 ) -> tuple[BranchInfo, ...]:
     """Deletes the stage branches last worked on before ``now - older_than`` and answers what they were."""
-    old = [
-        info
-        for info in list_branches(connection, target=target)
-        if info.staged and info.updated < now - older_than
-    ]
+    old = [info for info in list_branches(connection, target=target) if info.staged and info.updated < now - older_than]
     for info in old:
         delete_branch(connection, info.name, target=target)
     return tuple(old)
@@ -87,9 +83,7 @@ def create_branch(connection: Connection, name: str, *, source: str) -> str:
 def delete_branch(connection: Connection, name: str, *, target: str) -> None:
     """Deletes a branch if it exists; the target branch and pins are refused."""
     if name == target or name.startswith(PIN_PREFIX):
-        raise LakeError(
-            f"Branch '{name}' is not deleted: it is {'the target' if name == target else 'a pin'}."
-        )
+        raise LakeError(f"Branch '{name}' is not deleted: it is {'the target' if name == target else 'a pin'}.")
     _delete(connection, name)
 
 
@@ -105,9 +99,7 @@ def pin(connection: Connection, name: str, *, commit: str) -> str:
         except ConflictException as error:
             held = branch.head.id
             if held != commit:
-                raise LakeError(
-                    f"'{name}' already pins {held[:12]}, not {commit[:12]}; unpin it first."
-                ) from error
+                raise LakeError(f"'{name}' already pins {held[:12]}, not {commit[:12]}; unpin it first.") from error
     name_of_branch: str = branch.id
     return name_of_branch
 

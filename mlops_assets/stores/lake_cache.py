@@ -56,9 +56,7 @@ class Verified:
         try:
             stat = path.stat()
         except FileNotFoundError:
-            raise LakeError(
-                f"{named} is missing from the store ({path}): restore it from a backup."
-            ) from None
+            raise LakeError(f"{named} is missing from the store ({path}): restore it from a backup.") from None
         mark = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if self._seen.get((path, checksum)) == mark:
             return
@@ -69,9 +67,7 @@ class Verified:
             with path.open("rb") as stream:
                 found = digest_of(stream, algorithm=algorithm)
             if found != checksum:
-                raise LakeError(
-                    f"{named} is damaged: its {algorithm} is {found}, {checksum} expected ({path})."
-                )
+                raise LakeError(f"{named} is damaged: its {algorithm} is {found}, {checksum} expected ({path}).")
         self._seen[(path, checksum)] = mark
 
 
@@ -106,9 +102,7 @@ class ObjectCache:
         self._evict(keep=path)
         return path
 
-    def _store(
-        self, path: Path, *, fetch: Callable[[IO[bytes]], None], verify: Callable[[Path], None]
-    ) -> None:
+    def _store(self, path: Path, *, fetch: Callable[[IO[bytes]], None], verify: Callable[[Path], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetching-", delete=False) as stream:
             fetched = Path(stream.name)

@@ -91,6 +91,8 @@ def plain_errors(doing: str) -> Iterator[None]:
             f"While {doing}: the lake did not answer ({error}). Is it running? Nothing half-done is visible; "
             "run again once it is back."
         ) from error
+    except OSError as error:
+        raise LakeError(f"While {doing}: {error}. Nothing half-done is visible; mend it and run again.") from error
 
 
 def reason_of(error: ServerException) -> str:
@@ -127,9 +129,7 @@ def _ensure_repository(repository: lakefs.Repository, *, settings: LakeSettings)
     try:
         _ = repository.properties
     except NotAuthorizedException as error:
-        raise LakeError(
-            f"The lake refuses the credentials ({settings.source}): {reason_of(error)}"
-        ) from error
+        raise LakeError(f"The lake refuses the credentials ({settings.source}): {reason_of(error)}") from error
     except NotFoundException as error:
         namespace = settings.storage_namespace
         if settings.kind is LakeKind.EMBEDDED:

@@ -15,6 +15,7 @@ from lakefs.exceptions import ConflictException, ServerException
 
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake_connection import Connection, nothing_changed, plain_errors, reason_of
+from mlops_assets.stores.write import AUDIT_KEY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +74,18 @@ def diff(
         return tuple(Change(kind=each.type, path=each.path, size=each.size_bytes) for each in found)
 
 
-def merge(
-    connection: Connection, *, source: str, into: str, message: str, metadata: Mapping[str, str]
-) -> str | None:
+def merge(connection: Connection, *, source: str, into: str, message: str, metadata: Mapping[str, str]) -> str | None:
     """Merges ``source`` into the branch ``into``; the merge commit's id, ``None`` when there was nothing to
-    merge.
+    merge. The audit's verdict on the head of ``source`` goes with it, as server-side guards want to see it.
 
     Raises LakeError naming the files both have changed, having merged nothing.
     """
     with plain_errors(f"merging '{source}' into '{into}'"):
+        head = connection.repository.ref(source).get_commit()
+        verdict = {AUDIT_KEY: head.metadata[AUDIT_KEY]} if AUDIT_KEY in (head.metadata or {}) else {}
         try:
             merged: str = connection.repository.ref(source).merge_into(
-                into, message=message, metadata=dict(metadata)
+                into, message=message, metadata={**verdict, "merged_head": head.id, **metadata}
             )
         except ConflictException as error:
             ours = {change.path for change in diff(connection, base=source, other=into)}

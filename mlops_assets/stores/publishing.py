@@ -173,14 +173,10 @@ class Publisher:
         lacking = compare(snapshot, contents=difference.written, deletes=difference.deleted)
         if lacking:
             paths = [*(content.path for content in lacking.written), *lacking.deleted]
-            raise LakeError(
-                f"Staged on branch '{branch.id}', but not as it was sent: {', '.join(paths[:10])}."
-            )
+            raise LakeError(f"Staged on branch '{branch.id}', but not as it was sent: {', '.join(paths[:10])}.")
         return snapshot
 
-    def _judge(
-        self, branch: Branch, *, write: Write, staged: Snapshot, audit: Audit
-    ) -> tuple[CheckResult, ...]:
+    def _judge(self, branch: Branch, *, write: Write, staged: Snapshot, audit: Audit) -> tuple[CheckResult, ...]:
         """Runs the audit on the staged commit and records its verdict; raises WriteRefused if it blocks."""
         try:
             audits = tuple(audit(staged))
@@ -193,17 +189,11 @@ class Publisher:
             raise WriteRefused(branch.id, commit=staged.commit, audits=audits)
         return audits
 
-    def _record_verdict(
-        self, branch: Branch, *, write: Write, staged: str, audits: Sequence[CheckResult]
-    ) -> None:
+    def _record_verdict(self, branch: Branch, *, write: Write, staged: str, audits: Sequence[CheckResult]) -> None:
         metadata = metadata_of(write, audits=audits, staged=staged)
-        branch.commit(
-            f"Audit {metadata[AUDIT_KEY]}: {message_of(write)}", metadata=metadata, allow_empty=True
-        )
+        branch.commit(f"Audit {metadata[AUDIT_KEY]}: {message_of(write)}", metadata=metadata, allow_empty=True)
 
-    def _merge(
-        self, branch: Branch, *, write: Write, staged: str, audits: Sequence[CheckResult]
-    ) -> str | None:
+    def _merge(self, branch: Branch, *, write: Write, staged: str, audits: Sequence[CheckResult]) -> str | None:
         """The merge commit's id; ``None`` if the target has changed the same paths, or holds them by now."""
         metadata = metadata_of(write, audits=audits, staged=staged)
         for attempt in range(1, _ATTEMPTS + 1):

@@ -68,9 +68,7 @@ class LakeSettings:
             root=folder / "lake",
             cache=folder / "lake-cache",
             cache_bytes=_whole_number(env, "MLOPS_LAKE_CACHE_BYTES", default=DEFAULT_CACHE_BYTES),
-            endpoint=env.get("LAKEFS_ENDPOINT")
-            if configured
-            else env.get("LAKECTL_SERVER_ENDPOINT_URL") or None,
+            endpoint=env.get("LAKEFS_ENDPOINT") if configured else env.get("LAKECTL_SERVER_ENDPOINT_URL") or None,
             access_key_id=env.get("LAKEFS_ACCESS_KEY_ID") if configured else None,
             secret_access_key=env.get("LAKEFS_SECRET_ACCESS_KEY") if configured else None,
             repository=env.get("LAKEFS_REPOSITORY") or "mlops",

@@ -6,7 +6,7 @@ Writing is in ``publishing.py``; connecting in ``lake.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from mlops_assets.stores.lake_connection import Connection, plain_errors
 
 _PAGE = 1000
 _PARALLEL = 8
+_LOOKED_UP_SINGLY = 2
 _CHUNK = 8 * 1024 * 1024
 SHA256 = "sha256"
 
@@ -44,9 +45,7 @@ class Snapshot:
     changes.
     """
 
-    def __init__(
-        self, commit: str, *, connection: Connection, verified: Verified, cache: ObjectCache
-    ) -> None:
+    def __init__(self, commit: str, *, connection: Connection, verified: Verified, cache: ObjectCache) -> None:
         self.commit = commit
         self._connection = connection
         self._verified = verified
@@ -76,6 +75,17 @@ class Snapshot:
                 except NotFoundException:
                     self._known[path] = None
         return self._known[path]
+
+    def find_many(self, paths: Iterable[str]) -> dict[str, ObjectInfo | None]:
+        """As ``find`` for many paths, in few requests when they lie in few folders."""
+        wanted = list(paths)
+        folders: dict[str, list[str]] = {}
+        for path in sorted(path for path in wanted if path not in self._known):
+            folders.setdefault(path[: path.rfind("/") + 1], []).append(path)
+        for folder, group in folders.items():
+            if len(group) > _LOOKED_UP_SINGLY:
+                self._look_through(folder, between=group)
+        return {path: self.find(path) for path in wanted}
 
     def exists(self, path: str) -> bool:
         return self.find(path) is not None
@@ -107,6 +117,18 @@ class Snapshot:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             return dict(zip((info.path for info in found), pool.map(self._local, found), strict=True))
 
+    def _look_through(self, folder: str, *, between: Sequence[str]) -> None:
+        """Lists a folder from the first to the last of these paths, and remembers which of them there are."""
+        first, last = between[0], between[-1]
+        found: dict[str, ObjectInfo | None] = dict.fromkeys(between)
+        with plain_errors(f"listing '{folder}' at {self.commit[:12]}"):
+            for each in self._reference.objects(prefix=folder, after=first[:-1], amount=_PAGE):
+                if each.path > last:
+                    break
+                if each.path in found:
+                    found[each.path] = self._object_info(each)
+        self._known.update(found)
+
     def _object_info(self, stat: Any) -> ObjectInfo:
         written = {key.lower(): value for key, value in (stat.metadata or {}).items()}
         if self._connection.embedded:
@@ -133,9 +155,7 @@ class Snapshot:
         )
 
     def _verify(self, path: Path, *, info: ObjectInfo) -> None:
-        self._verified.check(
-            path, size=info.size, checksum=info.checksum, named=f"'{info.path}' at {self.commit[:12]}"
-        )
+        self._verified.check(path, size=info.size, checksum=info.checksum, named=f"'{info.path}' at {self.commit[:12]}")
 
     def _fetch(self, info: ObjectInfo, *, into: IO[bytes]) -> None:
         with (
@@ -155,12 +175,3 @@ def path_of_address(address: str) -> Path:
     """The local file behind an embedded store's physical address: ``local://``, an absolute path, and a file
     named after the SHA-256 of its bytes."""
     return Path(address.removeprefix("local://"))
-
-
-def common_prefix(paths: Sequence[str]) -> str:
-    """The deepest folder (ending in '/', or empty) that holds all of ``paths``."""
-    first, last = min(paths), max(paths)
-    shared = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    return first[: first.rfind("/", 0, shared) + 1]

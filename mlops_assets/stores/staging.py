@@ -22,10 +22,9 @@ from lakefs import Branch
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake_cache import algorithm_of, digest_of
 from mlops_assets.stores.lake_connection import Connection
-from mlops_assets.stores.snapshot import SHA256, ObjectInfo, Snapshot, common_prefix, path_of_address
+from mlops_assets.stores.snapshot import SHA256, ObjectInfo, Snapshot, path_of_address
 
 _WRITERS = 4
-_LOOKED_UP_SINGLY = 8
 _CHUNK = 1024 * 1024
 _POLL_SECONDS = 0.005
 
@@ -77,12 +76,7 @@ class Difference:
 
 def compare(snapshot: Snapshot, *, contents: Sequence[Content], deletes: Sequence[str]) -> Difference:
     """What must change for ``snapshot`` to show ``contents`` and not ``deletes``."""
-    concerned = [*(content.path for content in contents), *deletes]
-    if len(concerned) > _LOOKED_UP_SINGLY:
-        known = {info.path: info for info in snapshot.paths(common_prefix(concerned))}
-        held = {path: known.get(path) for path in concerned}
-    else:
-        held = {path: snapshot.find(path) for path in concerned}
+    held = snapshot.find_many([*(content.path for content in contents), *deletes])
     return Difference(
         written=tuple(content for content in contents if not content.held_by(held[content.path])),
         deleted=tuple(path for path in deletes if held[path] is not None),
@@ -102,9 +96,7 @@ def stage(
     """
     staged = None
     if connection.embedded and difference.written:
-        staged = _hand_over(
-            connection, branch, contents=difference.written, message=message, metadata=metadata
-        )
+        staged = _hand_over(connection, branch, contents=difference.written, message=message, metadata=metadata)
         if not difference.deleted:
             return staged
     else:

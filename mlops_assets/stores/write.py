@@ -97,9 +97,7 @@ def _partitions(partitions: Sequence[str]) -> dict[str, str]:
         "partition_last": max(partitions),
         "partition_count": str(len(partitions)),
     }
-    return (
-        {"partitions": ",".join(partitions)} | summary if len(partitions) <= _LISTED_PARTITIONS else summary
-    )
+    return {"partitions": ",".join(partitions)} | summary if len(partitions) <= _LISTED_PARTITIONS else summary
 
 
 def _verdict(audits: Sequence[CheckResult]) -> dict[str, Any]:

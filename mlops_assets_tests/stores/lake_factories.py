@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mlops_assets.ml.checks import CheckResult, Severity
-from mlops_assets.stores.write import Write
 from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.write import Write
 
 
 def make_write(**overrides: object) -> Write:

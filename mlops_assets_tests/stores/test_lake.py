@@ -63,6 +63,7 @@ def test_merging_an_environment_publishes_it_and_twice_is_nothing_new(lake: Lake
     publish(environment(lake, "dev-alice"), a=b"experiment")
     merged = lake.merge("dev-alice")
     assert merged == lake.head()
+    assert lake.log(limit=1)[0].metadata["audit"] == "passed"
     assert lake.at().read("flights/a") == b"experiment"
     assert lake.merge("dev-alice") is None
     assert lake.diff("dev-alice") == ()

@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import AuditFailed, LakeError
+from mlops_assets.stores import publishing
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.lake_branches import BranchKind
 from mlops_assets.stores.publishing import WriteRefused
@@ -109,9 +110,7 @@ def test_only_what_differs_is_written(lake: Lake) -> None:
 
 def test_deletes_go_with_the_same_merge(lake: Lake) -> None:
     lake.publish(make_write(), files={DAY: b"rows", "flights/old": b"x"}, audit=passing)
-    published = lake.publish(
-        make_write(), files={DAY: b"new"}, deletes=["flights/old", "flights/never"], audit=passing
-    )
+    published = lake.publish(make_write(), files={DAY: b"new"}, deletes=["flights/old", "flights/never"], audit=passing)
     assert published.files == 2
     assert [info.path for info in lake.at().paths()] == [DAY]
 
@@ -130,9 +129,7 @@ def test_local_files_are_published_like_bytes(lake: Lake, tmp_path: Path) -> Non
     assert snapshot.read("flights/empty") == b""
 
 
-@pytest.mark.parametrize(
-    "path", ["flights/ü ä/ß+&=?#%41.csv", "flights/a b", "flights/日本.csv", "flights/'\"$(x)"]
-)
+@pytest.mark.parametrize("path", ["flights/ü ä/ß+&=?#%41.csv", "flights/a b", "flights/日本.csv", "flights/'\"$(x)"])
 def test_unusual_paths_read_back(lake: Lake, path: str) -> None:
     lake.publish(make_write(), files={path: b"rows"}, audit=seeing({path: b"rows"}))
     assert lake.at().read(path) == b"rows"
@@ -209,7 +206,8 @@ def test_a_writer_overtaken_by_the_same_content_has_nothing_left_to_do(lake: Lak
     assert branch_names(lake) == ["main"]
 
 
-def test_a_writer_that_always_loses_gives_up_and_says_so(lake: Lake) -> None:
+def test_a_writer_that_always_loses_gives_up_and_says_so(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "_LONGEST_PAUSE", 0.0)
     rounds = iter(range(100))
 
     def overtaken(snapshot: Snapshot) -> Iterable[CheckResult]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.ml.errors import LakeError
+from mlops_assets.stores import snapshot as snapshot_module
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.snapshot import common_prefix, path_of_address
+from mlops_assets.stores.snapshot import path_of_address
 from mlops_assets_tests.stores.lake_factories import make_write, passing
 
 DAY = "flights/raw/flights/2013-01-01.csv"
@@ -126,16 +127,25 @@ def spoil(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        (["a/b/1", "a/b/2"], "a/b/"),
-        (["a/b/1", "a/c/1"], "a/"),
-        (["a/b1", "a/b2"], "a/"),
-        (["x", "y"], ""),
-        (["a/b/1"], "a/b/"),
-        (["a/b", "a/b/c"], "a/"),
-    ],
-)
-def test_common_prefix_is_the_deepest_shared_folder(paths: list[str], expected: str) -> None:
-    assert common_prefix(paths) == expected
+def test_finding_many_tells_what_is_there_and_what_is_not_in_every_folder(lake: Lake) -> None:
+    there = ["a", "b/1", "b/2", "b/3", "b/5", "b/5/deeper", "c/ä", "c/日", "c/\U0001f600"]
+    lake.publish(make_write(), files={path: path.encode() for path in there}, audit=passing)
+    missing = ["0", "b/0", "b/4", "b/5/d", "b/6", "c/a", "c/日本", "zzz/1", "zzz/2", "zzz/3"]
+    found = lake.at().find_many([*missing, *there])
+    assert {path for path, info in found.items() if info} == set(there)
+    assert list(found) == [*missing, *there]
+
+
+def test_finding_many_does_not_list_the_rest_of_the_folder(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"flights/{day:03}": b"%d" % day for day in range(50)}
+    lake.publish(make_write(), files=files, audit=passing)
+    snapshot = lake.at()
+    monkeypatch.setattr(snapshot_module, "_PAGE", 5)
+    asked: list[str] = []
+    api = lake.connection.client.sdk_client.objects_api
+    real = api.list_objects
+    monkeypatch.setattr(api, "list_objects", lambda **words: asked.append(words["after"]) or real(**words))
+    assert all(snapshot.find_many([f"flights/{day:03}" for day in (10, 11, 13)]).values())
+    assert asked == ["flights/01"]
