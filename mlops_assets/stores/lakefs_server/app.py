@@ -1,4 +1,4 @@
-"""Which operation answers which route. What an operation does is in the `…_routes` modules."""
+"""Which operation answers which route. What an operation does is in the modules it comes from."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from starlette.types import ASGIApp
 
 from mlops_assets.stores.lakefs_server import (
     import_routes,
-    object_routes,
+    object_reads,
+    object_writes,
     repository_routes,
+    uploads,
     version_routes,
 )
 from mlops_assets.stores.lakefs_server.api_error import ApiError
@@ -59,18 +61,18 @@ OPERATIONS: dict[tuple[str, str], Callable[[Store, Call], Response]] = {
     ("POST", _REPO + "/tags"): repository_routes.create_tag,
     ("GET", _REPO + "/tags/{tag}"): repository_routes.get_tag,
     ("DELETE", _REPO + "/tags/{tag}"): repository_routes.delete_tag,
-    ("DELETE", _BRANCH + "/objects"): object_routes.delete_object,
-    ("POST", _BRANCH + "/objects/delete"): object_routes.delete_objects,
-    ("POST", _BRANCH + "/objects/copy"): object_routes.copy_object,
-    ("PUT", _BRANCH + "/objects/stat/user_metadata"): object_routes.update_metadata,
-    ("GET", _REF + "/objects/stat"): object_routes.stat_object,
-    ("GET", _REF + "/objects/ls"): object_routes.list_objects,
-    ("GET", _REF + "/objects/underlyingProperties"): object_routes.get_underlying_properties,
+    ("DELETE", _BRANCH + "/objects"): object_writes.delete_object,
+    ("POST", _BRANCH + "/objects/delete"): object_writes.delete_objects,
+    ("POST", _BRANCH + "/objects/copy"): object_writes.copy_object,
+    ("PUT", _BRANCH + "/objects/stat/user_metadata"): object_writes.update_metadata,
+    ("GET", _REF + "/objects/stat"): object_reads.stat_object,
+    ("GET", _REF + "/objects/ls"): object_reads.list_objects,
+    ("GET", _REF + "/objects/underlyingProperties"): object_reads.get_underlying_properties,
     ("POST", _BRANCH + "/import"): import_routes.start_import,
     ("GET", _BRANCH + "/import"): import_routes.import_status,
     ("DELETE", _BRANCH + "/import"): import_routes.cancel_import,
-    ("GET", _BRANCH + "/staging/backing"): object_routes.get_physical_address,
-    ("PUT", _BRANCH + "/staging/backing"): object_routes.link_physical_address,
+    ("GET", _BRANCH + "/staging/backing"): object_writes.get_physical_address,
+    ("PUT", _BRANCH + "/staging/backing"): object_writes.link_physical_address,
 }
 
 NOT_OFFERED = (
@@ -111,10 +113,10 @@ def build_app(store: Store, executor: Executor) -> ASGIApp:
     """The ASGI application over a store; blocking work runs on the executor."""
 
     async def uploaded(request: Request) -> Response:
-        return await object_routes.upload(store, executor, request)
+        return await uploads.upload(store, executor, request)
 
     async def got(request: Request) -> Response:
-        return await object_routes.get_object(store, executor, request)
+        return await object_reads.get_object(store, executor, request)
 
     routes = [
         Route(f"{API}{_BRANCH}/objects", _answering(uploaded), methods=["POST"]),

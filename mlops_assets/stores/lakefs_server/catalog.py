@@ -49,13 +49,10 @@ def create_repository(
     if db.execute("SELECT 1 FROM repositories WHERE name = ?", (name,)).fetchone():
         raise ApiError(409, f"error creating repository: {name}: not unique")
     if db.execute("SELECT 1 FROM repositories WHERE storage_namespace = ?", (storage_namespace,)).fetchone():
-        raise bad_request(
-            f"failed to create repository: storage namespace {storage_namespace} is already in use"
-        )
+        raise bad_request(f"failed to create repository: storage namespace {storage_namespace} is already in use")
     row = (name, storage_namespace, default_branch, int(time.time()), read_only)
     key = db.execute(
-        "INSERT INTO repositories (name, storage_namespace, default_branch, created, read_only)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO repositories (name, storage_namespace, default_branch, created, read_only) VALUES (?, ?, ?, ?, ?)",
         row,
     ).lastrowid
     repository = get_repository(db, name)
@@ -80,9 +77,7 @@ def get_writable(db: sqlite3.Connection, name: str, *, force: bool) -> Repositor
     return repository
 
 
-def list_repositories(
-    db: sqlite3.Connection, *, after: str, prefix: str, search: str, limit: int
-) -> list[Repository]:
+def list_repositories(db: sqlite3.Connection, *, after: str, prefix: str, search: str, limit: int) -> list[Repository]:
     rows = db.execute(
         f"SELECT {_REPOSITORY} FROM repositories WHERE name > ? AND substr(name, 1, length(?)) = ?"
         " AND instr(name, ?) > 0 ORDER BY name LIMIT ?",
@@ -144,9 +139,7 @@ def delete_branch(db: sqlite3.Connection, repository: Repository, name: str) -> 
     db.execute("DELETE FROM branches WHERE id = ?", (branch.id,))
 
 
-def create_tag(
-    db: sqlite3.Connection, repository: Repository, *, name: str, commit_id: str, force: bool
-) -> Tag:
+def create_tag(db: sqlite3.Connection, repository: Repository, *, name: str, commit_id: str, force: bool) -> Tag:
     names.check_tag(name)
     if find_tag(db, repository, name) is not None and not force:
         raise ApiError(409, f"tag {name}: tag already exists")
@@ -171,9 +164,7 @@ def get_tag(db: sqlite3.Connection, repository: Repository, name: str) -> Tag:
     return tag
 
 
-def list_tags(
-    db: sqlite3.Connection, repository: Repository, *, after: str, prefix: str, limit: int
-) -> list[Tag]:
+def list_tags(db: sqlite3.Connection, repository: Repository, *, after: str, prefix: str, limit: int) -> list[Tag]:
     rows = db.execute(
         "SELECT name, commit_id FROM tags WHERE repository = ? AND name > ?"
         " AND substr(name, 1, length(?)) = ? ORDER BY name LIMIT ?",

@@ -95,21 +95,17 @@ def with_prefix(db: sqlite3.Connection, repository: int, prefix: str) -> list[st
 
 def log(db: sqlite3.Connection, repository: int, head: str, *, first_parent: bool) -> Iterator[Commit]:
     """The head and its ancestors, every commit before its parents, newest first where there is a choice."""
-    waiting: list[tuple[int, int, str]] = []
-    seen: set[str] = set()
-
-    def visit(commit_id: str) -> None:
-        if commit_id not in seen:
-            seen.add(commit_id)
-            commit = get(db, repository, commit_id)
-            heapq.heappush(waiting, (-commit.generation, -commit.created, commit_id))
-
-    visit(head)
+    first = get(db, repository, head)
+    waiting = [(-first.generation, -first.created, first.id, first)]
+    seen = {first.id}
     while waiting:
-        commit = get(db, repository, heapq.heappop(waiting)[2])
+        commit = heapq.heappop(waiting)[-1]
         yield commit
         for parent in commit.parents[:1] if first_parent else commit.parents:
-            visit(parent)
+            if parent not in seen:
+                seen.add(parent)
+                found = get(db, repository, parent)
+                heapq.heappush(waiting, (-found.generation, -found.created, found.id, found))
 
 
 def merge_base(db: sqlite3.Connection, repository: int, left: str, right: str) -> Commit:

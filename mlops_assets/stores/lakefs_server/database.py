@@ -99,9 +99,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if version == SCHEMA_VERSION:
         return
     if version != 0:
-        raise RuntimeError(
-            f"The store has schema {version}; this version of the platform reads {SCHEMA_VERSION}."
-        )
+        raise RuntimeError(f"The store has schema {version}; this version of the platform reads {SCHEMA_VERSION}.")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 

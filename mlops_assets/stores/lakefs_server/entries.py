@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
 
 class Entry(NamedTuple):
     """`blob` is the sha256 naming the stored bytes; `checksum` is their md5, the ETag lakeFS clients know."""

@@ -45,9 +45,7 @@ def collect_garbage(root: Path, *, keep: timedelta, now: datetime, dry_run: bool
             with store.committing() as tx:
                 dead_commits = _dead_commits(tx.db, younger_than=(now - keep).timestamp())
                 nodes, blobs = _reached(tx, dead=set(dead_commits))
-                dead_nodes = [
-                    name for (name,) in tx.db.execute("SELECT name FROM nodes") if name not in nodes
-                ]
+                dead_nodes = [name for (name,) in tx.db.execute("SELECT name FROM nodes") if name not in nodes]
                 if not dry_run:
                     tx.db.executemany("DELETE FROM commits WHERE repository = ? AND id = ?", dead_commits)
                     tx.db.executemany("DELETE FROM nodes WHERE name = ?", ((name,) for name in dead_nodes))

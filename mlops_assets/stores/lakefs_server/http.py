@@ -194,6 +194,11 @@ async def call_of(request: Request) -> Call:
     )
 
 
+def call_without_body(request: Request) -> Call:
+    """A request whose body, if it has one, is not JSON."""
+    return Call(params=request.path_params, query=request.query_params, headers=request.headers, body=Body(fields={}))
+
+
 def _parsed(content: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(content)

@@ -11,16 +11,14 @@ from datetime import UTC, datetime
 
 from starlette.responses import JSONResponse, Response
 
-from mlops_assets.stores.lakefs_server import catalog, commits, merge, names, refs, staging
+from mlops_assets.stores.lakefs_server import catalog, merge, names, refs, staging
 from mlops_assets.stores.lakefs_server.api_error import ApiError
-from mlops_assets.stores.lakefs_server.entries import Entry
+from mlops_assets.stores.lakefs_server.entries import DEFAULT_CONTENT_TYPE, Entry
 from mlops_assets.stores.lakefs_server.http import Call
 from mlops_assets.stores.lakefs_server.merge import Note
 from mlops_assets.stores.lakefs_server.objects import Stored
 from mlops_assets.stores.lakefs_server.store import Store
-from mlops_assets.stores.lakefs_server.version_routes import commit_json
-
-CONTENT_TYPE = "application/octet-stream"
+from mlops_assets.stores.lakefs_server.version_routes import commit_json, target_of
 
 
 def start_import(store: Store, call: Call) -> Response:
@@ -31,17 +29,12 @@ def start_import(store: Store, call: Call) -> Response:
     with store.objects.kept_from_collection():
         taken = _taken_over(store, call)
         with store.committing() as tx:
-            repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
-            branch = catalog.get_branch(tx.db, repository, call.param("branch"))
-            tree = commits.get(tx.db, repository.id, branch.commit_id).tree
-            staging.check_clean(tx.db, tx.nodes, tree=tree, branch=branch)
+            target = target_of(tx, call)
+            target.clean_head()
             for path, stored in taken.items():
-                staging.stage(tx.db, branch, path, _entry(stored))
+                staging.stage(tx.db, target.branch, path, _entry(stored))
             created = merge.commit(
-                tx.db,
-                tx.nodes,
-                repository,
-                branch,
+                target,
                 note=Note(message=note.text("message", "Import objects"), metadata=note.mapping("metadata")),
                 allow_empty=note.flag("allow_empty"),
                 before_moving=store.objects.sync_folders,
@@ -52,7 +45,7 @@ def start_import(store: Store, call: Call) -> Response:
 def import_status(store: Store, call: Call) -> Response:
     with store.reading() as tx:
         repository = catalog.get_repository(tx.db, call.param("repository"))
-        created = commits.get(tx.db, repository.id, refs.resolve_commit(tx.db, repository, call.text("id")))
+        created = refs.resolve_commit(tx.db, repository, call.text("id"))
     return JSONResponse(
         {
             "completed": True,
@@ -69,14 +62,10 @@ def cancel_import(store: Store, call: Call) -> Response:
 
 
 def _taken_over(store: Store, call: Call) -> dict[str, Stored]:
-    locations = [
-        (each.text("type"), each.text("path"), each.text("destination")) for each in call.body.parts("paths")
-    ]
+    locations = [(each.text("type"), each.text("path"), each.text("destination")) for each in call.body.parts("paths")]
     for kind, _, destination in locations:
         if kind != "object":
-            raise ApiError(
-                501, f"importing a {kind[:50]!r} is not offered by the embedded server: only object"
-            )
+            raise ApiError(501, f"importing a {kind[:50]!r} is not offered by the embedded server: only object")
         names.check_path(destination)
     return {destination: store.objects.adopt(address) for _, address, destination in locations}
 
@@ -87,6 +76,6 @@ def _entry(stored: Stored) -> Entry:
         size=stored.size,
         checksum=stored.checksum,
         mtime=int(time.time()),
-        content_type=CONTENT_TYPE,
+        content_type=DEFAULT_CONTENT_TYPE,
         metadata={},
     )

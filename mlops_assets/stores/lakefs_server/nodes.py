@@ -54,9 +54,7 @@ class SqliteNodes:
         return node
 
     def save(self, node: Node) -> str:
-        text = json.dumps(
-            [node.level, node.keys, node.values], ensure_ascii=False, separators=(",", ":")
-        ).encode()
+        text = json.dumps([node.level, node.keys, node.values], ensure_ascii=False, separators=(",", ":")).encode()
         name = hashlib.sha256(text).hexdigest()
         self._connection.execute(
             "INSERT OR IGNORE INTO nodes (name, body) VALUES (?, ?)", (name, zlib.compress(text, 1))

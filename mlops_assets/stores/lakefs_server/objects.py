@@ -3,9 +3,9 @@
 Writing: a temporary name, all bytes, fsync, size and checksum read back and compared, rename. The rename
 itself is made durable by `sync_folders`, which a commit calls before anything refers to the new files.
 
-Reading: what is served has been verified. Files up to 8 MiB are read whole and hashed each time; larger ones
-are hashed when this process first reads them, and again whenever inode, size or modification time changed
-since. A damaged file is named in the error and never served.
+Reading: what is served has been verified. Files up to 8 MiB that are read whole are hashed each time. Larger
+ones, and those read in parts, are hashed when this process first reads them and again whenever inode, size or
+modification time changed since. A damaged file is named in the error and never served.
 """
 
 from __future__ import annotations
@@ -95,20 +95,12 @@ class Objects:
                 raise bad_request(f"link address {address}: holds {stored.size} bytes, not {size}")
             named = (stored.checksum, stored.blob)
             if checksum is not None and checksum.strip('"').lower() not in named:
-                raise bad_request(
-                    f"link address {address}: content does not match checksum {checksum[:80]!r}"
-                )
+                raise bad_request(f"link address {address}: content does not match checksum {checksum[:80]!r}")
             self.publish(source, stored, descriptor=file.fileno())
         return stored
 
-    def read(self, blob: str, *, size: int, name: str) -> bytes | None:
-        """The verified content of a small object; None for one above 8 MiB, which `verify` and `chunks`
-        serve.
-
-        `name` is what an error calls the object.
-        """
-        if size > ALWAYS_VERIFIED_BYTES:
-            return None
+    def read(self, blob: str, *, size: int, name: str) -> bytes:
+        """The whole verified content. `name` is what an error calls the object."""
         try:
             content = self.path(blob).read_bytes()
         except FileNotFoundError:
@@ -164,9 +156,7 @@ class Objects:
 
     def stored_files(self) -> Iterator[Path]:
         for folder in sorted(self._objects.iterdir()):
-            yield from (
-                Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)
-            )
+            yield from (Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
 
     def unfinished_files(self) -> Iterator[Path]:
         """What killed writers left, and staging addresses in use."""
@@ -222,9 +212,7 @@ class Incoming:
             self._file.seek(0)
             kept = hashlib.file_digest(self._file, "sha256").hexdigest()
             if self._file.tell() != stored.size or kept != stored.blob:
-                raise ApiError(
-                    507, "the stored file does not hold what was sent; is the disk full or failing?"
-                )
+                raise ApiError(507, "the stored file does not hold what was sent; is the disk full or failing?")
             self._objects.publish(self._path, stored, descriptor=self._file.fileno())
         except BaseException:
             self.discard()

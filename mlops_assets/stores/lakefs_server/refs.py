@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mlops_assets.stores.lakefs_server import catalog, commits
 from mlops_assets.stores.lakefs_server.api_error import bad_request, not_found
 from mlops_assets.stores.lakefs_server.catalog import Branch, Repository
+from mlops_assets.stores.lakefs_server.commits import Commit
 
 MIN_PREFIX = 4
 
@@ -22,58 +23,59 @@ _COMMIT_ID = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """What a ref names: a commit, and the branch whose staged entries lie over it, if any."""
+class View:
+    """What a ref shows: a commit, and the branch whose staged entries lie over it, if any."""
 
-    commit_id: str
+    commit: Commit
     branch: Branch | None = None
 
 
-def resolve(db: sqlite3.Connection, repository: Repository, ref: str) -> Resolved:
+def resolve(db: sqlite3.Connection, repository: Repository, ref: str) -> View:
     """Raises 404 for what does not exist, 400 for what cannot be a ref."""
     match = _EXPRESSION.fullmatch(ref)
     assert match is not None
-    base, modifiers = match["base"], match["modifiers"] or ""
-    found = _named(db, repository, base)
+    modifiers = match["modifiers"] or ""
+    found = _named(db, repository, match["base"])
+    if modifiers == "$" and found.branch is None:
+        raise bad_request(f"ref {ref}: only a branch has uncommitted data")
+    if modifiers in ("", "$"):
+        return found
     if modifiers == "@":
-        return Resolved(commit_id=found.commit_id)
-    if modifiers == "$":
-        if found.branch is None:
-            raise bad_request(f"ref {ref}: only a branch has uncommitted data")
-        return found
-    if not modifiers:
-        return found
-    return Resolved(commit_id=_walk(db, repository, found.commit_id, modifiers))
+        return View(commit=found.commit)
+    return View(commit=_walked(db, repository, found.commit, modifiers))
 
 
-def resolve_commit(db: sqlite3.Connection, repository: Repository, ref: str) -> str:
+def resolve_commit(db: sqlite3.Connection, repository: Repository, ref: str) -> Commit:
     """The commit a ref names, leaving out what is uncommitted."""
-    return resolve(db, repository, ref).commit_id
+    return resolve(db, repository, ref).commit
 
 
-def _named(db: sqlite3.Connection, repository: Repository, name: str) -> Resolved:
+def view_of_branch(db: sqlite3.Connection, repository: Repository, branch: Branch) -> View:
+    return View(commit=commits.get(db, repository.id, branch.commit_id), branch=branch)
+
+
+def _named(db: sqlite3.Connection, repository: Repository, name: str) -> View:
     branch = catalog.find_branch(db, repository, name)
     if branch is not None:
-        return Resolved(commit_id=branch.commit_id, branch=branch)
+        return view_of_branch(db, repository, branch)
     tag = catalog.find_tag(db, repository, name)
     if tag is not None:
-        return Resolved(commit_id=tag.commit_id)
+        return View(commit=commits.get(db, repository.id, tag.commit_id))
     if len(name) >= MIN_PREFIX and _COMMIT_ID.fullmatch(name):
         candidates = commits.with_prefix(db, repository.id, name)
         if len(candidates) == 1:
-            return Resolved(commit_id=candidates[0])
+            return View(commit=commits.get(db, repository.id, candidates[0]))
         if candidates:
             raise bad_request(f"ref {name}: more than one commit begins so")
     raise not_found(f"ref {name}")
 
 
-def _walk(db: sqlite3.Connection, repository: Repository, commit_id: str, modifiers: str) -> str:
+def _walked(db: sqlite3.Connection, repository: Repository, commit: Commit, modifiers: str) -> Commit:
     for kind, digits in _MODIFIER.findall(modifiers):
         number = int(digits or 1)
         steps = [1] * number if kind == "~" else [number] if number else []
         for parent in steps:
-            parents = commits.get(db, repository.id, commit_id).parents
-            if parent > len(parents):
-                raise not_found(f"parent {parent} of commit {commit_id}")
-            commit_id = parents[parent - 1]
-    return commit_id
+            if parent > len(commit.parents):
+                raise not_found(f"parent {parent} of commit {commit.id}")
+            commit = commits.get(db, repository.id, commit.parents[parent - 1])
+    return commit

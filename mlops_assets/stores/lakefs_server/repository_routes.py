@@ -13,7 +13,7 @@ from mlops_assets.stores.lakefs_server.catalog import Branch, Repository, Tag
 from mlops_assets.stores.lakefs_server.http import Call, paginated
 from mlops_assets.stores.lakefs_server.merge import Note
 from mlops_assets.stores.lakefs_server.store import Store
-from mlops_assets.stores.lakefs_server.version_routes import commit_json
+from mlops_assets.stores.lakefs_server.version_routes import commit_json, target_of
 
 VERSION = "1.80.0-embedded"
 DEFAULT_BRANCH = "main"
@@ -109,7 +109,7 @@ def list_branches(store: Store, call: Call) -> Response:
 def create_branch(store: Store, call: Call) -> Response:
     with store.committing() as tx:
         repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
-        commit_id = refs.resolve_commit(tx.db, repository, call.body.text("source"))
+        commit_id = refs.resolve_commit(tx.db, repository, call.body.text("source")).id
         name, hidden = call.body.text("name"), call.body.flag("hidden")
         catalog.create_branch(tx.db, repository, name=name, commit_id=commit_id, hidden=hidden)
     return PlainTextResponse(commit_id, status_code=201)
@@ -142,10 +142,9 @@ def hard_reset_branch(store: Store, call: Call) -> Response:
         branch = catalog.get_branch(tx.db, repository, call.param("branch"))
         if not call.text("ref"):
             raise bad_request("parameter 'ref' is required")
-        commit_id = refs.resolve_commit(tx.db, repository, call.text("ref"))
+        commit_id = refs.resolve_commit(tx.db, repository, call.text("ref")).id
         if not call.flag("force"):
-            head = commits.get(tx.db, repository.id, branch.commit_id)
-            staging.check_clean(tx.db, tx.nodes, tree=head.tree, branch=branch)
+            staging.check_clean(tx, refs.view_of_branch(tx.db, repository, branch))
         staging.clear(tx.db, branch)
         catalog.move_branch(tx.db, branch, commit_id=commit_id)
     return Response(status_code=204)
@@ -153,12 +152,8 @@ def hard_reset_branch(store: Store, call: Call) -> Response:
 
 def revert_branch(store: Store, call: Call) -> Response:
     with store.committing() as tx:
-        repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
         merge.revert(
-            tx.db,
-            tx.nodes,
-            repository,
-            catalog.get_branch(tx.db, repository, call.param("branch")),
+            target_of(tx, call),
             ref=call.body.text("ref"),
             parent_number=call.body.number("parent_number"),
             note=_overrides(call),
@@ -169,12 +164,8 @@ def revert_branch(store: Store, call: Call) -> Response:
 
 def cherry_pick(store: Store, call: Call) -> Response:
     with store.committing() as tx:
-        repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
         picked = merge.cherry_pick(
-            tx.db,
-            tx.nodes,
-            repository,
-            catalog.get_branch(tx.db, repository, call.param("branch")),
+            target_of(tx, call),
             ref=call.body.text("ref"),
             parent_number=call.body.number("parent_number", 0),
             note=_overrides(call),
@@ -198,10 +189,8 @@ def create_tag(store: Store, call: Call) -> Response:
     with store.committing() as tx:
         force = call.body.flag("force")
         repository = catalog.get_writable(tx.db, call.param("repository"), force=force)
-        commit_id = refs.resolve_commit(tx.db, repository, call.body.text("ref"))
-        tag = catalog.create_tag(
-            tx.db, repository, name=call.body.text("id"), commit_id=commit_id, force=force
-        )
+        commit_id = refs.resolve_commit(tx.db, repository, call.body.text("ref")).id
+        tag = catalog.create_tag(tx.db, repository, name=call.body.text("id"), commit_id=commit_id, force=force)
     return JSONResponse(_ref_json(tag), status_code=201)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 import uvicorn
@@ -22,14 +23,15 @@ from mlops_assets.stores.lakefs_server.store import Store
 WORKERS = 8
 START_SECONDS = 30.0
 STOP_SECONDS = 10
+KEEP_ALIVE_SECONDS = 3600
+"""Clients pool connections and do not repeat a POST that meets a connection the server just closed: keep it.
+"""
 
 
 class EmbeddedLakeFS:
     """A server over the store at a root folder, answering on a thread of this process until closed."""
 
-    def __init__(
-        self, *, server: _Server, listener: socket.socket, store: Store, executor: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, *, server: _Server, listener: socket.socket, store: Store, executor: ThreadPoolExecutor) -> None:
         self._server = server
         self._store = store
         self._executor = executor
@@ -49,17 +51,19 @@ class EmbeddedLakeFS:
         running = cls(server=_server(store, executor), listener=listener, store=store, executor=executor)
         running._thread.start()
         if not running._server.answering.wait(START_SECONDS):
-            raise RuntimeError(
-                f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds."
-            )
-        atexit.register(running.close)
+            raise RuntimeError(f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds.")
+        atexit.register(running._let_go)
         return running
 
     def close(self) -> None:
         """Finishes the requests under way and lets go of the store. Closing twice does nothing more."""
-        atexit.unregister(self.close)
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(STOP_SECONDS + 1)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """All there is to do when the process ends: the thread ends with it, nobody waits for answers."""
+        atexit.unregister(self._let_go)
         self._executor.shutdown()
         self._store.close()
 
@@ -87,24 +91,41 @@ def run_standalone(root: Path, *, host: str, port: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and that treats a signal as a request to end, not as a failure."""
+    """uvicorn that says when it answers, ends at once, and takes a signal as a request to end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.answering = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self.answering.set()
+
+    async def main_loop(self) -> None:
+        seconds = 0
+        while not await self.on_tick(10 * seconds):  # it expects ten ticks a second
+            seconds += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), timeout=1)
+
+    def end(self) -> None:
+        """May be called from any thread, and again."""
+        self.should_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ending.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.end()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
@@ -126,6 +147,7 @@ def _server(store: Store, executor: ThreadPoolExecutor) -> _Server:
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
 

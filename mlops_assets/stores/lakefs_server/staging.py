@@ -1,4 +1,4 @@
-"""Uncommitted entries: what has been written to a branch and not committed yet."""
+"""Uncommitted entries: what has been written to a branch and not committed yet, and how it covers a tree."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from mlops_assets.stores.lakefs_server import trees
-from mlops_assets.stores.lakefs_server.api_error import ApiError, bad_request
+from mlops_assets.stores.lakefs_server.api_error import bad_request
 from mlops_assets.stores.lakefs_server.catalog import Branch
 from mlops_assets.stores.lakefs_server.entries import Entry, from_row, same, to_row
-from mlops_assets.stores.lakefs_server.trees import Change, NodeStore
+from mlops_assets.stores.lakefs_server.refs import View
+from mlops_assets.stores.lakefs_server.store import Transaction
+from mlops_assets.stores.lakefs_server.trees import Change
 
 
 def stage(db: sqlite3.Connection, branch: Branch, path: str, entry: Entry | None) -> None:
@@ -21,60 +23,42 @@ def stage(db: sqlite3.Connection, branch: Branch, path: str, entry: Entry | None
 
 def staged(db: sqlite3.Connection, branch: Branch, *, start: str = "") -> Iterator[Change]:
     """Everything staged at paths >= start, in path order."""
-    rows = db.execute(
-        "SELECT path, entry FROM staged WHERE branch = ? AND path >= ? ORDER BY path", (branch.id, start)
-    )
+    rows = db.execute("SELECT path, entry FROM staged WHERE branch = ? AND path >= ? ORDER BY path", (branch.id, start))
     for path, row in rows:
-        yield path, None if row is None else from_row(json.loads(row))
+        yield path, _entry(row)
 
 
-def lookup(
-    db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch | None, path: str
-) -> Entry | None:
-    """The entry a reader sees at `path`: the staged one where there is a branch that has one, else the
-    tree's.
-    """
-    if branch is not None:
-        row = db.execute(
-            "SELECT entry FROM staged WHERE branch = ? AND path = ?", (branch.id, path)
-        ).fetchone()
+def lookup(tx: Transaction, view: View, path: str) -> Entry | None:
+    """The entry a reader sees at `path`: the staged one if there is one, else the tree's."""
+    if view.branch is not None:
+        row = tx.db.execute("SELECT entry FROM staged WHERE branch = ? AND path = ?", (view.branch.id, path)).fetchone()
         if row is not None:
-            return None if row[0] is None else from_row(json.loads(row[0]))
-    return trees.lookup(nodes, tree, path)
+            return _entry(row[0])
+    return trees.lookup(tx.nodes, view.commit.tree, path)
 
 
-def scan(
-    db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch | None, start: str
-) -> Iterator[tuple[str, Entry]]:
+def scan(tx: Transaction, view: View, *, start: str) -> Iterator[tuple[str, Entry]]:
     """What a reader sees at paths >= start, in path order."""
-    committed = trees.scan(nodes, tree, start=start)
-    if branch is None:
+    committed = trees.scan(tx.nodes, view.commit.tree, start=start)
+    if view.branch is None:
         return committed
-    return _overlaid(committed, staged(db, branch, start=start))
+    return _overlaid(committed, staged(tx.db, view.branch, start=start))
 
 
-def changes(
-    db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch, start: str = ""
-) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """Staged paths that differ from `tree`: path, entry before, entry after."""
-    for path, entry in staged(db, branch, start=start):
-        before = trees.lookup(nodes, tree, path)
+def changes(tx: Transaction, view: View, *, start: str = "") -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Staged paths that differ from the commit: path, entry before, entry after."""
+    assert view.branch is not None
+    for path, entry in staged(tx.db, view.branch, start=start):
+        before = trees.lookup(tx.nodes, view.commit.tree, path)
         if not same(before, entry):
             yield path, before, entry
 
 
-def check_clean(db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch) -> None:
+def check_clean(tx: Transaction, view: View) -> None:
     """Raises 400 if the branch holds uncommitted changes."""
-    if next(changes(db, nodes, tree=tree, branch=branch), None) is not None:
-        raise bad_request(f"branch {branch.name}: uncommitted changes (dirty branch)")
-
-
-def committed_tree(
-    db: sqlite3.Connection, nodes: NodeStore, *, tree: str, branch: Branch
-) -> tuple[str, list[Change]]:
-    """The tree with everything staged put in, and what changed."""
-    changed: list[Change] = [(path, after) for path, _, after in changes(db, nodes, tree=tree, branch=branch)]
-    return trees.edit(nodes, tree, changed), changed
+    assert view.branch is not None
+    if next(changes(tx, view), None) is not None:
+        raise bad_request(f"branch {view.branch.name}: uncommitted changes (dirty branch)")
 
 
 def clear(db: sqlite3.Connection, branch: Branch) -> None:
@@ -93,13 +77,17 @@ def reset(db: sqlite3.Connection, branch: Branch, *, kind: str, path: str) -> No
             (branch.id, path, path, path),
         )
     else:
-        raise ApiError(400, f"unknown reset type {kind!r}: object, common_prefix or reset")
+        raise bad_request(f"unknown reset type {kind!r}: object, common_prefix or reset")
+
+
+def _entry(row: str | None) -> Entry | None:
+    return None if row is None else from_row(json.loads(row))
 
 
 def _overlaid(committed: Iterable[tuple[str, Entry]], over: Iterable[Change]) -> Iterator[tuple[str, Entry]]:
-    below, above = iter(committed), iter(over)
+    below = iter(committed)
     kept = next(below, None)
-    for path, entry in above:
+    for path, entry in over:
         while kept is not None and kept[0] < path:
             yield kept
             kept = next(below, None)

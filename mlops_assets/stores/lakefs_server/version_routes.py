@@ -15,8 +15,10 @@ from mlops_assets.stores.lakefs_server.commits import Commit
 from mlops_assets.stores.lakefs_server.entries import Entry
 from mlops_assets.stores.lakefs_server.http import Call, paginated
 from mlops_assets.stores.lakefs_server.listing import listed
-from mlops_assets.stores.lakefs_server.merge import Note
+from mlops_assets.stores.lakefs_server.merge import Note, Target
 from mlops_assets.stores.lakefs_server.store import Store, Transaction
+
+LATEST_DATE = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 Difference = tuple[Entry | None, Entry | None]
 
@@ -25,12 +27,8 @@ def create_commit(store: Store, call: Call) -> Response:
     if call.text("source_metarange"):
         raise ApiError(501, "committing a metarange is not offered by the embedded server")
     with store.committing() as tx:
-        repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
         created = merge.commit(
-            tx.db,
-            tx.nodes,
-            repository,
-            catalog.get_branch(tx.db, repository, call.param("branch")),
+            target_of(tx, call),
             note=_note(call, message=call.body.text("message")),
             allow_empty=call.body.flag("allow_empty"),
             before_moving=store.objects.sync_folders,
@@ -41,8 +39,7 @@ def create_commit(store: Store, call: Call) -> Response:
 def get_commit(store: Store, call: Call) -> Response:
     with store.reading() as tx:
         repository = catalog.get_repository(tx.db, call.param("repository"))
-        commit_id = refs.resolve_commit(tx.db, repository, call.param("commit"))
-        return JSONResponse(commit_json(commits.get(tx.db, repository.id, commit_id)))
+        return JSONResponse(commit_json(refs.resolve_commit(tx.db, repository, call.param("commit"))))
 
 
 def log_commits(store: Store, call: Call) -> Response:
@@ -63,18 +60,13 @@ def log_commits(store: Store, call: Call) -> Response:
 
 
 def merge_into_branch(store: Store, call: Call) -> Response:
-    force = call.body.flag("force")
     with store.committing() as tx:
-        repository = catalog.get_writable(tx.db, call.param("repository"), force=force)
         merged = merge.merge(
-            tx.db,
-            tx.nodes,
-            repository,
+            target_of(tx, call, branch="destination"),
             source_ref=call.param("source"),
-            branch=catalog.get_branch(tx.db, repository, call.param("destination")),
             note=_note(call, message=call.body.optional_text("message") or None),
             strategy=call.body.text("strategy", ""),
-            allow_empty=call.body.flag("allow_empty") or force,
+            allow_empty=call.body.flag("allow_empty") or call.body.flag("force"),
             squash=call.body.flag("squash_merge"),
         )
     return JSONResponse({"reference": merged.reference, "summary": merged.summary})
@@ -83,8 +75,8 @@ def merge_into_branch(store: Store, call: Call) -> Response:
 def find_merge_base(store: Store, call: Call) -> Response:
     with store.reading() as tx:
         repository = catalog.get_repository(tx.db, call.param("repository"))
-        source = refs.resolve_commit(tx.db, repository, call.param("source"))
-        destination = refs.resolve_commit(tx.db, repository, call.param("destination"))
+        source = refs.resolve_commit(tx.db, repository, call.param("source")).id
+        destination = refs.resolve_commit(tx.db, repository, call.param("destination")).id
         base = commits.merge_base(tx.db, repository.id, source, destination)
     answer = {"source_commit_id": source, "destination_commit_id": destination, "base_commit_id": base.id}
     return JSONResponse(answer)
@@ -100,19 +92,22 @@ def diff_refs(store: Store, call: Call) -> Response:
         left = refs.resolve_commit(tx.db, repository, call.param("left"))
         right = refs.resolve_commit(tx.db, repository, call.param("right"))
         if kind == "three_dot":
-            left = commits.merge_base(tx.db, repository.id, left, right).id
-        trees_of = [commits.get(tx.db, repository.id, commit_id).tree for commit_id in (left, right)]
-        return _differences(lambda start: trees.diff(tx.nodes, *trees_of, start=start), call)
+            left = commits.merge_base(tx.db, repository.id, left.id, right.id)
+        return _differences(lambda start: trees.diff(tx.nodes, left.tree, right.tree, start=start), call)
 
 
 def diff_branch(store: Store, call: Call) -> Response:
     with store.reading() as tx:
         repository = catalog.get_repository(tx.db, call.param("repository"))
         branch = catalog.get_branch(tx.db, repository, call.param("branch"))
-        tree = commits.get(tx.db, repository.id, branch.commit_id).tree
-        return _differences(
-            lambda start: staging.changes(tx.db, tx.nodes, tree=tree, branch=branch, start=start), call
-        )
+        view = refs.view_of_branch(tx.db, repository, branch)
+        return _differences(lambda start: staging.changes(tx, view, start=start), call)
+
+
+def target_of(tx: Transaction, call: Call, *, branch: str = "branch") -> Target:
+    """The branch that a call adds a commit to. Raises 403 in a read-only repository, unless forced."""
+    repository = catalog.get_writable(tx.db, call.param("repository"), force=call.body.flag("force"))
+    return Target(tx=tx, repository=repository, branch=catalog.get_branch(tx.db, repository, call.param(branch)))
 
 
 def commit_json(commit: Commit) -> dict[str, Any]:
@@ -131,12 +126,12 @@ def commit_json(commit: Commit) -> dict[str, Any]:
 
 def _note(call: Call, *, message: str | None) -> Note:
     created = call.body.optional_number("date")
+    if created is not None and not 0 <= created <= LATEST_DATE:
+        raise bad_request("field 'date' must be in seconds since 1970, before the year 10000")
     return Note(message=message, metadata=call.body.mapping("metadata"), created=created)
 
 
-def _differences(
-    rows: Callable[[str], Iterator[tuple[str, Entry | None, Entry | None]]], call: Call
-) -> Response:
+def _differences(rows: Callable[[str], Iterator[tuple[str, Entry | None, Entry | None]]], call: Call) -> Response:
     def pairs(start: str) -> Iterator[tuple[str, Difference]]:
         return ((path, (before, after)) for path, before, after in rows(start))
 
@@ -157,8 +152,8 @@ def _difference_json(path: str, difference: Difference | None) -> dict[str, Any]
 
 def _logged(tx: Transaction, repository: Repository, call: Call) -> Iterator[Commit]:
     """The commits a log call asks for, beginning after the last one of its previous page."""
-    head = refs.resolve_commit(tx.db, repository, call.param("ref"))
-    stop_at = refs.resolve_commit(tx.db, repository, call.text("stop_at")) if call.text("stop_at") else None
+    head = refs.resolve_commit(tx.db, repository, call.param("ref")).id
+    stop_at = refs.resolve_commit(tx.db, repository, call.text("stop_at")).id if call.text("stop_at") else None
     since, after = _seconds(call.text("since")), call.text("after")
     first_parent = call.flag("first_parent")
     objects, prefixes = call.query.getlist("objects"), call.query.getlist("prefixes")

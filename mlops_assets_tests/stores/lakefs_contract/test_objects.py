@@ -318,3 +318,11 @@ def test_content_survives_commit_and_merge_byte_for_byte(repo: Repository, main:
     dev.commit("blob")
     dev.merge_into(main)
     assert main.object("blob").reader().read() == content
+
+
+def test_user_metadata_is_replaced(client: Client, repo: Repository, main: Branch) -> None:
+    main.object("a").upload(b"a", metadata={"old": "1"})
+    change = lakefs_sdk.UpdateObjectUserMetadata(set={"new": "2"})
+    client.sdk_client.objects_api.update_object_user_metadata(repo.id, "main", "a", change)
+    assert main.object("a").stat().metadata == {"new": "2"}
+    assert main.object("a").reader().read() == b"a"

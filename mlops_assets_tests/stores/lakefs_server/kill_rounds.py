@@ -1,8 +1,8 @@
 """Kills a server at random moments while it is written to, and checks after every kill what is left.
 
 Run as `python -m … ROOT ROUNDS SEED`. A round starts a server in a process of its own, checks that everything
-that was ever acknowledged is there and whole, then writes, commits and merges until the server is killed. Prints
-one line of JSON; any loss raises.
+ever acknowledged is there and whole, then writes, commits and merges until the server is killed.
+Prints one line of JSON; any loss raises.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def start(root: Path) -> tuple[Http, int]:
     process = os.fork()
     if process == 0:
         running = EmbeddedLakeFS.start(root)
-        os.write(
-            writing, f"{running.endpoint} {running.access_key_id} {running.secret_access_key}\n".encode()
-        )
+        os.write(writing, f"{running.endpoint} {running.access_key_id} {running.secret_access_key}\n".encode())
         while True:
             signal.pause()
     os.close(writing)
@@ -104,9 +102,7 @@ def write_until_killed(server: Http, known: Acknowledged, *, round_number: int) 
 
 def verify(server: Http, known: Acknowledged) -> None:
     """The log holds the acknowledged merges in order and at most one more; what they brought is whole."""
-    log = must(server.send("GET", f"{REPO}/refs/main/commits?first_parent=true&amount=1000"), 200).json[
-        "results"
-    ]
+    log = must(server.send("GET", f"{REPO}/refs/main/commits?first_parent=true&amount=1000"), 200).json["results"]
     found = [commit["id"] for commit in reversed(log)][1:]
     assert found[: len(known.merges)] == known.merges, "an acknowledged merge is lost or out of order"
     surplus = found[len(known.merges) :]

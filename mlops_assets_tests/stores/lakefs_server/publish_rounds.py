@@ -42,9 +42,7 @@ def work(root: Path, *, number: int, publishes: int) -> None:
 def main(root: Path, *, processes: int, publishes: int) -> dict[str, int]:
     with EmbeddedLakeFS.start(root) as running:
         must(
-            Http(running).send(
-                "POST", "/repositories", {"name": "flights", "storage_namespace": "local://f"}
-            ),
+            Http(running).send("POST", "/repositories", {"name": "flights", "storage_namespace": "local://f"}),
             201,
         )
     children = []
@@ -60,9 +58,7 @@ def main(root: Path, *, processes: int, publishes: int) -> dict[str, int]:
 
 
 def count(server: Http) -> dict[str, int]:
-    log = must(server.send("GET", f"{REPO}/refs/main/commits?first_parent=true&amount=1000"), 200).json[
-        "results"
-    ]
+    log = must(server.send("GET", f"{REPO}/refs/main/commits?first_parent=true&amount=1000"), 200).json["results"]
     for commit, parent in pairwise(log):
         assert commit["parents"][0] == parent["id"], "the log is not linear"
         if commit["message"].startswith("p"):

@@ -65,10 +65,7 @@ def check_refusals(http_client: Http, root: Path) -> None:
     """Fills the disk with uploads; each is either there and whole, or refused and not there."""
     http_client.send("POST", "/repositories", {"name": "flights", "storage_namespace": "local://f"})
     assert http_client.send("POST", f"{OBJECTS}?path=before", b"before").status == 201
-    assert (
-        http_client.send("POST", "/repositories/flights/branches/main/commits", {"message": "m"}).status
-        == 201
-    )
+    assert http_client.send("POST", "/repositories/flights/branches/main/commits", {"message": "m"}).status == 201
     too_large = http_client.send("POST", f"{OBJECTS}?path=large", b"x" * 5_000_000)
     assert too_large.status == 507
     assert "no space" in too_large.message

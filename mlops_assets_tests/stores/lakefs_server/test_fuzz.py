@@ -86,9 +86,7 @@ HEADERS = [
     *("multipart/form-data", "multipart/form-data; boundary=b"),
 ]
 
-texts = st.one_of(
-    st.sampled_from(KNOWN), st.sampled_from(KNOWN), st.sampled_from(HOSTILE), st.text(max_size=20)
-)
+texts = st.one_of(st.sampled_from(KNOWN), st.sampled_from(KNOWN), st.sampled_from(HOSTILE), st.text(max_size=20))
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3),

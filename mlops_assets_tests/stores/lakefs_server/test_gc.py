@@ -15,9 +15,7 @@ from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
 DAY = timedelta(days=1)
 
 
-def collect(
-    root: Path, *, days_later: int = 30, keep: timedelta = 7 * DAY, dry_run: bool = False
-) -> GarbageReport:
+def collect(root: Path, *, days_later: int = 30, keep: timedelta = 7 * DAY, dry_run: bool = False) -> GarbageReport:
     return collect_garbage(root, keep=keep, now=datetime.now(UTC) + days_later * DAY, dry_run=dry_run)
 
 

@@ -28,9 +28,7 @@ def test_imported_files_arrive_in_one_commit(http_client: Http, repo: Repository
     assert status.completed
     assert status.commit.id == main.head.id
     assert (main.get_commit().message, main.get_commit().metadata) == ("days", {"run": "7"})
-    assert [main.object(f"day={number}").reader().read() for number in range(5)] == [
-        b"%d" % n for n in range(5)
-    ]
+    assert [main.object(f"day={number}").reader().read() for number in range(5)] == [b"%d" % n for n in range(5)]
     assert list(main.uncommitted()) == []
 
 

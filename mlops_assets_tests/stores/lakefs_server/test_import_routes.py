@@ -56,9 +56,7 @@ def test_files_elsewhere_are_not_imported(branch: Branch, address: str) -> None:
         branch.import_data("a day").object(address, destination="a").start()
 
 
-def test_a_link_at_a_staging_address_is_not_followed(
-    embedded_lake: Lake, branch: Branch, tmp_path: Path
-) -> None:
+def test_a_link_at_a_staging_address_is_not_followed(embedded_lake: Lake, branch: Branch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("not for the lake")
     address = staged(embedded_lake, b"")

@@ -37,9 +37,7 @@ def test_written_and_deleted_again_is_no_change(main: Branch) -> None:
         main.commit("nothing")
 
 
-def test_branch_with_the_same_content_written_again_can_be_merged_into(
-    repo: Repository, main: Branch
-) -> None:
+def test_branch_with_the_same_content_written_again_can_be_merged_into(repo: Repository, main: Branch) -> None:
     dev = repo.branch("dev").create("main")
     dev.object("b").upload(b"b")
     dev.commit("b")

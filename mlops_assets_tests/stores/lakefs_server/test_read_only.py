@@ -27,9 +27,7 @@ def archive(http_client: Http) -> None:
         ("DELETE", REPO, None),
     ],
 )
-def test_read_only_repository_is_written_only_by_force(
-    http_client: Http, method: str, path: str, body: object
-) -> None:
+def test_read_only_repository_is_written_only_by_force(http_client: Http, method: str, path: str, body: object) -> None:
     assert http_client.send(method, path, body).status == 403
     forced = {**body, "force": True} if isinstance(body, dict) else body
     separator = "&" if "?" in path else "?"

@@ -99,9 +99,7 @@ def test_standalone_server_ends_cleanly_on_a_signal(tmp_path: Path, number: sign
     where, key = process.stdout.readline(), process.stdout.readline()
     endpoint = where.split(",")[0].rpartition(" ")[2]
     credentials = json.loads(Path(key.strip().rpartition(": ")[2]).read_text())
-    client = Client(
-        host=endpoint, username=credentials["access_key_id"], password=credentials["secret_access_key"]
-    )
+    client = Client(host=endpoint, username=credentials["access_key_id"], password=credentials["secret_access_key"])
     Repository("flights", client=client).create("local://flights")
     process.send_signal(number)
     rest, errors = process.communicate(timeout=30)
@@ -128,7 +126,5 @@ def test_importing_the_server_is_light() -> None:
         " print([name for name in ('pandas', 'duckdb', 'pyarrow', 'dagster', 'xgboost', 'pydantic', 'numpy')"
         " if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"

@@ -21,9 +21,7 @@ def test_traversal_in_an_object_path_is_refused(http_client: Http, repo: Reposit
     assert http_client.send("POST", OBJECTS + query, b"x").status == 400
     assert http_client.send("GET", f"/repositories/flights/refs/main/objects{query}").status == 400
     assert http_client.send("DELETE", OBJECTS + query).status == 400
-    assert (
-        http_client.send("GET", f"/repositories/flights/branches/main/staging/backing{query}").status == 400
-    )
+    assert http_client.send("GET", f"/repositories/flights/branches/main/staging/backing{query}").status == 400
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
@@ -106,6 +104,12 @@ def test_malformed_json_is_refused(http_client: Http, repo: Repository, body: by
     answer = http_client.send("POST", "/repositories/flights/branches", body)
     assert answer.status == 400
     assert answer.message
+
+
+@pytest.mark.parametrize("date", [-1, 253_402_300_800, 2**63, 1.5, "now"])
+def test_date_beyond_all_reason_is_refused(http_client: Http, repo: Repository, date: object) -> None:
+    body = {"message": "x", "allow_empty": True, "date": date}
+    assert http_client.send("POST", "/repositories/flights/branches/main/commits", body).status == 400
 
 
 def test_json_beyond_the_limit_is_refused(http_client: Http, repo: Repository) -> None:

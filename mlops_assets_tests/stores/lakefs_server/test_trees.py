@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -44,8 +45,11 @@ def sorted_changes(contents: Contents) -> list[Change]:
     return sorted(contents.items())
 
 
-def large(nodes: CountingNodes, count: int) -> str:
-    return trees.edit(nodes, EMPTY, [(f"day={number:06}/part.csv", entry(number)) for number in range(count)])
+@functools.cache
+def large(count: int) -> tuple[CountingNodes, str]:
+    """A tree of `count` entries, made once for all that only add to its nodes."""
+    nodes = CountingNodes()
+    return nodes, trees.edit(nodes, EMPTY, [(f"day={day:06}/part.csv", entry(day)) for day in range(count)])
 
 
 paths = st.text(st.sampled_from("abcdefghij/é"), min_size=1, max_size=3)
@@ -95,9 +99,7 @@ def test_diff_gives_what_differs(start: Contents, step: dict[str, Entry | None],
 def test_scan_starts_where_it_is_told(start: Contents, at: str) -> None:
     nodes = CountingNodes()
     root = trees.edit(nodes, EMPTY, sorted_changes(start))
-    assert list(trees.scan(nodes, root, start=at)) == [
-        item for item in sorted(start.items()) if item[0] >= at
-    ]
+    assert list(trees.scan(nodes, root, start=at)) == [item for item in sorted(start.items()) if item[0] >= at]
 
 
 def test_time_of_upload_is_no_difference() -> None:
@@ -109,16 +111,14 @@ def test_time_of_upload_is_no_difference() -> None:
 
 @pytest.mark.parametrize("count", [1_000, 100_000])
 def test_one_change_writes_one_node_per_level(count: int) -> None:
-    nodes = CountingNodes()
-    root = large(nodes, count)
+    nodes, root = large(count)
     nodes.reset()
     trees.edit(nodes, root, [(f"day={count // 2:06}/part.csv", entry(7_777_777))])
     assert nodes.saves <= 5
 
 
 def test_diff_of_one_change_reads_few_nodes_of_many() -> None:
-    nodes = CountingNodes()
-    left = large(nodes, 100_000)
+    nodes, left = large(100_000)
     right = trees.edit(nodes, left, [("day=050000/part.csv", entry(1))])
     nodes.reset()
     assert [path for path, _, _ in trees.diff(nodes, left, right)] == ["day=050000/part.csv"]
@@ -126,8 +126,7 @@ def test_diff_of_one_change_reads_few_nodes_of_many() -> None:
 
 
 def test_lookup_reads_one_node_per_level() -> None:
-    nodes = CountingNodes()
-    root = large(nodes, 100_000)
+    nodes, root = large(100_000)
     nodes.reset()
     assert trees.lookup(nodes, root, "day=099999/part.csv") == entry(99_999)
     assert nodes.loads <= 5
