@@ -40,8 +40,10 @@ from mlops_assets.ml.metrics import (
 from mlops_assets.ml.slices import Membership, Slice, everything, memberships
 
 SCHEMA = 1
+# What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
-ENOUGH_FOR_CALIBRATION = 200
+SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
+ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,7 @@ class EvaluationReport:
         except ValueError as error:
             raise EvaluationError(f"Not an evaluation report: {error}") from error
         if report.schema_version != SCHEMA:
-            raise EvaluationError(
-                f"Evaluation report of schema {report.schema_version}; this code reads {SCHEMA}."
-            )
+            raise EvaluationError(f"Evaluation report of schema {report.schema_version}; this code reads {SCHEMA}.")
         return report
 
 
@@ -171,9 +171,7 @@ def weakest(report: EvaluationReport, *, metric: str, count: int) -> tuple[Segme
         estimate = segment.metrics.get(metric)
         if estimate is not None and estimate.upper is not None and estimate.lower is not None:
             judged.append((estimate.upper if higher else -estimate.lower, segment))
-    return tuple(
-        segment for _, segment in sorted(judged, key=lambda each: (each[0], each[1].segment))[:count]
-    )
+    return tuple(segment for _, segment in sorted(judged, key=lambda each: (each[0], each[1].segment))[:count])
 
 
 def _segment_reports(
@@ -186,9 +184,7 @@ def _segment_reports(
             segment=text,
             rows=int(family.counts[i]),
             positives=int(family.positive_counts[i]),
-            metrics={
-                name: _estimate(figures, i, family=family, metric=name) for name, figures in columns.items()
-            },
+            metrics={name: _estimate(figures, i, family=family, metric=name) for name, figures in columns.items()},
         )
         for i, text in enumerate(members.segments)
     ]
@@ -197,7 +193,8 @@ def _segment_reports(
 def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
     """Value and bounds per segment of every metric; NaN where a segment cannot have them."""
     units = family.unit_counts
-    t = quantile(units)
+    draws = resampled.log_loss.shape[1]
+    t, t_drawn = quantile(units), quantile(np.minimum(units, draws))
     positives, negatives = family.positive_counts, family.counts - family.positive_counts
     auc, precision = roc_auc(family), average_precision(family)
     log_loss, brier = (family.means(loss) for loss in family.rows.losses)
@@ -209,9 +206,10 @@ def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict
             precision,
             logit_bounds(
                 precision,
-                error=standard_error(resampled.average_precision, units=units),
-                t=t,
+                error=standard_error(resampled.average_precision, units=np.minimum(units, positives)),
+                t=quantile(np.minimum(np.minimum(units, positives), draws)),
                 cases=positives,
+                bias=resampled.average_precision.mean(axis=1),
                 method="Poisson bootstrap, logit scale",
             ),
         ),
@@ -220,7 +218,7 @@ def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict
             log_bounds(
                 log_loss,
                 error=standard_error(resampled.log_loss, units=units),
-                t=t,
+                t=t_drawn,
                 method="Poisson bootstrap, log scale",
             ),
         ),
@@ -229,7 +227,7 @@ def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict
             log_bounds(
                 brier,
                 error=standard_error(resampled.brier_loss, units=units),
-                t=t,
+                t=t_drawn,
                 method="Poisson bootstrap, log scale",
             ),
         ),
@@ -242,9 +240,7 @@ def _decision_figures(family: Grouped, *, threshold: float) -> dict[str, tuple[F
     decided = (family.rows.scores[family.order] >= threshold).astype(np.float64)
     labels, every = family.labels, np.ones(len(family.labels))
     jaccard, bounds = share_bounds(family, among=np.maximum(labels, decided), hit=labels * decided)
-    f1_bounds = Bounds(
-        lower=_f1(bounds.lower), upper=_f1(bounds.upper), method=f"{bounds.method} of the Jaccard index"
-    )
+    f1_bounds = Bounds(lower=_f1(bounds.lower), upper=_f1(bounds.upper), method=f"{bounds.method} of the Jaccard index")
     return {
         "positive_rate": share_bounds(family, among=every, hit=labels),
         "predicted_positive_rate": share_bounds(family, among=every, hit=decided),
@@ -273,11 +269,9 @@ def shortfall(family: Grouped, *, segment: int, metric: str) -> str | None:
     """What the segment lacks for an interval that can be trusted, or ``None``."""
     rows, positives = int(family.counts[segment]), int(family.positive_counts[segment])
     have = {"rows": rows}
-    if metric in ("roc_auc_score", "average_precision_score"):
+    if metric not in SHARES:
         have |= {"positives": positives, "negatives": rows - positives}
     if family.rows.clustered:
         have["units"] = int(family.unit_counts[segment])
-    need = ENOUGH | ({"rows": ENOUGH_FOR_CALIBRATION} if metric == "expected_calibration_error" else {})
-    return next(
-        (f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None
-    )
+    need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
+    return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)

@@ -21,8 +21,8 @@ from mlops_assets.ml.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, Row
 
 CONFIDENCE = 0.95
 _TAIL = (1 - CONFIDENCE) / 2
-_BUCKETS = 200  # score buckets per segment in which the bootstrap recomputes average precision
-_CHUNK = 8192  # units whose resampled weights are in memory at once
+_BUCKETS = 100  # groups of positives per segment between which the bootstrap recomputes average precision
+_CHUNK = 32768  # units whose resampled weights are in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +72,7 @@ def share_bounds(grouped: Grouped, *, among: Floats, hit: Floats) -> tuple[Float
         residual, segment = grouped.per_unit(base * (hit - share[grouped.segment]))
         mass, _ = grouped.per_unit(base)
         units = np.bincount(segment, weights=mass > 0, minlength=grouped.segments)
-        variance = np.bincount(segment, weights=np.square(residual), minlength=grouped.segments) / np.square(
-            total
-        )
+        variance = np.bincount(segment, weights=np.square(residual), minlength=grouped.segments) / np.square(total)
         kish = np.square(total) / np.bincount(segment, weights=np.square(mass), minlength=grouped.segments)
         effective = share * (1 - share) / (variance * units / np.maximum(units - 1, 1))
     effective = np.where(variance > 0, np.minimum(effective, rows), kish)
@@ -104,19 +102,22 @@ def _small_sample(grouped: Grouped, *, chosen: Floats) -> Floats:
     return np.sqrt(units / (units - 1))
 
 
-def logit_bounds(value: Floats, *, error: Floats, t: Floats, cases: Ints, method: str) -> Bounds:
-    """Bounds that are symmetric on the logit scale, for values between 0 and 1.
+def logit_bounds(
+    value: Floats, *, error: Floats, t: Floats, cases: Ints, method: str, bias: Floats | float = 0.0
+) -> Bounds:
+    """Bounds that are symmetric on the logit scale around ``value`` - ``bias``, for values between 0 and 1.
 
     A value of exactly 0 or 1 has no spread to measure; its bounds are those of ``cases`` hits out of
     ``cases`` (Clopper & Pearson 1934).
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        centre, half = logit(value), t * error / (value * (1 - value))
+        centred = np.clip(value - bias, value / 2, (1 + value) / 2)
+        centre, half = logit(centred), t * error / (centred * (1 - centred))
         lower, upper = expit(centre - half), expit(centre + half)
         certain = _TAIL ** (1 / cases)
     lower = np.where(value >= 1, certain, np.where(value <= 0, 0.0, lower))
     upper = np.where(value >= 1, 1.0, np.where(value <= 0, 1 - certain, upper))
-    return Bounds(lower=lower, upper=upper, method=method)
+    return Bounds(lower=np.minimum(lower, value), upper=np.maximum(upper, value), method=method)
 
 
 def log_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bounds:
@@ -128,9 +129,9 @@ def log_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bound
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """What each resample gave per segment: float64 of shape (segments, resamples), NaN where it had no value.
+    """How far each resample deviates from the rows themselves: float64 of shape (segments, resamples).
 
-    ``gaps`` are the signed calibration gaps of shape (segments, bins, resamples).
+    NaN where a resample had no value. ``gaps`` are the signed calibration gaps, (segments, bins, resamples).
     """
 
     average_precision: Floats
@@ -173,13 +174,14 @@ _POISSON = _poisson_table()
 def _resampled_weights(
     rows: Rows, *, resamples: int, seed: int
 ) -> Iterator[tuple[tuple[Ints, Ints], NDArray[np.float32]]]:
-    """Chunks of units: (their rows, where each unit's rows start) and their weights."""
+    """Chunks of units: (their rows, where each unit's rows start) and their weights; the first are all 1."""
     generator = np.random.Generator(np.random.SFC64(seed))
     order = np.argsort(rows.units, kind="stable")
     starts = np.searchsorted(rows.units[order], np.arange(rows.unit_count + 1))
     for low in range(0, rows.unit_count, _CHUNK):
         bounds = starts[low : low + _CHUNK + 1]
-        weights = poisson_weights(generator, units=len(bounds) - 1, resamples=resamples)
+        weights = np.ones((len(bounds) - 1, resamples + 1), dtype=np.float32)
+        weights[:, 1:] = poisson_weights(generator, units=len(bounds) - 1, resamples=resamples)
         yield (order[bounds[0] : bounds[-1]], bounds - bounds[0]), weights
 
 
@@ -188,13 +190,9 @@ class _Plan:
 
     def __init__(self, grouped: Grouped) -> None:
         self.grouped = grouped
-        counts = grouped.counts
-        sizes = np.minimum(counts, _BUCKETS)
-        self.bucket_starts = np.concatenate([[0], np.cumsum(sizes)])
-        rank = grouped.first - grouped.starts[grouped.segment]
-        bucket = (
-            self.bucket_starts[grouped.segment] + rank * sizes[grouped.segment] // counts[grouped.segment]
-        )
+        sizes = np.minimum(grouped.positive_counts, _BUCKETS)
+        self.bucket_starts = np.concatenate([[0], np.cumsum(sizes + 1)])
+        bucket = self.bucket_starts[grouped.segment + 1] - 1 - _positives_above(grouped, sizes=sizes)
         buckets, bins = 2 * int(self.bucket_starts[-1]), grouped.segments * CALIBRATION_BINS
         self.ends = np.cumsum([buckets, bins, grouped.segments, grouped.segments])
         self.places = np.empty((len(bucket), 4), dtype=np.int32)
@@ -225,12 +223,13 @@ class _Plan:
         negatives, positives = np.split(by_label, 2)
         with np.errstate(invalid="ignore", divide="ignore"):
             mass = _segment_sums(negatives + positives, starts=self.bucket_starts)
-            segments = self.grouped.segments
+            binned = gaps.reshape(self.grouped.segments, CALIBRATION_BINS, -1) / mass[:, None, :]
+            precision = self._average_precision(negatives + positives, positives=positives)
             return Resampled(
-                average_precision=self._average_precision(negatives + positives, positives=positives),
-                log_loss=log_losses / mass,
-                brier_loss=squares / mass,
-                gaps=gaps.reshape(segments, CALIBRATION_BINS, -1) / mass[:, None, :],
+                average_precision=_deviations(precision),
+                log_loss=_deviations(log_losses / mass),
+                brier_loss=_deviations(squares / mass),
+                gaps=_deviations(binned),
             )
 
     def _average_precision(self, everything: Floats, *, positives: Floats) -> Floats:
@@ -239,6 +238,23 @@ class _Plan:
         total, hits = _from_top(everything, starts=starts), _from_top(positives, starts=starts)
         precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
         return _segment_sums(precision * positives, starts=starts) / _segment_sums(positives, starts=starts)
+
+
+def _positives_above(grouped: Grouped, *, sizes: Ints) -> Ints:
+    """Per row: how many of the ``sizes`` groups of its segment's positives score higher, as equal as ties
+    allow.
+
+    Up to 100 positives each is its own group, so that average precision is recomputed exactly.
+    """
+    positives = np.concatenate([[0], np.cumsum(grouped.labels)]).astype(np.int64)
+    above = positives[grouped.starts[grouped.segment + 1]] - positives[grouped.last]
+    groups: Ints = above * sizes[grouped.segment] // np.maximum(grouped.positive_counts, 1)[grouped.segment]
+    return groups
+
+
+def _deviations(resampled: Floats) -> Floats:
+    """What the resamples deviate from the rows themselves, which are the first of them."""
+    return resampled[..., 1:] - resampled[..., :1]
 
 
 def standard_error(resampled: Floats, *, units: Ints) -> Floats:
@@ -270,19 +286,36 @@ def _from_top(values: Floats, *, starts: Ints) -> Floats:
 
 
 def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bounds]:
-    """Expected calibration error per segment and its bounds from resampled ``gaps``.
+    """Expected calibration error per segment and its bounds from how resampled ``gaps`` deviate.
 
-    The absolute value makes the plain estimate too high by the noise of each bin (Roelofs et al. 2022), and a
-    plain bootstrap adds that noise again. So the gaps are first shrunk by their own noise, resampled around
-    that, and the spread found there (basic bootstrap) is turned around the estimate.
+    The absolute value makes the plain estimate too high by the noise of each bin (Roelofs et al. 2022). So
+    the bounds are found by inverting a test: they are the smallest and largest true error under which the
+    estimate, noise included, is no surprise. How much noise adds depends on how the true error is spread over
+    the bins, which is not known: the lower bound takes it to be less even than found, the upper one to be
+    even. The plain estimate is always within.
     """
     found = calibration_gaps(grouped)
-    value = np.abs(found).sum(axis=1)
-    noise = gaps - gaps.mean(axis=2, keepdims=True)
-    variance = noise.var(axis=2)
-    shrunk = np.sign(found) * np.sqrt(np.maximum(np.square(found) - variance, 0))
-    resampled = np.abs(shrunk[:, :, None] + noise).sum(axis=1)
-    true = np.abs(shrunk).sum(axis=1)
-    low, high = np.quantile(resampled, [_TAIL, 1 - _TAIL], axis=1)
-    lower, upper = np.maximum(value - (high - true), 0), np.maximum(value - (low - true), value)
-    return value, Bounds(lower=lower, upper=upper, method="Poisson bootstrap, noise removed")
+    value, units = np.abs(found).sum(axis=1), grouped.unit_counts
+    with np.errstate(invalid="ignore", divide="ignore"):
+        noise = gaps * np.sqrt(units / (units - 1))[:, None, None]
+        uneven = found * np.abs(found) / np.square(found).sum(axis=1, keepdims=True)
+        even = np.sign(found) / CALIBRATION_BINS
+        t = quantile(units)
+        low = _surprise(value, shape=uneven, noise=noise) <= t
+        high = _surprise(value, shape=even, noise=noise) < -t
+    lower = _FACTORS[np.argmax(low, axis=0)] * value
+    upper = np.where(high.any(axis=0), _FACTORS[np.argmax(high, axis=0)], _FACTORS[-1]) * value
+    method = "Poisson bootstrap, test inverted"
+    return value, Bounds(lower=np.minimum(lower, value), upper=np.maximum(upper, value), method=method)
+
+
+_FACTORS = np.linspace(0, 3, 61)
+
+
+def _surprise(value: Floats, *, shape: Floats, noise: Floats) -> Floats:
+    """By how many standard errors ``value`` is above what a true error of each factor of it would show."""
+    surprise = np.empty((len(_FACTORS), len(value)))
+    for i, factor in enumerate(_FACTORS):
+        shown = np.abs((factor * value[:, None] * shape)[:, :, None] + noise).sum(axis=1)
+        surprise[i] = (value - shown.mean(axis=1)) / shown.std(axis=1)
+    return surprise
