@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 
 from mlops_assets.ml.matrix import learn_vocabulary
 from mlops_assets.ml.online_view import OnlineHistory, OnlineView
 from mlops_assets.ml.training import train
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.bento_server import ServedBento
 from mlops_assets.stores.online import OnlineStore
 from mlops_assets.stores.online_sqlite import SqliteBackend
 from mlops_assets_tests.bento.toys.parcels import USE_CASE as PARCELS
@@ -99,39 +94,3 @@ def refresh_online_store(data_dir: Path, view: OnlineView, *, commit: str = COMM
     store = OnlineStore(SqliteBackend(data_dir / "online" / "parcels.sqlite"))
     store.refresh(view, commit=commit)
     store.close()
-
-
-@dataclass(frozen=True)
-class Client:
-    """Asks one service over HTTP."""
-
-    url: str
-
-    def post(self, body: object, *, path: str = "/predict") -> tuple[int, Any]:
-        """Status and decoded answer; ``body`` is sent as JSON, or as it stands if it is bytes."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"content-type": "application/json"}
-        return _answer(urllib.request.Request(self.url + path, data=data, headers=headers))
-
-    def get(self, path: str) -> tuple[int, Any]:
-        return _answer(urllib.request.Request(self.url + path))
-
-
-def kill(running: ServedBento) -> None:
-    """kill -9 of the server and its workers, all of them started by us."""
-    for process in (*psutil.Process(running.process.pid).children(recursive=True), running.process):
-        process.kill()
-    running.process.wait(30)
-
-
-def _answer(request: urllib.request.Request) -> tuple[int, Any]:
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            status, body = response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            status, body = error.code, error.read()
-    try:
-        return status, json.loads(body)
-    except ValueError:
-        return status, body.decode()

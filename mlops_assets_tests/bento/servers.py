@@ -1,21 +1,21 @@
-"""Runs `bentoml serve` for as long as a block of code needs it: start, wait until it answers, stop.
-
-Belongs here: the life of that process. What a Bento is stands in ``bento_store.py``; a service that is to
-stay is started by its operator (`make serve`).
-"""
+"""A real `bentoml serve` for as long as a test needs it, with its process at hand: start, wait, ask, stop, kill."""
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from mlops_assets.ml.errors import ServingError
+import psutil
+
 from mlops_assets.stores.bento_store import serve_command, serve_environment
 
 
@@ -29,13 +29,11 @@ class ServedBento:
 
 
 @contextmanager
-def served(
-    tag: str, *, data_dir: Path, port: int | None = None, seconds: float = 60.0
-) -> Iterator[ServedBento]:
+def served(tag: str, *, data_dir: Path, port: int | None = None, seconds: float = 60.0) -> Iterator[ServedBento]:
     """The Bento ``tag`` of this data directory, answering on 127.0.0.1 (a free port unless named) within the
     block.
 
-    Raises ``ServingError`` with the end of its log when it does not answer within ``seconds``.
+    Raises an error with the end of its log when it does not answer within ``seconds``.
     """
     running = start(tag, data_dir=data_dir, port=port or free_port())
     try:
@@ -64,7 +62,7 @@ def start(tag: str, *, data_dir: Path, port: int) -> ServedBento:
 
 
 def wait_until_ready(running: ServedBento, *, seconds: float = 60.0) -> None:
-    """Returns once /readyz answers 200; ``ServingError`` when the process ends before, or the time is
+    """Returns once /readyz answers 200; an error when the process ends before, or the time is
     over.
     """
     deadline = time.monotonic() + seconds
@@ -75,7 +73,7 @@ def wait_until_ready(running: ServedBento, *, seconds: float = 60.0) -> None:
         except OSError:
             time.sleep(0.05)
     lines = [line for line in running.log.read_text(errors="replace").splitlines() if line.strip()]
-    raise ServingError(f"The service did not start; {running.log} ends with:\n" + "\n".join(lines[-8:]))
+    raise AssertionError(f"The service did not start; {running.log} ends with:\n" + "\n".join(lines[-8:]))
 
 
 def stop(running: ServedBento, *, seconds: float = 15.0) -> None:
@@ -93,3 +91,39 @@ def free_port() -> int:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return int(bound.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks one service over HTTP."""
+
+    url: str
+
+    def post(self, body: object, *, path: str = "/predict") -> tuple[int, Any]:
+        """Status and decoded answer; ``body`` is sent as JSON, or as it stands if it is bytes."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        return _answer(urllib.request.Request(self.url + path, data=data, headers=headers))
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return _answer(urllib.request.Request(self.url + path))
+
+
+def kill(running: ServedBento) -> None:
+    """kill -9 of the server and its workers, all of them started by us."""
+    for process in (*psutil.Process(running.process.pid).children(recursive=True), running.process):
+        process.kill()
+    running.process.wait(30)
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            status, body = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, body = error.code, error.read()
+    try:
+        return status, json.loads(body)
+    except ValueError:
+        return status, body.decode()
