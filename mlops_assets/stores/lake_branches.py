@@ -28,7 +28,7 @@ class BranchKind(StrEnum):
     ENVIRONMENT = "environment"
     PIN = "pin"
     AUDIT_FAILED = "audit failed"
-    UNPUBLISHED = "audit passed, not merged"
+    INTERRUPTED = "interrupted after its audit passed"
     UNFINISHED = "unfinished write"
 
 
@@ -156,5 +156,5 @@ def _kind(name: str, *, target: str, metadata: Mapping[str, str]) -> BranchKind:
         return BranchKind.PIN
     if not name.startswith(STAGE_PREFIX):
         return BranchKind.ENVIRONMENT
-    verdicts = {FAILED: BranchKind.AUDIT_FAILED, PASSED: BranchKind.UNPUBLISHED}
+    verdicts = {FAILED: BranchKind.AUDIT_FAILED, PASSED: BranchKind.INTERRUPTED}
     return verdicts.get(metadata.get(AUDIT_KEY, ""), BranchKind.UNFINISHED)

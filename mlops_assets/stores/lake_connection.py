@@ -80,11 +80,12 @@ def plain_errors(doing: str) -> Iterator[None]:
         yield
     except NoAuthenticationFound as error:
         raise LakeError(
-            f"While {doing}: no credentials. Set LAKEFS_ACCESS_KEY_ID and LAKEFS_SECRET_ACCESS_KEY."
+            f"While {doing}: no credentials. Set LAKECTL_CREDENTIALS_ACCESS_KEY_ID and "
+            "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, or LAKEFS_ENDPOINT with its keys."
         ) from error
     except ServerException as error:
         raise LakeError(f"While {doing}: {reason_of(error)}") from error
-    except LakeFSException as error:
+    except (LakeFSException, ValueError) as error:  # ValueError: what the SDK finds wrong before it asks
         raise LakeError(f"While {doing}: {error}") from error
     except urllib3.exceptions.HTTPError as error:
         raise LakeError(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.lake_branches import BranchKind
 from mlops_assets.stores.publishing import WriteRefused
-from mlops_assets.stores.settings import LakeSettings
 from mlops_assets_tests.stores.lake_factories import failing, make_write, passing
 
 DAY = "flights/raw/flights/2013-01-01.csv"
@@ -182,13 +180,3 @@ def test_an_environment_is_deleted_by_name(lake: Lake) -> None:
     lake.delete_branch("dev-alice")
     lake.delete_branch("dev-alice")
     assert list(kinds(lake)) == ["main"]
-
-
-def test_a_real_lakefs_that_does_not_answer_is_a_clear_error(tmp_path: Path) -> None:
-    environ = {
-        "LAKEFS_ENDPOINT": "http://127.0.0.1:9",
-        "LAKEFS_ACCESS_KEY_ID": "key",
-        "LAKEFS_SECRET_ACCESS_KEY": "secret",
-    }
-    with pytest.raises(LakeError, match=r"LAKEFS_ENDPOINT is set: http://127.0.0.1:9.*did not answer"):
-        Lake.connect(LakeSettings.from_environment(environ, home=tmp_path, data=tmp_path))
