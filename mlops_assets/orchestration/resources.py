@@ -12,8 +12,7 @@ from pydantic import Field
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.landing import LandingZone
-from mlops_assets.stores.online import OnlineStore
-from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets.stores.online import OnlineStore, open_online_store
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets.stores.settings import LakeSettings, data_directory
 
@@ -51,7 +50,7 @@ class DataResource(dg.ConfigurableResource):
     @contextmanager
     def online_store(self, use_case: UseCase) -> Iterator[OnlineStore]:
         """The online store of a use case, open while the context lasts."""
-        store = OnlineStore(SqliteBackend(self.root / "online" / f"{use_case.name}.sqlite"))
+        store = open_online_store(use_case.name, data=self.root)
         try:
             yield store
         finally:
