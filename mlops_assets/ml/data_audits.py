@@ -68,9 +68,7 @@ def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, .
     )
 
 
-def audit_validated(
-    staged: Mapping[str, StagedBatch], *, source: Source
-) -> dict[str, tuple[CheckResult, ...]]:
+def audit_validated(staged: Mapping[str, StagedBatch], *, source: Source) -> dict[str, tuple[CheckResult, ...]]:
     """``validated_checks(source)`` on staged files, as readers read them; every rule is evaluated again."""
     valid = {batch: pq.read_table(files.valid) for batch, files in staged.items()}
     faults = _faults_of_valid(valid, source=source)
@@ -100,9 +98,7 @@ def verdicts(
     bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
     others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
     given = {
-        "matches_schema": _verdict(
-            "matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1
-        ),
+        "matches_schema": _verdict("matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1),
         "has_rows": _verdict(
             "has_rows", batch, () if valid.num_rows else ("No row is left to publish.",), rows=valid.num_rows
         ),
@@ -122,9 +118,7 @@ def _verdict(name: str, batch: str, reasons: Sequence[str], **figures: Figure) -
     return CheckResult(name=name, passed=not reasons, batch=batch, figures=figures, reasons=tuple(reasons))
 
 
-def _within_limit(
-    source: Source, batch: str, rows_read: int, bad_rows: int, quarantined: pa.Table
-) -> CheckResult:
+def _within_limit(source: Source, batch: str, rows_read: int, bad_rows: int, quarantined: pa.Table) -> CheckResult:
     share = bad_rows / rows_read if rows_read else 1.0
     limit = source.max_quarantined_share
     figures = {"rows": rows_read, "quarantined": bad_rows, "share": share, "limit": limit}
@@ -135,12 +129,8 @@ def _within_limit(
         f"{count} × {rule}{f' of {column}' if column else ''}"
         for (column, rule), count in Counter(rules).most_common(5)
     )
-    reason = (
-        f"{bad_rows} of {rows_read} rows break a rule ({share:.2%}, at most {limit:.2%} are allowed): {most}."
-    )
-    return _verdict(
-        "quarantine_within_limit", batch, (reason if rows_read else "No rows could be read.",), **figures
-    )
+    reason = f"{bad_rows} of {rows_read} rows break a rule ({share:.2%}, at most {limit:.2%} are allowed): {most}."
+    return _verdict("quarantine_within_limit", batch, (reason if rows_read else "No rows could be read.",), **figures)
 
 
 def _accounted_for(batch: str, rows_read: int, valid: pa.Table, quarantined: pa.Table) -> CheckResult:
@@ -169,9 +159,7 @@ def _faults_of_valid(valid: Mapping[str, pa.Table], *, source: Source) -> dict[s
     faults: dict[str, list[str]] = {batch: [] for batch in valid}
     for batch, table in valid.items():
         if not table.schema.equals(expected):
-            faults[batch].append(
-                f"Columns or types differ: expected {_types(expected)}; found {_types(table.schema)}."
-            )
+            faults[batch].append(f"Columns or types differ: expected {_types(expected)}; found {_types(table.schema)}.")
     fitting = [batch for batch in valid if not faults[batch] and valid[batch].num_rows]
     if fitting:
         _judge_rules({batch: valid[batch] for batch in fitting}, source=source, faults=faults)
@@ -185,12 +173,9 @@ def _judge_rules(valid: Mapping[str, pa.Table], *, source: Source, faults: Mappi
     with duckdb.connect() as connection:
         findings = evaluate_rules(table, schema=schema, connection=connection)
     broken = [
-        (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows)
-        for breach in findings.breaches
+        (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows) for breach in findings.breaches
     ]
-    broken += [
-        (f"unique {', '.join(key)}", repeated_rows(table, key=key, within=owner)) for key in schema.keys
-    ]
+    broken += [(f"unique {', '.join(key)}", repeated_rows(table, key=key, within=owner)) for key in schema.keys]
     for rule, rows in broken:
         for number, count in zip(*np.unique(owner[rows], return_counts=True), strict=True):
             faults[batches[number]].append(f"{count} published rows break {rule}.")

@@ -77,9 +77,7 @@ def header_faults(header: Sequence[str], *, expected: Sequence[str]) -> tuple[st
     if repeated := sorted({name for name in header if list(header).count(name) > 1}):
         faults.append(f"Repeated columns: {', '.join(repeated)}.")
     if not faults:
-        faults.append(
-            f"Columns are in another order: expected {', '.join(expected)}; found {', '.join(header)}."
-        )
+        faults.append(f"Columns are in another order: expected {', '.join(expected)}; found {', '.join(header)}.")
     return tuple(faults)
 
 
@@ -122,9 +120,7 @@ def _refuse_foreign(start: bytes) -> None:
 def _refuse_binary(block: bytes, *, first_line: int) -> None:
     """NUL bytes, bytes that are not UTF-8, and control characters are no text."""
     if (at := block.find(b"\0")) >= 0:
-        raise _FaultError(
-            f"The file contains NUL bytes, the first in {_place(block, at, first_line)}: it is not text."
-        )
+        raise _FaultError(f"The file contains NUL bytes, the first in {_place(block, at, first_line)}: it is not text.")
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -132,9 +128,7 @@ def _refuse_binary(block: bytes, *, first_line: int) -> None:
         raise _FaultError(f"The file is not UTF-8 text: {found} cannot be decoded.") from error
     if len(block.translate(None, _CONTROL)) != len(block):
         at = next(index for index, byte in enumerate(block) if byte in _CONTROL)
-        raise _FaultError(
-            f"The file contains control characters, the first in {_place(block, at, first_line)}."
-        )
+        raise _FaultError(f"The file contains control characters, the first in {_place(block, at, first_line)}.")
 
 
 def _place(block: bytes, at: int, first_line: int) -> str:
@@ -197,6 +191,4 @@ def _count_quoted_rows(path: Path, delimiter: str, width: int) -> int:
 
 
 def _uneven(line: int, found: str, width: int) -> str:
-    return (
-        f"Line {line} has {found}, the header has {width} columns: it is cut, or a delimiter is in a value."
-    )
+    return f"Line {line} has {found}, the header has {width} columns: it is cut, or a delimiter is in a value."

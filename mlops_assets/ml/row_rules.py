@@ -72,9 +72,7 @@ def evaluate_rules(table: pa.Table, *, schema: Schema, connection: DuckDBPyConne
             table_checks.append(rule.check)
         elif failing.size:
             breaches.append(Breach(columns=rule.columns, rule=rule.name, must=rule.must, rows=failing))
-    return Findings(
-        breaches=tuple(breaches), table_checks=tuple(check for check in table_checks if check is not None)
-    )
+    return Findings(breaches=tuple(breaches), table_checks=tuple(check for check in table_checks if check is not None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +154,7 @@ def _answer(check: TableCheck, frame: pd.DataFrame, *, schema: Schema) -> NDArra
     return _evaluate(rule, frame if column is None else frame[column], schema=schema)
 
 
-def _evaluate(
-    check: pandera.Check, data: pd.Series | pd.DataFrame, *, schema: Schema
-) -> NDArray[np.int64] | bool:
+def _evaluate(check: pandera.Check, data: pd.Series | pd.DataFrame, *, schema: Schema) -> NDArray[np.int64] | bool:
     """The failing positions, or one verdict if the check speaks of the whole table."""
     try:
         output = _apply(check, data)

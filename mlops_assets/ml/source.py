@@ -51,13 +51,9 @@ class Source:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise DeclarationError(
-                f"Source '{self.name}': a name is small letters, digits and _, such as 'weather'."
-            )
+            raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'weather'.")
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise DeclarationError(
-                f"Source '{self.name}': delimiter {self.delimiter!r} must be one character."
-            )
+            raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
         if not 0 <= self.max_quarantined_share < 1:
             raise DeclarationError(
                 f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
@@ -91,11 +87,7 @@ class Source:
     def batch_fault(self, batch: str) -> str | None:
         """What is wrong with ``batch`` as a batch name of this source, or ``None``."""
         if self.cadence is Cadence.STATIC:
-            return (
-                None
-                if batch == WHOLE
-                else f"must be '{WHOLE}': {self.name} has one file, replaced as a whole"
-            )
+            return None if batch == WHOLE else f"must be '{WHOLE}': {self.name} has one file, replaced as a whole"
         if self.cadence is Cadence.NAMED:
             known = _NAMED_BATCH.fullmatch(batch)
             return None if known else "must be letters, digits, - and _, starting with a letter or digit"

@@ -111,16 +111,15 @@ def _pattern(prefix: str) -> _Translation:
 
 
 def _is_plain(pattern: Any) -> bool:
-    return isinstance(pattern, str) and _PLAIN_PATTERN.fullmatch(pattern) is not None
+    """An empty pattern is not plain: DuckDB 2.0 finds ``^(?:)`` nowhere."""
+    return isinstance(pattern, str) and bool(pattern) and _PLAIN_PATTERN.fullmatch(pattern) is not None
 
 
 def _affix(function: str) -> _Translation:
     def holds(column: Column, statistics: Mapping[str, Any]) -> Expression:
         if not pa.types.is_string(column.type) or not isinstance(statistics["string"], str):
             raise _UntranslatableError
-        return FunctionExpression(
-            function, ColumnExpression(column.name), ConstantExpression(statistics["string"])
-        )
+        return FunctionExpression(function, ColumnExpression(column.name), ConstantExpression(statistics["string"]))
 
     return holds
 

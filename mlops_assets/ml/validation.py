@@ -61,9 +61,7 @@ class _Rows:
         return np.repeat(np.arange(len(self.batches)), np.diff(self.starts))
 
 
-def validate(
-    files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection
-) -> dict[str, BatchReport]:
+def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
     """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others."""
     inspected = {batch: inspect_file(path, delimiter=source.delimiter) for batch, path in files.items()}
     faults = {batch: _file_faults(report, source=source) for batch, report in inspected.items()}

@@ -145,9 +145,7 @@ class LandingZone:
 
     def _folder(self, use_case: str) -> Path:
         if not use_case.replace("_", "").isalnum():
-            raise LandingError(
-                f"'{use_case}' is no name of a use case: its files would lie outside the landing zone."
-            )
+            raise LandingError(f"'{use_case}' is no name of a use case: its files would lie outside the landing zone.")
         return self.root / use_case
 
 
@@ -167,9 +165,7 @@ def read_landed(file: LandedFile) -> bytes:
 class _Look:
     """Collects what one look finds."""
 
-    def __init__(
-        self, *, before: Mapping[str, Sequence[float | int | str]], now: float, settle: float
-    ) -> None:
+    def __init__(self, *, before: Mapping[str, Sequence[float | int | str]], now: float, settle: float) -> None:
         self.before, self.now, self.settle = before, now, settle
         self.files: list[LandedFile] = []
         self.refused: list[RefusedFile] = []
@@ -188,9 +184,7 @@ class _Look:
         except OSError as error:
             return self.refuse(path, f"The file cannot be read: {error.strerror}.", may_become_ready=True)
         if seen is None:
-            return self.refuse(
-                path, "The file is still being written: it changed a moment ago.", may_become_ready=True
-            )
+            return self.refuse(path, "The file is still being written: it changed a moment ago.", may_become_ready=True)
         self.files.append(
             LandedFile(
                 use_case=use_case,
@@ -254,9 +248,7 @@ def _refuse_links(root: Path, target: Path) -> None:
         if part == root:
             return
         if part.is_symlink():
-            raise LandingError(
-                f"{part} is a link to {part.readlink()}: files are landed only in folders of their own."
-            )
+            raise LandingError(f"{part} is a link to {part.readlink()}: files are landed only in folders of their own.")
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:

@@ -43,18 +43,14 @@ def test_whole_file_passes_with_its_figures(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00", {"file_is_whole", "has_expected_header", "has_rows"}),
     ],
 )
-def test_corrupt_file_fails_the_check_that_speaks_of_it(
-    tmp_path: Path, content: bytes, failing: set[str]
-) -> None:
+def test_corrupt_file_fails_the_check_that_speaks_of_it(tmp_path: Path, content: bytes, failing: set[str]) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     assert failing <= set(failed_raw(path))
     assert ("file_is_whole" in failed_raw(path)) == ("file_is_whole" in failing)
 
 
-def stage(
-    folder: Path, *lines: str, change: Callable[[pa.Table], pa.Table] = lambda valid: valid
-) -> StagedBatch:
+def stage(folder: Path, *lines: str, change: Callable[[pa.Table], pa.Table] = lambda valid: valid) -> StagedBatch:
     """Validate the lines and stage the outcome, the valid rows changed on the way."""
     with duckdb.connect() as connection:
         raw = write_csv(folder / "x.csv", *lines)
@@ -95,15 +91,11 @@ def test_row_in_both_places_is_noticed(tmp_path: Path) -> None:
     def renumber(valid: pa.Table) -> pa.Table:
         return valid.set_column(5, "source_row", pa.array([1, 2, 3, 5]))
 
-    assert set(failed(stage(tmp_path, *make_lines(4), BAD_LINE, change=renumber))) == {
-        "every_row_accounted_for"
-    }
+    assert set(failed(stage(tmp_path, *make_lines(4), BAD_LINE, change=renumber))) == {"every_row_accounted_for"}
 
 
 def test_repeated_row_is_noticed(tmp_path: Path) -> None:
-    doubled = failed(
-        stage(tmp_path, *make_lines(4), change=lambda valid: pa.concat_tables([valid, valid.slice(3)]))
-    )
+    doubled = failed(stage(tmp_path, *make_lines(4), change=lambda valid: pa.concat_tables([valid, valid.slice(3)])))
     assert doubled["matches_schema"] == "1 published rows break unique sensor."
     assert "every_row_accounted_for" in doubled
 
@@ -120,9 +112,7 @@ def test_changed_type_is_noticed(tmp_path: Path) -> None:
     def widen(valid: pa.Table) -> pa.Table:
         return valid.set_column(3, "count", valid["count"].cast(pa.float64()))
 
-    assert (
-        "Columns or types differ" in failed(stage(tmp_path, *make_lines(4), change=widen))["matches_schema"]
-    )
+    assert "Columns or types differ" in failed(stage(tmp_path, *make_lines(4), change=widen))["matches_schema"]
 
 
 def test_empty_table_is_noticed(tmp_path: Path) -> None:

@@ -87,9 +87,7 @@ def test_whole_numbers_are_digits_and_a_sign(values: list[str]) -> None:
     assert cast("whole", values) == (meant, untyped)
 
 
-TEXT = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.sampled_from('",\n'), max_size=6
-)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.sampled_from('",\n'), max_size=6)
 
 
 @settings(max_examples=50, deadline=None)

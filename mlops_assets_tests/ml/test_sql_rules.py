@@ -18,9 +18,7 @@ from mlops_assets.ml.schema import Column, Schema
 from mlops_assets.ml.sql_rules import is_broken
 
 WHOLE = st.integers(-3, 3) | st.sampled_from([2**53, -(2**53), 2**62])
-NUMBER = st.floats(-3, 3).map(lambda value: round(value, 1)) | st.sampled_from(
-    [0.1 + 0.2, -0.0, float("nan")]
-)
+NUMBER = st.floats(-3, 3).map(lambda value: round(value, 1)) | st.sampled_from([0.1 + 0.2, -0.0, float("nan")])
 TEXT = st.text(st.sampled_from("abAB01 .-+^$\n€ß"), max_size=4)
 UNIT = st.sampled_from(["a", "b", "0", "1", " ", ".", "-", r"\.", r"\$", "[ab]", "[^a]", "[A-Z0-9]", "[a-]"])
 TIMES = st.sampled_from(["", "", "*", "+", "?", "{2}", "{1,}", "{0,2}"])
@@ -125,6 +123,7 @@ LEFT_TO_PANDERA = [
     (Check.str_matches(r"^\w+$"), pa.string()),
     (Check.str_matches("a++"), pa.string()),
     (Check.str_matches("a|b"), pa.string()),
+    (Check.str_matches(""), pa.string()),
     (Check.unique_values_eq(["a"]), pa.string()),
 ]
 

@@ -170,10 +170,7 @@ def test_rule_about_the_table_is_an_error_of_that_batch_only(tmp_path: Path) -> 
 
 
 def test_same_key_in_two_batches_is_no_repetition(tmp_path: Path) -> None:
-    files = {
-        day: write_csv(tmp_path / f"{day}.csv", *make_lines(2, day=day))
-        for day in ("2024-03-01", "2024-03-02")
-    }
+    files = {day: write_csv(tmp_path / f"{day}.csv", *make_lines(2, day=day)) for day in ("2024-03-01", "2024-03-02")}
     with duckdb.connect() as connection:
         reports = validate(files, source=make_source(), connection=connection)
     assert [report.quarantined.num_rows for report in reports.values()] == [0, 0]

@@ -24,9 +24,7 @@ _DAY_MINUTES = 24 * 60
 
 def _within(low: float, high: float, description: str, *, nullable: bool = False) -> Any:
     """A column whose values lie from ``low`` to ``high``, both included."""
-    return pa.Field(
-        in_range={"min_value": low, "max_value": high}, nullable=nullable, description=description
-    )
+    return pa.Field(in_range={"min_value": low, "max_value": high}, nullable=nullable, description=description)
 
 
 def _minutes(clock: pd.Series) -> pd.Series:
@@ -60,16 +58,12 @@ class FlightRows(pa.DataFrameModel):
     dep_time: pd.Int64Dtype = pa.Field(nullable=True, description="actual departure, clock time")
     sched_dep_time: int = pa.Field(description="scheduled departure, clock time")
     dep_delay: pd.Int64Dtype = _within(-120, 3000, "departure delay, minutes", nullable=True)
-    arr_time: pd.Int64Dtype = pa.Field(
-        nullable=True, description="actual arrival, clock time at the destination"
-    )
+    arr_time: pd.Int64Dtype = pa.Field(nullable=True, description="actual arrival, clock time at the destination")
     sched_arr_time: int = pa.Field(description="scheduled arrival, clock time at the destination")
     arr_delay: pd.Int64Dtype = _within(-180, 3000, "arrival delay, minutes", nullable=True)
     carrier: str = pa.Field(str_matches=CARRIER, description="airline, two characters")
     flight: int = _within(1, 9999, "flight number")
-    tailnum: str = pa.Field(
-        nullable=True, str_matches=TAIL_NUMBER, description="US registration of the aircraft"
-    )
+    tailnum: str = pa.Field(nullable=True, str_matches=TAIL_NUMBER, description="US registration of the aircraft")
     origin: str = pa.Field(isin=NEW_YORK_AIRPORTS, description="airport of departure")
     dest: str = pa.Field(str_matches=AIRPORT, description="scheduled airport of arrival")
     air_time: pd.Int64Dtype = _within(10, 1200, "minutes in the air", nullable=True)
@@ -119,9 +113,7 @@ class FlightRows(pa.DataFrameModel):
         timed = rows["arr_delay"].notna()
         return (departed | ~arrived) & (arrived | ~timed) & (timed == rows["air_time"].notna())
 
-    @pa.dataframe_check(
-        description="distance over air_time must be a possible speed (60 to 750 miles an hour)"
-    )
+    @pa.dataframe_check(description="distance over air_time must be a possible speed (60 to 750 miles an hour)")
     @classmethod
     def speed_is_possible(cls, rows: pd.DataFrame) -> pd.Series:
         """Miles and minutes: another unit would show here."""
@@ -169,9 +161,7 @@ class WeatherRows(pa.DataFrameModel):
     @classmethod
     def gusts_exceed_wind(cls, rows: pd.DataFrame) -> pd.Series:
         """A gust is a peak of the wind."""
-        return (
-            (rows["wind_gust"] >= rows["wind_speed"]) | rows["wind_gust"].isna() | rows["wind_speed"].isna()
-        )
+        return (rows["wind_gust"] >= rows["wind_speed"]) | rows["wind_gust"].isna() | rows["wind_speed"].isna()
 
     @pa.dataframe_check(description="time_hour must be the row's hour in UTC")
     @classmethod
@@ -223,16 +213,10 @@ class AirportRows(pa.DataFrameModel):
     lon: float = _within(-180, 180, "longitude, degrees east")
     alt: int = _within(-300, 12000, "altitude, feet")
     tz: int = _within(-12, 14, "hours from UTC, standard time")
-    dst: str = pa.Field(
-        isin=["A", "U", "N"], description="daylight saving time: A US rules, U unknown, N none"
-    )
-    tzone: str = pa.Field(
-        nullable=True, str_matches=r"^[A-Za-z]+/[A-Za-z_]+$", description="time zone, IANA name"
-    )
+    dst: str = pa.Field(isin=["A", "U", "N"], description="daylight saving time: A US rules, U unknown, N none")
+    tzone: str = pa.Field(nullable=True, str_matches=r"^[A-Za-z]+/[A-Za-z_]+$", description="time zone, IANA name")
 
-    @pa.check(
-        "lon", description="must lie in the western hemisphere, or west of 170° E among the Aleutian Islands"
-    )
+    @pa.check("lon", description="must lie in the western hemisphere, or west of 170° E among the Aleutian Islands")
     @classmethod
     def is_american(cls, lon: pd.Series) -> pd.Series:
         """A lost minus sign puts an American airport into Asia."""

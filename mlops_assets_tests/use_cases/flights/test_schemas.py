@@ -39,9 +39,7 @@ def test_published_data_of_a_year_passes_with_few_rows_quarantined(tmp_path: Pat
         (row["rule"], row["value"]) for report in reports.values() for row in report.quarantined.to_pylist()
     )
     assert [batch for batch, report in reports.items() if not report.passed] == []
-    assert all(
-        check.passed for batch, file in files.items() for check in audit_raw(file, source=source, batch=batch)
-    )
+    assert all(check.passed for batch, file in files.items() for check in audit_raw(file, source=source, batch=batch))
     assert (len(reports), sum(report.rows_read for report in reports.values())) == {
         "flights": (365, 336_776),
         "weather": (364, 26_115),

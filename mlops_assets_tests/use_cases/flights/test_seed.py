@@ -29,17 +29,12 @@ def test_values_are_exactly_those_of_the_seed(tmp_path: Path) -> None:
     land_seed(tmp_path, seed=SEED, first=NEW_YEAR, last=NEW_YEAR, sources={"weather"})
     lines = (tmp_path / "flights" / "weather" / "2013-01-01.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 67
-    assert (
-        lines[1]
-        == "EWR,2013,1,1,1,39.02,26.06,59.37,270,10.357019999999999,NA,0,1012,10,2013-01-01T06:00:00Z"
-    )
+    assert lines[1] == "EWR,2013,1,1,1,39.02,26.06,59.37,270,10.357019999999999,NA,0,1012,10,2013-01-01T06:00:00Z"
 
 
 def test_only_the_chosen_sources_land(tmp_path: Path) -> None:
     land_seed(tmp_path, seed=SEED, first=NEW_YEAR, last=NEW_YEAR, sources={"airlines"})
-    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.csv")] == [
-        "flights/airlines/all.csv"
-    ]
+    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.csv")] == ["flights/airlines/all.csv"]
 
 
 def test_day_without_rows_lands_no_file(tmp_path: Path) -> None:
