@@ -28,6 +28,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.paths import prediction_log_path
 
 ROWS_PER_FILE = 100_000
 RECORDED = (
@@ -261,7 +262,7 @@ def pending(
 def _batches(log: PredictionLog, *, day: date, after: int, rows_per_file: int) -> Iterator[LogBatch]:
     while (rows := log.read_after(after, limit=rows_per_file, day=day)).num_rows:
         first, last = rows["seq"][0].as_py(), rows["seq"][-1].as_py()
-        path = f"{log.use_case}/prediction_log/{day}/{log.log_id}-{first}-{last}.parquet"
+        path = prediction_log_path(log.use_case, day=day, log=log.log_id, first=first, last=last)
         yield LogBatch(path=path, day=day, log_id=log.log_id, first=first, last=last, rows=rows)
         after = last
 

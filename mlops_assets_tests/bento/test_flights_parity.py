@@ -1,0 +1,98 @@
+"""Promise 2 for flights: what the service computes for a flight is what training would have seen, to the bit."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bento.predictor import Predictor
+from mlops_assets.ml.history import daily_aggregates
+from mlops_assets.ml.matrix import learn_vocabulary
+from mlops_assets.ml.online_view import online_view
+from mlops_assets.ml.training import load, score, train
+from mlops_assets.ml.training_view import labelled_examples, training_view
+from mlops_assets.stores.bento_store import checksum
+from mlops_assets.stores.online import OnlineStore
+from mlops_assets.stores.online_sqlite import SqliteBackend
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.use_cases.flights import USE_CASE
+from mlops_assets_tests.use_cases.flights.seed_tables import put_history, seed_tables
+
+SERVED = date(2013, 7, 1)
+ASKED = ("carrier", "flight", "tailnum", "origin", "dest", "sched_arr_time", "distance")
+
+
+def test_served_flights_have_the_features_and_scores_of_the_training_view(tmp_path: Path) -> None:
+    connection = seed_tables(first=date(2013, 6, 17), last=SERVED)
+    put_history(connection, daily_aggregates(connection, views=USE_CASE.history, relations=USE_CASE.relations))
+    examples = labelled_examples(connection, examples_sql=USE_CASE.examples_sql, relations=USE_CASE.relations)
+    view = training_view(
+        connection,
+        examples,
+        history=USE_CASE.history,
+        asof=USE_CASE.asof,
+        features_sql=USE_CASE.features_sql,
+        features=USE_CASE.features,
+    )
+    served = pc.greater_equal(view["event_time"], pa.scalar(datetime(2013, 7, 1), pa.timestamp("us")))
+    offline = view.filter(served)
+    folder = tmp_path / "model"
+    write_model(folder, view.filter(pc.and_(pc.invert(served), pc.is_valid(view["label"]))))
+    store = OnlineStore(SqliteBackend(tmp_path / "online" / "flights.sqlite"))
+    known = online_view(connection, as_of=SERVED, history=USE_CASE.history, asof=USE_CASE.asof)
+    store.refresh(known, commit="c0ffee")
+    store.close()
+    connection.close()
+
+    checksums = {path.name: checksum(path) for path in folder.iterdir()}
+    predictor = Predictor.open(folder, use_case=USE_CASE, checksums=checksums, data_dir=tmp_path)
+    answers = predictor.predict(requests(examples.filter(pc.is_in(examples["id"], offline["id"]))))
+    predictor.close()
+
+    matrix = predictor._vocabulary.encode(offline, features=USE_CASE.features)
+    expected = score(load((folder / "model.ubj").read_bytes()), matrix)
+    assert len(answers) == offline.num_rows > 900
+    assert np.array_equal([answer.score for answer in answers], expected)
+    assert remembered(tmp_path) == {
+        row["id"]: {feature.name: row[feature.name] for feature in USE_CASE.features} for row in offline.to_pylist()
+    }
+
+
+def write_model(folder: Path, view: pa.Table) -> None:
+    vocabulary = learn_vocabulary(view, features=USE_CASE.features)
+    matrix = vocabulary.encode(view, features=USE_CASE.features)
+    labels = np.asarray(view["label"], dtype=np.float64)
+    trained = train(
+        matrix,
+        labels,
+        validation=(matrix, labels),
+        hyperparameters={"max_depth": 4},
+        rounds=10,
+        early_stopping_rounds=5,
+        seed=1,
+        threads=2,
+    )
+    folder.mkdir()
+    (folder / "model.ubj").write_bytes(trained.booster)
+    (folder / "vocabulary.json").write_text(vocabulary.to_json())
+    (folder / "record.json").write_text(json.dumps({"version": "2013-06-30-3fa9c1d2", "threshold": 0.5}))
+
+
+def requests(examples: pa.Table) -> list[Any]:
+    return [
+        USE_CASE.request.model_validate({"sched_dep_at": row["event_time"], **{name: row[name] for name in ASKED}})
+        for row in examples.to_pylist()
+    ]
+
+
+def remembered(data_dir: Path) -> dict[str, dict[str, object]]:
+    log = PredictionLog(data_dir / "prediction_log" / "flights.sqlite")
+    rows = log.read_after(0).to_pylist()
+    log.close()
+    return {row["example_id"]: json.loads(row["features"]) for row in rows}
