@@ -1,0 +1,62 @@
+"""Which segment a row belongs to."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from mlops_assets.ml.errors import DeclarationError, EvaluationError
+from mlops_assets.ml.slices import Slice, memberships
+
+TABLE = pa.table({"carrier": ["UA", "AA", None, "UA"], "hour": [5, 17, 5, 17]})
+
+
+def segments_of(*columns: str) -> list[str]:
+    (membership,) = memberships([Slice(name="declared", columns=columns)], table=TABLE)
+    return [membership.segments[code] for code in membership.codes]
+
+
+def test_every_value_is_a_segment_and_so_is_a_missing_one() -> None:
+    assert segments_of("carrier") == ["carrier=UA", "carrier=AA", "carrier=(missing)", "carrier=UA"]
+
+
+def test_numbers_are_ordered_as_numbers() -> None:
+    (membership,) = memberships([Slice(name="hour", columns=("hour",))], table=TABLE)
+
+    assert membership.segments == ("hour=5", "hour=17")
+
+
+def test_a_cross_has_the_combinations_that_are_there() -> None:
+    (membership,) = memberships([Slice(name="cross", columns=("carrier", "hour"))], table=TABLE)
+
+    assert membership.segments == (
+        "carrier=AA, hour=17",
+        "carrier=UA, hour=5",
+        "carrier=UA, hour=17",
+        "carrier=(missing), hour=5",
+    )
+    assert membership.codes.tolist() == [1, 0, 3, 2]
+
+
+def test_dictionary_columns_are_read_like_plain_ones() -> None:
+    encoded = TABLE.set_column(0, "carrier", TABLE["carrier"].dictionary_encode())
+
+    (membership,) = memberships([Slice(name="carrier", columns=("carrier",))], table=encoded)
+
+    assert [membership.segments[code] for code in membership.codes] == segments_of("carrier")
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
+    with pytest.raises(EvaluationError, match=r"Unknown slice column 'carier'\. Columns: carrier, hour"):
+        segments_of("carier")
+
+
+def test_no_rows_have_no_segments() -> None:
+    (membership,) = memberships([Slice(name="carrier", columns=("carrier",))], table=TABLE.slice(0, 0))
+
+    assert (len(membership.codes), membership.segments) == (0, ())
+
+
+def test_a_slice_needs_a_column() -> None:
+    with pytest.raises(DeclarationError, match="needs at least one column"):
+        Slice(name="nothing", columns=())
