@@ -29,9 +29,7 @@ NEUTRAL = {
     "min": np.iinfo(np.int64).max,
     "max": np.iinfo(np.int64).min,
 }  # what a NULL measure counts as
-_DAYS = (
-    1 << 22
-)  # a day and a window added to it fit below this, so (entity code, day) is one sortable integer
+_DAYS = 1 << 22  # a day and a window added to it fit below this, so (entity code, day) is one sortable integer
 _SHIFT = 1 << 20  # keeps days before 1970 positive
 
 
@@ -86,9 +84,7 @@ class Window:
         found = np.full(len(self.asked), np.nan)
         if self.seen.any():
             edges = np.column_stack((self.low[self.seen], self.high[self.seen])).ravel()
-            best = (np.minimum if merge == "min" else np.maximum).reduceat(
-                self.totals.extremes[measure], edges
-            )[::2]
+            best = (np.minimum if merge == "min" else np.maximum).reduceat(self.totals.extremes[measure], edges)[::2]
             found[self.seen] = np.where(best == NEUTRAL[merge], np.nan, best)
         return found
 
@@ -117,14 +113,14 @@ def read_totals(
     first: date = date.min,
     before: date = date.max,
 ) -> Totals:
-    """Merge the rows that the relation ``history`` holds of ``view``, known from ``first`` on and before
-    ``before``.
+    """The rows that the relation ``history`` holds of ``view``, known from ``first`` on and before ``before``.
+
+    An entity's day may stand in several rows (one per batch): they add up in any window that holds the day.
     """
     measures = _measures(view)
-    sums = ", ".join(f"{merge}({quoted(name)})::BIGINT AS {quoted(name)}" for name, merge in measures.items())
+    columns = ", ".join(["entity", "known_on", *(quoted(name) for name in measures)])
     rows = connection.sql(
-        f"SELECT entity, known_on, {sums or '0 AS nothing'} FROM {quoted(history)} WHERE view = $view "
-        "AND known_on >= $first AND known_on < $before GROUP BY entity, known_on",
+        f"SELECT {columns} FROM {quoted(history)} WHERE view = $view AND known_on >= $first AND known_on < $before",
         params={"view": view.name, "first": first, "before": before},
     ).to_arrow_table()
     coded = pc.dictionary_encode(rows.column("entity").combine_chunks())
