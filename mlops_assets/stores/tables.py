@@ -41,7 +41,7 @@ def count_rows(path: Path, *, distinct: str | None = None) -> int:
 def made_from(path: Path) -> str:
     """The checksum that ``parquet_bytes`` was given for this file, empty if none."""
     told = pq.read_schema(path).metadata or {}
-    return told.get(MADE_FROM, b"").decode()
+    return str(told.get(MADE_FROM, b"").decode())
 
 
 def create_batches_view(connection: duckdb.DuckDBPyConnection, name: str, *, files: Mapping[str, Path]) -> None:
