@@ -31,7 +31,7 @@ __all__ = ["Audit", "Publication", "Publisher", "Write", "WriteRefused"]
 
 Audit = Callable[[Snapshot], Iterable[CheckResult]]
 
-_ATTEMPTS = 8
+_ATTEMPTS = 20
 _SHORTEST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
 _BUSY = (423, 429, 503)

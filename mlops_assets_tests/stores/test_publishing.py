@@ -207,14 +207,14 @@ def test_a_writer_overtaken_by_the_same_content_has_nothing_left_to_do(lake: Lak
 
 
 def test_a_writer_that_always_loses_gives_up_and_says_so(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(publishing, "_ATTEMPTS", 4)
     rounds = iter(range(100))
 
     def overtaken(snapshot: Snapshot) -> Iterable[CheckResult]:
         lake.publish(make_write(asset="rival"), files={DAY: b"%d" % next(rounds)}, audit=passing)
         return ()
 
-    with pytest.raises(LakeError, match=r"Others kept publishing the same files .* gave up after 8 attempts"):
+    with pytest.raises(LakeError, match=r"Others kept publishing the same files .* gave up after 4 attempts"):
         lake.publish(make_write(), files={DAY: b"ours"}, audit=overtaken)
     assert branch_names(lake) == ["main"]
 
