@@ -6,61 +6,30 @@ does the rest, so that a demo that was killed, or has been run before, ends as i
 
 from __future__ import annotations
 
-import resource
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.demo_summary import show_summary
 from mlops_assets.cli.deployment import dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.cli.service import RunningService
 from mlops_assets.ml.errors import PlatformError, ServingError
-from mlops_assets.ml.evaluation import EvaluationReport
-from mlops_assets.ml.gates import GateDecision
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.paths import monitoring_path, predictions_path
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.champion import Pointer, champion
+from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets.stores.registry import load_evaluation
 from mlops_assets.stores.settings import data_directory
 from mlops_assets.stores.tables import read_parquet
-from mlops_assets.stores.tracing import Trace, trace
+from mlops_assets.stores.tracing import trace
 
 ROWS_PER_REQUEST = 50
 console = Console()
-
-
-@dataclass(kw_only=True)
-class Demo:
-    """What a demo found out on its way; the summary shows it."""
-
-    use_case: UseCase
-    started: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    answered: int = 0
-    compared: tuple[int, int] = (0, 0)
-    pointer: Pointer | None = None
-    report: EvaluationReport | None = None
-    decision: GateDecision | None = None
-    watched: MonitoringReport | None = None
-    trace: Trace | None = None
-    tag: str = ""
-
-    @property
-    def total_seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def peak_memory_bytes(self) -> int:
-        """Of this process, as the operating system accounts it (Linux counts in KiB)."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def demo(use_case: Annotated[str, typer.Argument(help="The use case to play.")] = "flights") -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
 from mlops_assets.ml.evaluation import Estimate, weakest
 from mlops_assets.ml.monitoring import WatchedCell
 from mlops_assets.ml.paths import batch_of
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.tables import count_rows
-
-if TYPE_CHECKING:
-    from mlops_assets.cli.demo import Demo
 
 WEAKEST = 5
 SHOWN_METRICS = (

@@ -1,0 +1,40 @@
+"""What a demo finds out on its way: filled by the steps, read by the summary."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass, field
+
+from mlops_assets.ml.evaluation import EvaluationReport
+from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.monitoring import MonitoringReport
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.champion import Pointer
+from mlops_assets.stores.tracing import Trace
+
+
+@dataclass(kw_only=True)
+class Demo:
+    """What a demo found out on its way; the summary shows it."""
+
+    use_case: UseCase
+    started: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    answered: int = 0
+    compared: tuple[int, int] = (0, 0)
+    pointer: Pointer | None = None
+    report: EvaluationReport | None = None
+    decision: GateDecision | None = None
+    watched: MonitoringReport | None = None
+    trace: Trace | None = None
+    tag: str = ""
+
+    @property
+    def total_seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Of this process, as the operating system accounts it (Linux counts in KiB)."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
