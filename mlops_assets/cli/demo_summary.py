@@ -1,4 +1,4 @@
-"""What `mlops demo` shows at its end: rows, metrics, gates, the served day against normal, one trace, seconds, what next."""
+"""What `mlops demo` shows at its end: rows, metrics, gates, the served day, one trace, seconds, and what next."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ def _what_next(told: Demo) -> Panel:
         f"[bold green]All of it happened.[/] The champion is [bold]{told.tag}[/].\n\n"
         "  [bold]make dev[/]      the Dagster UI at http://127.0.0.1:3000, with every run and check of this demo\n"
         "  [bold]make serve[/]    the same service at http://127.0.0.1:3001\n"
-        f"  [bold].venv/bin/mlops status {name}[/]    what each stage holds;  [bold]models {name}[/]  versions and gates\n"
+        f"  [bold].venv/bin/mlops status {name}[/]    what each stage holds;  [bold]models {name}[/]  "
+        "versions and gates\n"
         f"  drop the next day's files into data/landing/{name}/ while `make dev` runs: the sensor takes them in"
     )
     return Panel(text, title="What next", title_align="left", border_style="green")

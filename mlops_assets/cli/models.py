@@ -1,4 +1,4 @@
-"""`mlops models`, `promote`, `rollback` and `trace`: which versions there are, which serves, where an answer came from."""
+"""`mlops models`, `promote`, `rollback` and `trace`: the versions, the one that serves, where an answer came from."""
 
 from __future__ import annotations
 

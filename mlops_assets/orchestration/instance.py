@@ -1,4 +1,4 @@
-"""Where Dagster keeps its runs and events for this deployment: below the data folder, telemetry off, no first-run dialog."""
+"""Where Dagster keeps its runs and events: below the data folder, telemetry off, without the first-run dialog."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SETTINGS = {
 
 
 def dagster_home(data: Path) -> Path:
-    """The folder for ``DAGSTER_HOME``: the one that is set, else ``dagster`` in the data folder, made with its settings."""
+    """The folder for ``DAGSTER_HOME``: the one that is set, else ``dagster`` in the data folder, with our settings."""
     configured = os.environ.get("DAGSTER_HOME")
     home = Path(configured) if configured else data / "dagster"
     home.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def job_name(use_case: UseCase, job: str) -> str:
 DESCRIPTIONS = {
     INGEST: "Takes a batch's landed files to validated rows, history and the online store.",
     REFERENCE: "Takes reference files, which are replaced as a whole.",
-    TRAIN: "Trains a challenger on everything there is; if it passes its gates it becomes the champion and is packaged.",
+    TRAIN: "Trains a challenger on everything there is; if it passes its gates it is promoted and packaged.",
     SCORE: "Scores a batch with the champion.",
     WATCH: "Collects what the service answered and compares it with what is normal.",
 }

@@ -1,4 +1,4 @@
-"""The Dagster resources: the lake, and the folder that holds what is not in the lake. Nothing connects before it is used."""
+"""The Dagster resources: the lake, and the folder of what is not in it. Nothing connects before it is used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -27,8 +27,10 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Watches `landing/{use_case.name}/`. A batch starts one run when all of its sources are there and whole, and "
-            "again only if its content changes. What is wrong with a file is said here and in the log; the others go on."
+            f"Watches `landing/{use_case.name}/`. A batch starts one run when all of its sources are "
+            "there and whole, and "
+            "again only if its content changes. What is wrong with a file is said here and in the "
+            "log; the others go on."
         ),
     )
     def new_data(context: dg.SensorEvaluationContext, data: DataResource, lake: LakeResource) -> dg.SensorResult:

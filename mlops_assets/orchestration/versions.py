@@ -1,4 +1,4 @@
-"""Which model version the lake's training view and today's code make: known before it is trained, and the same each time."""
+"""Which model version the lake's training view and today's code make: known before it is trained."""
 
 import json
 from collections.abc import Mapping

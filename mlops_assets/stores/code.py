@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class GitState:
-    """``commit`` is ``unknown`` outside a git checkout. ``diff_hash`` names uncommitted changes, empty if there are none."""
+    """``commit`` is ``unknown`` outside a git checkout; ``diff_hash`` names uncommitted changes, empty without any."""
 
     commit: str
     dirty: bool

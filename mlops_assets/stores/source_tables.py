@@ -47,7 +47,7 @@ def create_source_views(
 def create_history_view(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = every_batch
 ) -> tuple[str, ...]:
-    """The per-batch history files as the one view ``history``; answers the batches found, none without history views."""
+    """The per-batch history files as the view ``history``; answers the batches found, none without history views."""
     if not use_case.history:
         return ()
     files = files_by_batch(snapshot, folder=history_path(use_case.name, batch=""))

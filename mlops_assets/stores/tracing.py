@@ -39,7 +39,8 @@ def trace(prediction_id: str, *, use_case: UseCase, lake: Lake, log: PredictionL
     prediction = log.find(prediction_id)
     if prediction is None:
         raise RegistryError(
-            f"No prediction '{prediction_id}' in {log.path}. Ids are in the service's answers; other use cases have logs of "
+            f"No prediction '{prediction_id}' in {log.path}. Ids are in the service's answers; other "
+            "use cases have logs of "
             "their own: name one with --use-case."
         )
     record = load_record(lake.at(), use_case=use_case.name, version=str(prediction["model_version"]))

@@ -1,4 +1,4 @@
-"""Finds the use cases that are there: every folder beside this file that exports ``USE_CASE``. Nothing is listed by hand."""
+"""Finds the use cases that are there: every folder beside this file that exports ``USE_CASE``."""
 
 from __future__ import annotations
 

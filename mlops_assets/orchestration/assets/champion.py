@@ -33,7 +33,8 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "json"},
         checks=CHECKS,
         description=(
-            "Which version serves, since when and why. Promotion re-verifies the recorded decision and the checksums, and is "
+            "Which version serves, since when and why. Promotion re-verifies the recorded decision "
+            "and the checksums, and is "
             f"one lakeFS commit; `mlops rollback {use_case.name}` moves the pointer back."
         ),
     )

@@ -45,8 +45,10 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "json"},
         checks=[COMPLETE, *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates)],
         description=(
-            "Metrics of the model on the test window with 95 % intervals, overall and for each slice, beside the champion on "
-            "the same rows. Each gate is a check here: a model that fails one is evaluated and recorded, but never promoted."
+            "Metrics of the model on the test window with 95 % intervals, overall and for each "
+            "slice, beside the champion on "
+            "the same rows. Each gate is a check here: a model that fails one is evaluated and "
+            "recorded, but never promoted."
         ),
     )
     def evaluation(context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource) -> Events:

@@ -35,8 +35,10 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
         checks=CHECKS,
         partitions_def=batch_partitions(use_case),
         description=(
-            "What each batch made known, per entity and day: counts, sums and sums of squares that add up over any window. "
-            f"Views: {', '.join(view.name for view in use_case.history)}. One small file per batch, so that a new day costs "
+            "What each batch made known, per entity and day: counts, sums and sums of squares that "
+            "add up over any window. "
+            f"Views: {', '.join(view.name for view in use_case.history)}. One small file per batch, "
+            "so that a new day costs "
             "a day and a corrected one touches one file."
         ),
     )

@@ -37,8 +37,10 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "xgboost"},
         checks=CHECKS,
         description=(
-            "An XGBoost model trained on the training view: earlier rows to learn from, later ones to stop and to choose "
-            "the threshold, the last ones kept for evaluation. Its id follows from data, code and hyperparameters; what was "
+            "An XGBoost model trained on the training view: earlier rows to learn from, later ones "
+            "to stop and to choose "
+            "the threshold, the last ones kept for evaluation. Its id follows from data, code and "
+            "hyperparameters; what was "
             "trained before is not trained again."
         ),
     )

@@ -30,7 +30,8 @@ from mlops_assets.stores.tables import read_parquet
 NORMAL = Check(
     name="served_share_is_normal",
     description=(
-        "No hour's share of predicted positives, overall or in a slice, deviates from what is normal for that hour of the "
+        "No hour's share of predicted positives, overall or in a slice, deviates from what is normal "
+        "for that hour of the "
         "week beyond chance, corrected for the number of hours and slices."
     ),
     blocking=False,
@@ -50,7 +51,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=batch_partitions(use_case),
         description=(
             "The answers of one day, hour by hour, against what is normal for that hour of the week by the model's own "
-            "held-out predictions; and, where outcomes have landed, how right the answers were. A deviation is a warning."
+            "held-out predictions; and, where outcomes have landed, how right the answers were. A "
+            "deviation is a warning."
         ),
     )
     def monitoring(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
@@ -176,7 +178,8 @@ def _metadata(reports: Mapping[str, MonitoringReport]) -> dict[str, object]:
             span = "" if cell.low is None else f"{cell.low:.1%} – {cell.high:.1%}"
             hour = "all day" if cell.hour is None else f"{cell.hour:02d}:00"
             table.append(
-                f"| {told.day} | {hour} | {cell.scope} | {cell.rows} | {cell.share:.1%} | {normal} | {span} | {cell.verdict} |"
+                f"| {told.day} | {hour} | {cell.scope} | {cell.rows} | {cell.share:.1%} | {normal} | "
+                f"{span} | {cell.verdict} |"
             )
     return {
         "answers": sum(told.rows for told in reports.values()),

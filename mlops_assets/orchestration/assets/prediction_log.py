@@ -31,7 +31,8 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "parquet"},
         checks=CHECKS,
         description=(
-            "Every answer the service gave: id, time, inputs, features, score and model version. Where collecting goes on "
+            "Every answer the service gave: id, time, inputs, features, score and model version. "
+            "Where collecting goes on "
             "is read off the lake itself, so that a killed run neither loses nor doubles a record."
         ),
     )

@@ -29,7 +29,8 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in RAW_CHECKS],
         partitions_def=source_partitions(use_case, source=source),
         description=(
-            f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is not a whole CSV with "
+            f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is "
+            "not a whole CSV with "
             "the expected header is refused: it stays in the landing zone and on its lakeFS branch."
         ),
     )

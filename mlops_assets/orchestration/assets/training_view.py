@@ -51,7 +51,8 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "duckdb", "parquet"},
         checks=OUTCOMES + LEAKAGE * isinstance(use_case.batches, DailyBatches),
         description=(
-            f"Every example with a known outcome ({use_case.title.lower()}), with {len(use_case.features)} features as they "
+            f"Every example with a known outcome ({use_case.title.lower()}), with "
+            f"{len(use_case.features)} features as they "
             "were known at the moment of prediction, read from one lakeFS commit."
         ),
     )

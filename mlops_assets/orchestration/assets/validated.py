@@ -42,7 +42,8 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         partitions_def=source_partitions(use_case, source=source),
         description=(
             f"{source.description}\n\nThe rows that hold to the schema, typed, each with the row number it had in its "
-            f"file. Rows that break a rule go to `{use_case.name}/quarantine/{source.name}/` with the rule, the value and "
+            f"file. Rows that break a rule go to `{use_case.name}/quarantine/{source.name}/` with the "
+            "rule, the value and "
             f"the reason; more than {source.max_quarantined_share:.1%} of a batch refuses it."
         ),
     )
