@@ -25,6 +25,7 @@ from typing import Any
 import urllib3
 
 from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
 from mlops_assets.stores.settings import LakeKind, LakeSettings
 from mlops_assets_tests.stores.lake_factories import make_write, seeing
 
@@ -161,6 +162,7 @@ def main(mode: str, folder: Path, kills: int, seed: int) -> None:
     chance, outcomes, server = random.Random(seed), Counter[str](), None
     longest = FIRST_LONGEST_SECONDS
     settings = LakeSettings.embedded(folder)
+    EmbeddedLakeFS.start(folder / "warm-up").close()  # what is imported by now, no child imports again
     if mode == "remote":
         server, settings = serve(folder)
     try:

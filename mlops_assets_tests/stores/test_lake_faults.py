@@ -33,7 +33,7 @@ from mlops_assets_tests.stores.lake_factories import make_write, passing
 from mlops_assets_tests.stores.lake_rivals import SHARED
 
 PROJECT = Path(__file__).resolve().parents[2]
-KILLS = 105
+KILLS = 102
 RIVALS = 4
 RIVALRY_SECONDS = float(os.environ.get("MLOPS_RIVALRY_SECONDS", "3"))
 
