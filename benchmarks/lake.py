@@ -41,7 +41,6 @@ DAY_BYTES = 100_000  # a day of flights as CSV
 YEAR = 365
 LARGE_FILE_BYTES = 100 * 1024 * 1024
 SMALL, LARGE, LARGE_QUICK = 1_000, 100_000, 20_000
-IMPORTED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +135,7 @@ def a_year_at_once(folder: Path, *, rounds: int) -> Iterator[Row]:
 def filled(data: Path, *, objects: int) -> Lake:
     """An embedded lake holding so many small files."""
     lake = Lake.connect(LakeSettings.embedded(data))
-    for start in range(0, objects, IMPORTED_AT_ONCE):
-        some = range(start, min(start + IMPORTED_AT_ONCE, objects))
-        put(lake, {f"flights/history/{number % 997:03}/{number:06}": b"%d" % number for number in some})
+    put(lake, {f"flights/history/{number % 997:03}/{number:06}": b"%d" % number for number in range(objects)})
     return lake
 
 

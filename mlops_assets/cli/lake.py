@@ -45,9 +45,7 @@ def make_branch(
 
 @lake_app.command("branches")
 def show_branches(
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Delete old branches of unpublished writes.")
-    ] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Delete old branches of unpublished writes.")] = False,
     older_than: Annotated[str, typer.Option(help="Age limit for --clean, such as 7d, 12h or 30m.")] = "7d",
     delete: Annotated[str | None, typer.Option(help="Delete this branch, whatever its age.")] = None,
 ) -> None:
@@ -79,9 +77,7 @@ def show_diff(
 
 @lake_app.command("log")
 def show_log(
-    path: Annotated[
-        str | None, typer.Argument(help="Only what touched this file; a folder ends in '/'.")
-    ] = None,
+    path: Annotated[str | None, typer.Argument(help="Only what touched this file; a folder ends in '/'.")] = None,
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit; the target branch.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many commits.")] = 20,
 ) -> None:
@@ -119,9 +115,7 @@ def revert(
 
 @lake_app.command("copy")
 def copy(
-    data: Annotated[
-        Path | None, typer.Option(help="Data folder of the embedded lake; the present one.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder of the embedded lake; the present one.")] = None,
     heads_only: Annotated[bool, typer.Option(help="Only the newest state of every branch.")] = False,
 ) -> None:
     """Copy the embedded lake into the real lakeFS that the settings name.

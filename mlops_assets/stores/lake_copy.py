@@ -21,11 +21,10 @@ from mlops_assets.stores.lake_branches import BranchInfo
 from mlops_assets.stores.lake_connection import plain_errors
 from mlops_assets.stores.lake_history import Change, CommitInfo
 from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.staging import Content, upload
+from mlops_assets.stores.staging import Content, delete, upload
 
 COPIED_FROM = "copied_from"
 _ALL = 1_000_000
-_DELETED_AT_ONCE = 1000
 _COMMIT_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,9 +64,7 @@ def _copy_branch(source: Lake, destination: Lake, *, branch: BranchInfo, heads_o
         if before is None:
             changes = _everything(after, over=destination.at(branch.name))
         else:
-            changes = lake_history.diff(
-                source.connection, base=before.commit, other=after.commit, since_fork=False
-            )
+            changes = lake_history.diff(source.connection, base=before.commit, other=after.commit, since_fork=False)
         _replay(destination, branch.name, commit=commit, changes=changes, after=after)
         files += len(changes)
         size += sum(change.size or 0 for change in changes if change.kind != "removed")
@@ -117,22 +114,17 @@ def _everything(after: Snapshot, *, over: Snapshot) -> Sequence[Change]:
     return [*wanted, *(Change(kind="removed", path=path, size=None) for path in unwanted)]
 
 
-def _replay(
-    destination: Lake, name: str, *, commit: CommitInfo, changes: Sequence[Change], after: Snapshot
-) -> None:
+def _replay(destination: Lake, name: str, *, commit: CommitInfo, changes: Sequence[Change], after: Snapshot) -> None:
     """Makes one commit anew and tags it."""
     repository = destination.connection.repository
     branch = repository.branch(name)
     removed = [change.path for change in changes if change.kind == "removed"]
     written = [
-        Content(path=change.path, source=after.local(change.path))
-        for change in changes
-        if change.kind != "removed"
+        Content(path=change.path, source=after.local(change.path)) for change in changes if change.kind != "removed"
     ]
     with plain_errors(f"copying commit {commit.id[:12]} to branch '{name}'"):
         upload(destination.connection, branch, written)
-        for start in range(0, len(removed), _DELETED_AT_ONCE):
-            branch.delete_objects(removed[start : start + _DELETED_AT_ONCE])
+        delete(branch, removed)
         made = branch.commit(
             commit.message or "(no message)",
             metadata={**commit.metadata, COPIED_FROM: commit.id},

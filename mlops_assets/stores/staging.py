@@ -9,13 +9,13 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from lakefs import Branch
 
@@ -27,6 +27,10 @@ from mlops_assets.stores.snapshot import SHA256, ObjectInfo, Snapshot, path_of_a
 _WRITERS = 4
 _CHUNK = 1024 * 1024
 _POLL_SECONDS = 0.005
+_IMPORTED_AT_ONCE = 5_000
+_DELETED_AT_ONCE = 1_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,33 +88,32 @@ def compare(snapshot: Snapshot, *, contents: Sequence[Content], deletes: Sequenc
 
 
 def stage(
-    connection: Connection,
-    branch: Branch,
-    *,
-    difference: Difference,
-    message: str,
-    metadata: Mapping[str, str],
+    connection: Connection, branch: Branch, *, difference: Difference, message: str, metadata: Mapping[str, str]
 ) -> str:
-    """Puts the difference on ``branch`` as one commit, two if the embedded lake both takes and deletes; its
-    id.
+    """Puts the difference on ``branch``; the id of its last commit. A real lakeFS gets one commit; the embedded one
+    gets one for every few thousand files it takes over and one for what is deleted.
     """
-    staged = None
-    if connection.embedded and difference.written:
-        staged = _hand_over(connection, branch, contents=difference.written, message=message, metadata=metadata)
-        if not difference.deleted:
-            return staged
-    else:
+    staged = ""
+    if not connection.embedded:
         upload(connection, branch, difference.written)
-    if difference.deleted:
-        branch.delete_objects(difference.deleted)
-    commit: str = branch.commit(message, metadata=dict(metadata)).id
-    return commit
+    for contents in _groups(difference.written, _IMPORTED_AT_ONCE) if connection.embedded else ():
+        staged = _hand_over(connection, branch, contents=contents, message=message, metadata=metadata)
+    delete(branch, difference.deleted)
+    if difference.deleted or not connection.embedded:
+        staged = branch.commit(message, metadata=dict(metadata)).id
+    return staged
 
 
 def upload(connection: Connection, branch: Branch, contents: Sequence[Content]) -> None:
     """Sends files through the API, each with its SHA-256 beside it, several at a time."""
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda content: _upload(branch, content, pre_sign=connection.pre_sign), contents))
+
+
+def delete(branch: Branch, paths: Sequence[str]) -> None:
+    """Deletes files from a branch, as many at once as lakeFS takes."""
+    for some in _groups(paths, _DELETED_AT_ONCE):
+        branch.delete_objects(some)
 
 
 def _upload(branch: Branch, content: Content, *, pre_sign: bool) -> None:
@@ -121,27 +124,37 @@ def _upload(branch: Branch, content: Content, *, pre_sign: bool) -> None:
 
 
 def _hand_over(
-    connection: Connection,
-    branch: Branch,
-    *,
-    contents: Sequence[Content],
-    message: str,
-    metadata: Mapping[str, str],
+    connection: Connection, branch: Branch, *, contents: Sequence[Content], message: str, metadata: Mapping[str, str]
 ) -> str:
     """Writes files where the embedded server takes them over, and imports them by one call; the commit's id.
 
-    lakeFS's import refers to files where they lie instead of sending their bytes, which for hundreds of small
-    files is several times faster. The server hashes what it takes over.
+    lakeFS's import refers to files where they lie instead of sending their bytes, which for hundreds of small files
+    is several times faster. The server hashes what it takes over.
     """
     address = connection.client.sdk_client.staging_api.get_physical_address(
         branch.repo_id, branch.id, contents[0].path
     ).physical_address
-    folder = path_of_address(address).parent
-    places = [folder / secrets.token_hex(16) for _ in contents]
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        list(pool.map(_write_synced, places, contents))
+    places = [path_of_address(address).with_name(secrets.token_hex(16)) for _ in contents]
+    try:
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(_write_synced, places, contents))
+        return _import(branch, dict(zip(places, contents, strict=True)), message=message, metadata=metadata)
+    except BaseException:
+        for place in places:
+            place.unlink(missing_ok=True)
+        raise
+
+
+def _write_synced(place: Path, content: Content) -> None:
+    with content.open() as source, place.open("xb") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _import(branch: Branch, contents: Mapping[Path, Content], *, message: str, metadata: Mapping[str, str]) -> str:
     manager = branch.import_data(commit_message=message, metadata=dict(metadata))
-    for content, place in zip(contents, places, strict=True):
+    for place, content in contents.items():
         manager.object(f"local://{place}", destination=content.path)
     manager.start()
     while not (status := manager.status()).completed:
@@ -152,12 +165,5 @@ def _hand_over(
     return commit
 
 
-def _write_synced(place: Path, content: Content) -> None:
-    try:
-        with content.open() as source, place.open("xb") as target:
-            shutil.copyfileobj(source, target, _CHUNK)
-            target.flush()
-            os.fsync(target.fileno())
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -51,9 +51,7 @@ def publish(**files: bytes) -> str:
     ).commit
 
 
-def test_an_environment_is_made_worked_on_compared_and_merged(
-    mlops: Mlops, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_environment_is_made_worked_on_compared_and_merged(mlops: Mlops, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(a=b"production")
     assert "export MLOPS_LAKE_BRANCH=dev-alice" in mlops("branch", "dev-alice").output
     monkeypatch.setenv("MLOPS_LAKE_BRANCH", "dev-alice")

@@ -34,11 +34,7 @@ def failing(snapshot: Snapshot) -> Iterable[CheckResult]:
 
 def warning(snapshot: Snapshot) -> Iterable[CheckResult]:
     """An audit with one WARN, which publishes all the same."""
-    return (
-        CheckResult(
-            name="rows_as_usual", passed=False, severity=Severity.WARN, reasons=("Half of last week's.",)
-        ),
-    )
+    return (CheckResult(name="rows_as_usual", passed=False, severity=Severity.WARN, reasons=("Half of last week's.",)),)
 
 
 def seeing(expected: dict[str, bytes]) -> Callable[[Snapshot], Iterable[CheckResult]]:

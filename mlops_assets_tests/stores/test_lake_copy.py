@@ -36,9 +36,7 @@ def source(embedded_lake: Lake) -> Iterator[Lake]:
     return embedded_lake
 
 
-def test_branches_arrive_with_their_history_and_without_refused_writes(
-    source: Lake, remote_lake: Lake
-) -> None:
+def test_branches_arrive_with_their_history_and_without_refused_writes(source: Lake, remote_lake: Lake) -> None:
     copied = list(copy_repository(source, remote_lake))
     assert [(each.branch, each.commits) for each in copied] == [("main", 4), ("dev-alice", 1), ("pin-v1", 0)]
     for branch in ("main", "dev-alice", "pin-v1"):
@@ -46,9 +44,7 @@ def test_branches_arrive_with_their_history_and_without_refused_writes(
     assert [branch.name for branch in remote_lake.branches()] == ["dev-alice", "main", "pin-v1"]
 
 
-def test_every_commit_is_found_under_its_old_id_with_its_message_and_date(
-    source: Lake, remote_lake: Lake
-) -> None:
+def test_every_commit_is_found_under_its_old_id_with_its_message_and_date(source: Lake, remote_lake: Lake) -> None:
     list(copy_repository(source, remote_lake))
     for commit in source.log():
         assert state(remote_lake, commit.id) == state(source, commit.id)
@@ -112,6 +108,4 @@ def test_a_destination_with_other_work_is_left_alone(source: Lake, remote_lake: 
 def test_a_file_of_many_versions_arrives_version_by_version(embedded_lake: Lake, remote_lake: Lake) -> None:
     commits = [put(embedded_lake, {"a": b"%d" % version}) for version in range(10)]
     list(copy_repository(embedded_lake, remote_lake))
-    assert [remote_lake.at(commit).read("a") for commit in commits] == [
-        b"%d" % version for version in range(10)
-    ]
+    assert [remote_lake.at(commit).read("a") for commit in commits] == [b"%d" % version for version in range(10)]

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import AuditFailed, LakeError
-from mlops_assets.stores import publishing
+from mlops_assets.stores import publishing, staging
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.lake_branches import BranchKind
 from mlops_assets.stores.publishing import WriteRefused
@@ -113,6 +113,20 @@ def test_deletes_go_with_the_same_merge(lake: Lake) -> None:
     published = lake.publish(make_write(), files={DAY: b"new"}, deletes=["flights/old", "flights/never"], audit=passing)
     assert published.files == 2
     assert [info.path for info in lake.at().paths()] == [DAY]
+
+
+def test_more_files_than_one_request_takes_are_published_and_deleted_together(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_IMPORTED_AT_ONCE", 4)
+    monkeypatch.setattr(staging, "_DELETED_AT_ONCE", 3)
+    files = {f"flights/{day:02}": b"%d" % day for day in range(10)}
+    first = lake.publish(make_write(), files=files, audit=seeing(files))
+    assert (first.files, len(lake.log())) == (10, 2)
+    assert [info.path for info in lake.at().paths()] == sorted(files)
+    second = lake.publish(make_write(), files={"flights/new": b"x"}, deletes=sorted(files), audit=passing)
+    assert (second.files, len(lake.log())) == (11, 3)
+    assert [info.path for info in lake.at().paths()] == ["flights/new"]
 
 
 def test_writing_and_deleting_one_path_at_once_is_refused(lake: Lake) -> None:

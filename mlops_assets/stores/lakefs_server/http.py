@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -237,6 +237,8 @@ def as_api_error(error: Exception) -> ApiError:
     """The answer to what went wrong below: a full disk and a busy store are said, the rest is a 500."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, ClientDisconnect):
+        return bad_request("the request ended before its end")
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return ApiError(507, f"no space to store that: {error.strerror}; nothing was changed")
     if isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "disk I/O" in str(error)):
