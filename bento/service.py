@@ -12,7 +12,10 @@ Importing reads which use case the Bento was built for; the model is opened when
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
 # XGBoost imports scikit-learn wherever it is installed, and that imports pandas: a second and 130 MB that no
@@ -102,6 +105,11 @@ class PredictionService:
             raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
         verify_files(_model_folder(), checksums=FROZEN.checksums)
 
+    @bentoml.on_startup
+    def end_with_supervisor(self) -> None:
+        """A supervisor that is killed cannot end its worker, which would hold the port and answer for ever."""
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
     @bentoml.on_shutdown
     def close(self) -> None:
         """Gives the log and the online store back."""
@@ -129,6 +137,12 @@ class PredictionService:
         too.
         """
         return self.predictor.describe()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _refuse(refused: Refusal, *, status: int) -> Any:

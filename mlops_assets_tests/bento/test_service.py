@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mlops_assets.stores.bento_store import BuiltBento, build_bento, serve_command, serve_environment
@@ -189,6 +190,19 @@ def test_a_damaged_model_is_not_served(built: tuple[BuiltBento, Path], tmp_path:
     refused = pytest.raises(AssertionError, match=r"model\.ubj is damaged")
     with refused, served(built[0].tag, data_dir=data_dir):
         pass
+
+
+def test_a_worker_ends_when_its_supervisor_is_killed(built: tuple[BuiltBento, Path]) -> None:
+    running = start(built[0].tag, data_dir=built[1], port=free_port())
+    wait_until_ready(running)
+    workers = psutil.Process(running.process.pid).children(recursive=True)
+    running.process.kill()
+    running.process.wait(30)
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for worker in left:
+        worker.kill()
+    assert workers
+    assert not left
 
 
 def test_bentoml_serve_started_by_hand_reports_nothing_home(built: tuple[BuiltBento, Path]) -> None:
