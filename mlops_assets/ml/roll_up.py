@@ -9,7 +9,7 @@ through this module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -29,6 +29,7 @@ NEUTRAL = {
     "min": np.iinfo(np.int64).max,
     "max": np.iinfo(np.int64).min,
 }  # what a NULL measure counts as
+_ROWS_AT_ONCE = 500_000
 _DAYS = 1 << 22  # a day and a window added to it fit below this, so (entity code, day) is one sortable integer
 _SHIFT = 1 << 20  # keeps days before 1970 positive
 
@@ -119,23 +120,39 @@ def read_totals(
     """
     measures = _measures(view)
     columns = ", ".join(["entity", "known_on", *(quoted(name) for name in measures)])
-    rows = connection.sql(
+    reader = connection.sql(
         f"SELECT {columns} FROM {quoted(history)} WHERE view = $view AND known_on >= $first AND known_on < $before",
         params={"view": view.name, "first": first, "before": before},
-    ).to_arrow_table()
-    coded = pc.dictionary_encode(rows.column("entity").combine_chunks())
-    position = _position(np.asarray(coded.indices, dtype=np.int64), to_days(rows.column("known_on")))
+    ).to_arrow_reader(_ROWS_AT_ONCE)
+    codes: dict[str, int] = {}
+    parts = [_part(batch, measures=measures, codes=codes) for batch in reader]
+    position = _joined(parts, "position")
     order = np.argsort(position)
     prefixes, extremes = {}, {}
-    for name, merge in measures.items():
-        values = np.append(np.asarray(pc.fill_null(rows.column(name), NEUTRAL[merge]))[order], NEUTRAL[merge])
-        rows = rows.drop_columns([name])  # a copy of each column at a time: histories can be large
+    for name, merge in measures.items():  # a copy of one column at a time: histories can be large
+        values = np.append(_joined(parts, name)[order], NEUTRAL[merge])
         if merge == "sum":
             prefixes[name] = np.roll(np.cumsum(values), 1)
             prefixes[name][0] = 0
         else:
             extremes[name] = values
-    return Totals(entities=coded.dictionary, position=position[order], prefixes=prefixes, extremes=extremes)
+    return Totals(entities=pa.array(codes, pa.string()), position=position[order], prefixes=prefixes, extremes=extremes)
+
+
+def _part(batch: pa.RecordBatch, *, measures: Mapping[str, str], codes: dict[str, int]) -> dict[str, NDArray[np.int64]]:
+    """The batch as NumPy arrays of their own, so that DuckDB's memory is given back; ``codes`` learns entities."""
+    coded = pc.dictionary_encode(batch.column("entity"))
+    learnt = [codes.setdefault(entity, len(codes)) for entity in coded.dictionary.to_pylist()]
+    own = np.array(learnt, dtype=np.int64)[np.asarray(coded.indices)]
+    part = {"position": _position(own, to_days(batch.column("known_on")))}
+    for name, merge in measures.items():
+        part[name] = np.array(pc.fill_null(batch.column(name), NEUTRAL[merge]), dtype=np.int64)
+    return part
+
+
+def _joined(parts: Sequence[dict[str, NDArray[np.int64]]], name: str) -> NDArray[np.int64]:
+    """One column of all parts, which let it go."""
+    return np.concatenate([np.empty(0, np.int64), *(part.pop(name) for part in parts)])
 
 
 def roll_up(

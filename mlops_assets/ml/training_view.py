@@ -8,13 +8,14 @@ and as-of columns (the online store is the other); ``request_features`` is the o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import FeatureError
 from mlops_assets.ml.features import (
@@ -29,7 +30,7 @@ from mlops_assets.ml.features import (
     run_sql,
 )
 from mlops_assets.ml.history import HistoryView
-from mlops_assets.ml.roll_up import EPOCH, read_totals, roll_up, to_days
+from mlops_assets.ml.roll_up import EPOCH, Totals, from_day, read_totals, roll_up, to_days
 
 HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
 
@@ -44,9 +45,7 @@ def labelled_examples(
     if pc.count_distinct(ids).as_py() != table.num_rows:
         counts = pc.value_counts(ids)
         twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-        raise FeatureError(
-            f"'{examples_sql.name}' yields {len(twice)} ids more than once, such as '{twice[0]}'."
-        )
+        raise FeatureError(f"'{examples_sql.name}' yields {len(twice)} ids more than once, such as '{twice[0]}'.")
     return table
 
 
@@ -92,18 +91,27 @@ def stream_history(
     views: Sequence[HistoryView],
     as_of: date | None = None,
 ) -> Iterator[dict[str, pa.Array]]:
-    """``attach_history`` part by part, for examples that don't fit in memory: history is read once."""
-    totals = {view.name: read_totals(connection, view=view) for view in views}
+    """``attach_history`` part by part, for examples that don't fit in memory.
+
+    Each part reads the history that its own days need, so parts in the order of time need little of it at once.
+    """
     for examples in parts:
         days = to_days(examples.column("event_time"))
         if as_of is not None:
             days = np.full_like(days, (as_of - EPOCH).days)
         columns: dict[str, pa.Array] = {}
         for view in views:
-            entities = entity_column(examples, view.keys)
-            rolled = roll_up(totals[view.name], view=view, entities=entities, days=days)
+            totals = _totals_for(connection, view, days=days)
+            rolled = roll_up(totals, view=view, entities=entity_column(examples, view.keys), days=days)
             columns |= {name: pa.array(values, from_pandas=True) for name, values in rolled.items()}
         yield columns
+
+
+def _totals_for(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, days: NDArray[np.int64]) -> Totals:
+    if not len(days):
+        return read_totals(connection, view=view, before=EPOCH, first=EPOCH)
+    first, last = from_day(int(days.min())), from_day(int(days.max()))
+    return read_totals(connection, view=view, first=first - timedelta(days=view.longest), before=last)
 
 
 def attach_asof(
@@ -201,9 +209,7 @@ def refuse_repeats(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, rel
         f"SELECT {', '.join(grain)} FROM {quoted(relation)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
     ).fetchall()
     if found:
-        raise FeatureError(
-            f"'{view.sql.name}' yields more than one row for {found[0]}: make it one per key and time."
-        )
+        raise FeatureError(f"'{view.sql.name}' yields more than one row for {found[0]}: make it one per key and time.")
 
 
 def value_columns(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> list[str]:
@@ -220,11 +226,7 @@ def _asof_query(connection: duckdb.DuckDBPyConnection, view: AsOfView, relation:
         return f"SELECT {chosen} FROM asked LEFT JOIN {quoted(relation)} AS side ON {keys} ORDER BY asked.row"
     time = f"side.{quoted(view.time_column)}"
     usable = f"asked.event_time - to_microseconds({microseconds(view.delay)})"
-    young = (
-        f"{time} >= asked.event_time - to_microseconds({microseconds(view.max_age)})"
-        if view.max_age
-        else "true"
-    )
+    young = f"{time} >= asked.event_time - to_microseconds({microseconds(view.max_age)})" if view.max_age else "true"
     chosen = ", ".join(
         f"CASE WHEN {young} THEN side.{quoted(name)} END AS {quoted(view.column(name))}" for name in values
     )

@@ -15,6 +15,7 @@ import pytest
 from mlops_assets.ml.history import daily_aggregates, split_by_batch
 from mlops_assets.ml.matrix import learn_vocabulary
 from mlops_assets.ml.online_view import online_view
+from mlops_assets.ml.request_step import RequestStep
 from mlops_assets.ml.requests import request_table
 from mlops_assets.ml.training_view import attach, attach_asof, labelled_examples, request_features
 from mlops_assets.stores.online import OnlineStore
@@ -37,9 +38,7 @@ FIRST, LAST = date(2013, 5, 20), date(2013, 7, 5)
 def seed() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = seed_tables(first=FIRST, last=LAST)
     put_history(connection, daily_aggregates(connection, views=HISTORY, relations=RELATIONS))
-    connection.execute(
-        "CREATE TABLE known AS FROM outcomes"
-    )  # as they were, for tests that rewrite the sources
+    connection.execute("CREATE TABLE known AS FROM outcomes")  # as they were, for tests that rewrite the sources
     yield connection
     connection.close()
 
@@ -73,9 +72,7 @@ def test_scrambling_what_became_known_later_moves_no_feature_of_a_thousand_fligh
 
         after = _matrix(altered, rows)
 
-        differing = [
-            name for name in before.column_names if not before.column(name).equals(after.column(name))
-        ]
+        differing = [name for name in before.column_names if not before.column(name).equals(after.column(name))]
         assert not differing
         assert before.column("carrier__late_rate_28d").null_count == 0
 
@@ -118,17 +115,13 @@ def test_weather_of_a_thousand_flights_is_that_of_an_hour_before_at_the_latest(
         "BETWEEN event_time - INTERVAL 1 DAY AND event_time - INTERVAL 1 HOUR"
     )
 
-    after = attach_asof(
-        worlds, rows.set_column(rows.column_names.index("origin"), "origin", own), view=weather
-    )
+    after = attach_asof(worlds, rows.set_column(rows.column_names.index("origin"), "origin", own), view=weather)
 
     assert after == before
     assert before["weather__temp"].null_count < 20
 
 
-def test_rates_equal_those_counted_flight_by_flight(
-    examples: pa.Table, seed: duckdb.DuckDBPyConnection
-) -> None:
+def test_rates_equal_those_counted_flight_by_flight(examples: pa.Table, seed: duckdb.DuckDBPyConnection) -> None:
     """An independent way: all flights whose outcome was known before midnight, straight from the events."""
     rows = _sampled(_of_day(examples, date(2013, 7, 1)), 300, seed=2)
     seed.register("asking", rows)
@@ -145,18 +138,14 @@ def test_rates_equal_those_counted_flight_by_flight(
 
     together = by_hand.join(columns, "id")
     for name in ("late_rate", "arr_delay_mean", "arr_delay_std", "flights"):
-        np.testing.assert_allclose(
-            together.column(name), together.column(f"route__{name}_7d"), rtol=1e-9, atol=1e-9
-        )
+        np.testing.assert_allclose(together.column(name), together.column(f"route__{name}_7d"), rtol=1e-9, atol=1e-9)
 
 
 def test_an_outcome_after_midnight_counts_on_the_day_of_landing(seed: duckdb.DuckDBPyConnection) -> None:
     history = seed.sql("FROM history WHERE view = 'origin'").to_arrow_table()
     files = split_by_batch(history, batches=["2013-06-30"])
 
-    known = {
-        row["known_on"]: row["flights"] for row in files["2013-06-30"].to_pylist() if row["entity"] == "JFK"
-    }
+    known = {row["known_on"]: row["flights"] for row in files["2013-06-30"].to_pylist() if row["entity"] == "JFK"}
 
     assert known[date(2013, 6, 30)] > 200
     assert known[date(2013, 7, 1)] > 10
@@ -199,36 +188,42 @@ def test_a_day_computed_alone_equals_its_part_of_all_days_together(seed: duckdb.
     assert split_by_batch(history, batches=[day])[day].equals(together)
 
 
-def test_a_day_of_real_flights_is_the_same_to_the_bit_online_and_offline(
+def test_ten_thousand_flights_are_the_same_to_the_bit_online_and_offline(
     examples: pa.Table, seed: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    day = date(2013, 7, 1)
-    rows = _of_day(examples, day)
-    offline = _matrix(seed, rows)
-    backend = SqliteBackend(tmp_path / "flights.sqlite")
-    store = OnlineStore(backend)
-    store.refresh(online_view(seed, as_of=day, history=HISTORY, asof=ASOF), commit="c0ffee")
+    """Eleven days, each served by the store of that morning, through the request model and the prepared step."""
+    store = OnlineStore(SqliteBackend(tmp_path / "flights.sqlite"))
+    step = RequestStep(features_sql=FEATURES_SQL, features=FEATURES)
+    days = [_of_day(examples, day) for day in days_from(date(2013, 6, 24), 11)]
+    offline = _matrix(seed, pa.concat_tables(days))
+    vocabulary = learn_vocabulary(offline, features=FEATURES)
+    compared = 0
+    for rows in days:
+        day = rows.column("event_time")[0].as_py().date()
+        store.refresh(online_view(seed, as_of=day, history=HISTORY, asof=ASOF), commit=f"{day}")
 
-    requests = request_table(
+        online = step.compute(store.look_up(_requests(rows)).examples)
+
+        expected = offline.slice(compared, rows.num_rows)
+        assert online.equals(expected)
+        encoded = [vocabulary.encode(table, features=FEATURES).values.tobytes() for table in (online, expected)]
+        assert encoded[0] == encoded[1]
+        compared += rows.num_rows
+    assert compared >= 10_000
+    step.close()
+    store.close()
+
+
+def _requests(rows: pa.Table) -> pa.Table:
+    """The rows as a caller would send them."""
+    fields = [name for name in FlightRequest.model_fields if name != "sched_dep_at"]
+    return request_table(
         [
-            FlightRequest(
-                **{name: row[name] for name in FlightRequest.model_fields if name != "sched_dep_at"},
-                sched_dep_at=row["event_time"],
-            )
+            FlightRequest(**{name: row[name] for name in fields}, sched_dep_at=row["event_time"])
             for row in rows.to_pylist()
         ],
         model=FlightRequest,
     )
-    found = store.look_up(requests)
-    online = request_features(duckdb.connect(), found.examples, features_sql=FEATURES_SQL, features=FEATURES)
-
-    assert online.equals(offline)
-    vocabulary = learn_vocabulary(offline, features=FEATURES)
-    assert (
-        vocabulary.encode(online, features=FEATURES).values.tobytes()
-        == vocabulary.encode(offline, features=FEATURES).values.tobytes()
-    )
-    store.close()
 
 
 def test_an_aircraft_that_is_not_on_record_has_no_age_but_the_flight_has_its_features(

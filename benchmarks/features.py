@@ -1,0 +1,323 @@
+"""History features at two sizes against their peers, the cost of a new day, and the online store.
+
+    python benchmarks/features.py [--quick] [--rounds 5]
+
+Every contender runs in a process of its own over the same file of flights (`features_contenders.py`); their
+column sums must agree. Feast runs in an environment that is made for it. Writes
+`benchmarks/results/features.json`; ends with 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+import duckdb  # noqa: E402
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from mlops_assets.ml.features import compute_relations  # noqa: E402
+from mlops_assets.ml.history import daily_aggregates, split_by_batch  # noqa: E402
+from mlops_assets.ml.online_view import OnlineHistory, OnlineView, online_view  # noqa: E402
+from mlops_assets.stores.online import OnlineStore, open_online_store  # noqa: E402
+from mlops_assets.use_cases.flights.features import HISTORY, RELATIONS  # noqa: E402
+from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables  # noqa: E402
+
+PEERS = ("bare", "duckdb_windows", "duckdb_asof", "numpy", "pandas")
+LARGE, LARGE_QUICK = 10_000_000, 1_000_000
+MEMORY_MB = 2048
+GOALS = {
+    "slower than the fastest peer at 336,776 rows": 1.0,
+    "slower than the fastest peer at the large size": 1.0,
+    "a new day after ten years, against after a month": 1.2,
+    "p99 of a 5-entity look-up from SQLite, ms": 1.0,
+    "p99 of a 5-entity look-up from Redis, ms": 3.0,
+    "mixed reads and errors of 8 readers during refreshes": 0,
+}
+DAY = date(2013, 7, 1)
+
+
+def events(folder: Path, *, rows: int) -> Path:
+    """The seed's flights with their outcomes, repeated over as many years as ``rows`` ask, in order of
+    departure.
+    """
+    path = folder / f"events_{rows}.parquet"
+    connection = seed_tables(first=date(2013, 1, 1), last=date(2013, 12, 31))
+    compute_relations(connection, RELATIONS)
+    connection.execute(
+        "COPY (SELECT strftime(batch::DATE + 364 * year, '%Y-%m-%d') AS batch, event_time + to_days(364 * year) "
+        "AS event_time, known_on + 364 * year AS known_on, carrier, origin, dest, tailnum, arr_delay, dep_delay, late "
+        f"FROM outcomes, (SELECT range::INTEGER AS year FROM range({-(-rows // 336_776)})) "
+        f"ORDER BY event_time, id LIMIT {rows}) TO '{path}'"
+    )
+    return path
+
+
+def contest(path: Path, *, rounds: int, limit_mb: int, slow: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    """Median seconds and peak memory of every contender at one size; those named ``slow`` run once."""
+    results: dict[str, dict[str, object]] = {}
+    reference: dict[str, float] = {}
+    for name in ("ours", *PEERS):
+        command = [sys.executable, str(PROJECT / "benchmarks/features_contenders.py"), name, str(path)]
+        command += ["--rounds", str(1 if name in slow else rounds)]
+        command += ["--limit-mb", str(limit_mb)] if name == "ours" and limit_mb else []
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=True)
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+            reason = (error.stderr or str(error))[-300:] if error.stderr else str(error)[-300:]
+            results[name] = {"failed": str(reason)}
+            continue
+        told = json.loads(run.stdout)
+        reference = reference or told["sums"]
+        if told["sums"]:
+            np.testing.assert_allclose(list(told["sums"].values()), [reference[key] for key in told["sums"]], rtol=1e-9)
+        results[name] = {"seconds": statistics.median(told["seconds"]), "peak_mb": told["peak_mb"]}
+    return results
+
+
+def new_day(folder: Path) -> dict[str, float]:
+    """Seconds to aggregate one day, store it and roll everything up to the next, after a month and after ten
+    years.
+    """
+    connection = seed_tables(first=date(2013, 1, 1), last=DAY - timedelta(days=1))
+    history = daily_aggregates(connection, views=HISTORY, relations=RELATIONS)
+    days = [(DAY - timedelta(days=back)).isoformat() for back in range(1, 181)]
+    files = list(split_by_batch(history, batches=days).values())
+    seconds: dict[str, list[float]] = {"month": [], "ten years": []}
+    for name, count in (("month", 30), ("ten years", 3650)):
+        (folder / name).mkdir()
+        for back in range(1, count + 1):
+            pq.write_table(files[(back - 1) % len(files)], folder / name / f"{DAY - timedelta(days=back)}.parquet")
+    one_day = seed_tables(first=DAY, last=DAY)
+    for _ in range(5):
+        for name, spent in seconds.items():
+            begun = time.perf_counter()
+            fresh = daily_aggregates(one_day, views=HISTORY, relations=RELATIONS)
+            pq.write_table(
+                split_by_batch(fresh, batches=[DAY.isoformat()])[DAY.isoformat()], folder / name / f"{DAY}.parquet"
+            )
+            wanted = [
+                str(folder / name / f"{DAY - timedelta(days=back)}.parquet")
+                for back in range(31)
+                if (folder / name / f"{DAY - timedelta(days=back)}.parquet").exists()
+            ]
+            one_day.execute(f"CREATE OR REPLACE TEMP VIEW history AS FROM read_parquet({wanted})")
+            online_view(one_day, as_of=DAY + timedelta(days=1), history=HISTORY)
+            spent.append(time.perf_counter() - begun)
+    return {name: statistics.median(spent) for name, spent in seconds.items()}
+
+
+def made_view(*, entities: int, level: float) -> OnlineView:
+    """Five views of 14 columns, ``entities`` in all, every value ``level``."""
+    each = entities // 5
+    return OnlineView(
+        as_of=DAY,
+        side=(),
+        history=tuple(
+            OnlineHistory(
+                name=f"view{view}",
+                keys=(f"key{view}",),
+                columns=tuple(f"view{view}__{column}" for column in range(14)),
+                entities=[f"e{number}" for number in range(each)],
+                values=np.full((each, 14), level),
+            )
+            for view in range(5)
+        ),
+    )
+
+
+def asked(*, rows: int, entities: int, seed: int = 0) -> pa.Table:
+    """Requests for random entities of all five views."""
+    random = np.random.default_rng(seed)
+    keys = {f"key{view}": [f"e{number}" for number in random.integers(0, entities // 5, rows)] for view in range(5)}
+    return pa.table({"event_time": pa.array([datetime(2013, 7, 1, 12)] * rows, pa.timestamp("us")), **keys})
+
+
+def look_ups(store: OnlineStore, *, rows: int, entities: int, times: int = 2000) -> dict[str, float]:
+    """Milliseconds of single look-ups."""
+    requests = [asked(rows=rows, entities=entities, seed=seed) for seed in range(50)]
+    store.look_up(requests[0])
+    spent = []
+    for number in range(times):
+        begun = time.perf_counter()
+        store.look_up(requests[number % 50])
+        spent.append((time.perf_counter() - begun) * 1e3)
+    return {"p50_ms": float(np.median(spent)), "p99_ms": float(np.quantile(spent, 0.99))}
+
+
+def read_for_ever(data: str, environment: dict[str, str], entities: int, stop: object, answers: object) -> None:
+    """One reader: counts look-ups, values that are not of the generation they come with, and errors."""
+    store = open_online_store("bench", data=Path(data), environment=environment)
+    request, count, wrong = asked(rows=20, entities=entities, seed=os.getpid()), 0, 0
+    while not stop.is_set():  # type: ignore[attr-defined]
+        try:
+            found = store.look_up(request)
+            levels = {value for view in range(5) for value in found.examples.column(f"view{view}__3").to_pylist()}
+            wrong += levels != {float(found.commit)}
+        except Exception:  # noqa: BLE001 - counted: any error of any kind misses the goal
+            wrong += 1
+        count += 1
+    answers.put((count, wrong))  # type: ignore[attr-defined]
+
+
+def under_refresh(data: Path, environment: dict[str, str], *, entities: int, refreshes: int) -> dict[str, float]:
+    """Eight reading processes while everything is replaced again and again."""
+    store = open_online_store("bench", data=data, environment=environment)
+    store.refresh(made_view(entities=entities, level=0.0), commit="0")
+    context = multiprocessing.get_context("spawn")
+    stop, answers = context.Event(), context.Queue()
+    readers = [
+        context.Process(target=read_for_ever, args=(str(data), environment, entities, stop, answers)) for _ in range(8)
+    ]
+    for reader in readers:
+        reader.start()
+    spent = []
+    for number in range(1, refreshes + 1):
+        view = made_view(entities=entities, level=float(number))
+        begun = time.perf_counter()
+        store.refresh(view, commit=str(number))
+        spent.append(time.perf_counter() - begun)
+    stop.set()
+    told = [answers.get(timeout=60) for _ in readers]
+    for reader in readers:
+        reader.join()
+    return {
+        "refresh_seconds": statistics.median(spent),
+        "look_ups": sum(t[0] for t in told),
+        "wrong": sum(t[1] for t in told),
+    }
+
+
+@contextmanager
+def places(folder: Path) -> Iterator[dict[str, dict[str, str]]]:
+    """The environments of both backends; Redis only if ``redis-server`` is installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        yield {"SQLite": {}}
+        return
+    socket = folder / "s"
+    server = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    while not socket.exists():
+        time.sleep(0.05)
+    try:
+        yield {"SQLite": {}, "Redis": {"MLOPS_ONLINE_STORE_URL": f"unix://{socket}"}}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def online(folder: Path, *, quick: bool) -> dict[str, dict[str, object]]:
+    """Look-ups and refreshes for both backends."""
+    entities = 20_000 if quick else 100_000
+    results: dict[str, dict[str, object]] = {}
+    with places(folder) as environments:
+        for name, environment in environments.items():
+            store = open_online_store("bench", data=folder, environment=environment)
+            store.refresh(made_view(entities=entities, level=0.0), commit="0")
+            results[name] = {
+                "5 entities": look_ups(store, rows=1, entities=entities),
+                "100 rows": look_ups(store, rows=100, entities=entities, times=300),
+                "8 readers": under_refresh(folder, environment, entities=entities, refreshes=3 if quick else 5),
+            }
+            store.close()
+    return results
+
+
+def table(title: str, results: dict[str, dict[str, object]]) -> None:
+    """Print one contest with the ratio of every peer to ours."""
+    print(f"\n{title}")
+    own = results["ours"].get("seconds")
+    for name, found in results.items():
+        if "seconds" in found:
+            ratio = f"{float(found['seconds']) / float(own):6.2f} ×" if own else ""  # type: ignore[arg-type]
+            print(f"  {name:16} {float(found['seconds']):8.2f} s {ratio}  {found['peak_mb']} MB")  # type: ignore[arg-type]
+        else:
+            print(f"  {name:16} failed: {found['failed']}")
+
+
+def against_fastest(results: dict[str, dict[str, object]]) -> float:
+    """Ours against the fastest peer that does the whole work; infinite when ours failed."""
+    peers = [
+        float(found["seconds"])
+        for name, found in results.items()
+        if name not in ("ours", "bare") and "seconds" in found
+    ]  # type: ignore[arg-type]
+    own = results["ours"].get("seconds")
+    return float(own) / min(peers) if own else float("inf")  # type: ignore[arg-type]
+
+
+def main() -> int:
+    """Measure, print, write, and say by the exit code whether every goal was met."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, DuckDB {duckdb.__version__}"
+    )
+    large = LARGE_QUICK if chosen.quick else LARGE
+    slow = ("duckdb_asof", "duckdb_windows", "pandas")
+    with tempfile.TemporaryDirectory(prefix="feat") as name:
+        folder = Path(name)
+        steps: list[tuple[str, Callable[[], dict]]] = [  # type: ignore[type-arg]
+            ("336,776 rows", lambda: contest(events(folder, rows=336_776), rounds=chosen.rounds, limit_mb=0, slow=())),
+            (
+                f"{large:,} rows",
+                lambda: contest(events(folder, rows=large), rounds=chosen.rounds, limit_mb=MEMORY_MB, slow=slow),
+            ),
+            ("new day", lambda: new_day(folder)),
+            ("online", lambda: online(folder, quick=chosen.quick)),
+        ]
+        results = {}
+        for title, step in steps:
+            results[title] = step()
+            if "rows" in title:
+                table(title, results[title])
+            else:
+                print(f"\n{title}\n{json.dumps(results[title], indent=1)}")
+    measured = dict(
+        zip(
+            GOALS,
+            (
+                against_fastest(results["336,776 rows"]),
+                against_fastest(results[f"{large:,} rows"]),
+                results["new day"]["ten years"] / results["new day"]["month"],
+                results["online"]["SQLite"]["5 entities"]["p99_ms"],
+                results["online"].get("Redis", {}).get("5 entities", {}).get("p99_ms", float("inf")),
+                sum(found["8 readers"]["wrong"] for found in results["online"].values()),
+            ),
+            strict=True,
+        )
+    )
+    print("\ngoals")
+    for goal, limit in GOALS.items():
+        print(f"  {'met   ' if measured[goal] <= limit else 'MISSED'} {goal}: {measured[goal]:.2f} (at most {limit})")
+    (PROJECT / "benchmarks/results").mkdir(exist_ok=True)
+    (PROJECT / "benchmarks/results/features.json").write_text(
+        json.dumps({"results": results, "goals": measured}, indent=1)
+    )
+    return int(any(measured[goal] > limit for goal, limit in GOALS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
