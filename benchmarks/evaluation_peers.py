@@ -51,7 +51,8 @@ def with_fairlearn(data: dict[str, np.ndarray], *, resamples: int) -> None:
             y_pred=data["scores"],
             sensitive_features=pd.Series(codes),
             **drawn,
-        ).by_group
+        )
+        assert len(frame.by_group) == len(np.unique(codes))
 
 
 def with_scikit_learn(data: dict[str, np.ndarray], *, resamples: int) -> None:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
 from mlops_assets.ml.evaluation import Estimate, EvaluationReport, SegmentReport
-from mlops_assets.ml.significance import Comparison, Verdict
+from mlops_assets.ml.significance import Comparison, Verdict, holm
 from mlops_assets.ml.slices import OVERALL
 
 Judge = Literal["interval", "point"]
@@ -94,7 +94,30 @@ class NotWorseThanChampion:
         return f"{self.metric}_not_worse_than_champion"
 
 
-Gate = MetricBound | SliceBound | NotWorseThanChampion
+@dataclass(frozen=True, kw_only=True)
+class NoSliceRegressed:
+    """On no segment of ``slice`` is ``metric`` worse than the opponent's by more than ``margin``, beyond chance.
+
+    One paired test per segment with enough rows, at the level 0.05 for all of them together (Holm 1979). A segment
+    where a small loss cannot be ruled out passes: that is for ``NotWorseThanChampion`` overall.
+    """
+
+    slice: str
+    metric: str
+    margin: float = 0.0
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise DeclarationError(f"The margin of {self.name} is {self.margin}; 0 or more is needed.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_regressed_on_no_{self.slice}"
+
+
+Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +181,8 @@ def _judge(
         return _judge_metric(gate, report=report)
     if isinstance(gate, SliceBound):
         return _judge_slice(gate, report=report, previous=previous)
+    if isinstance(gate, NoSliceRegressed):
+        return _judge_regressions(gate, comparison=comparison)
     return _judge_comparison(gate, comparison=comparison)
 
 
@@ -170,9 +195,7 @@ def _judge_metric(gate: MetricBound, *, report: EvaluationReport) -> CheckResult
     )
 
 
-def _judge_slice(
-    gate: SliceBound, *, report: EvaluationReport, previous: EvaluationReport | None
-) -> CheckResult:
+def _judge_slice(gate: SliceBound, *, report: EvaluationReport, previous: EvaluationReport | None) -> CheckResult:
     segments = report.of_slice(gate.slice)
     enough = [segment for segment in segments if segment.rows >= gate.min_rows]
     few = [segment for segment in segments if segment.rows < gate.min_rows]
@@ -229,6 +252,24 @@ def _judge_comparison(gate: NotWorseThanChampion, *, comparison: Comparison | No
         f"({difference.lower:+.4g} to {difference.upper:+.4g}), its lower end must be {wanted}"
     )
     return _verdict(gate, reasons=[reason], figures=figures)
+
+
+def _judge_regressions(gate: NoSliceRegressed, *, comparison: Comparison | None) -> CheckResult:
+    differences = () if comparison is None else comparison.differences
+    of_slice = [each for each in differences if (each.metric, each.slice) == (gate.metric, gate.slice)]
+    tested = [(each, p) for each in of_slice if (p := each.p_worse(margin=gate.margin)) is not None]
+    if comparison is None or not tested:
+        reason = f"{gate.metric}[{gate.slice}]: no segment was compared on enough rows"
+        return _verdict(gate, reasons=[reason], figures={"tested": 0})
+    corrected = holm([p for _, p in tested])
+    reasons = [
+        f"{gate.metric}[{each.segment}] against {comparison.opponent}: gain {each.gain:+.4g} on {each.rows} rows, "
+        f"worse by more than {gate.margin:.4g} with corrected p = {p:.2g}"
+        for (each, _), p in zip(tested, corrected, strict=True)
+        if p <= SIGNIFICANT
+    ]
+    figures: dict[str, Figure] = {"tested": len(tested), "regressed": len(reasons), "lowest_p": min(corrected)}
+    return _verdict(gate, reasons=reasons, figures={"opponent": comparison.opponent, **figures})
 
 
 def _outside(gate: MetricBound | SliceBound, *, segment: SegmentReport) -> str | None:

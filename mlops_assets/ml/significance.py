@@ -110,6 +110,16 @@ class Comparison:
             raise EvaluationError(f"Not a comparison of models: {error}") from error
 
 
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """P-values corrected for how many claims are tested together (Holm 1979), in the order given."""
+    ascending = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for done, i in enumerate(ascending):
+        highest = max(highest, min(1.0, (len(p_values) - done) * p_values[i]))
+        corrected[i] = highest
+    return tuple(corrected)
+
+
 def constant_prior(labels: Floats, *, rows: int) -> Floats:
     """The scores of a model that knows nothing but the share of positives among the training ``labels``."""
     return np.full(rows, float(np.mean(labels)))
@@ -149,9 +159,7 @@ def compare(
     )
     codes = [each.codes[order] for each in members]
     sides = [
-        _judged(
-            replace(rows, scores=scores[order]), codes=codes, members=members, resamples=resamples, seed=seed
-        )
+        _judged(replace(rows, scores=scores[order]), codes=codes, members=members, resamples=resamples, seed=seed)
         for scores in (new, old)
     ]
     differences = (

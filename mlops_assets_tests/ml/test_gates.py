@@ -14,6 +14,7 @@ from mlops_assets.ml.gates import (
     Gate,
     GateDecision,
     MetricBound,
+    NoSliceRegressed,
     NotWorseThanChampion,
     SliceBound,
     decide,
@@ -124,9 +125,7 @@ def test_a_slice_with_nothing_left_to_judge_fails() -> None:
     skipping = replace(BY_CARRIER, few_rows="skip")
 
     for report in (only_small, make_report()):
-        assert reasons_of(report, skipping) == (
-            "roc_auc_score[carrier]: no segment has the 200 rows it needs",
-        )
+        assert reasons_of(report, skipping) == ("roc_auc_score[carrier]: no segment has the 200 rows it needs",)
 
 
 def test_a_vanished_slice_blocks_promotion() -> None:
@@ -150,8 +149,7 @@ def test_a_challenger_may_lose_no_more_than_the_margin(gain: float, passes: bool
 
 def test_a_loss_is_said_with_its_interval() -> None:
     assert reasons_of(make_report(), NOT_WORSE, comparison=make_comparison(gain=-0.02)) == (
-        "roc_auc_score against v1: worse; gain -0.02 (-0.021 to -0.019), "
-        "its lower end must be at least -0.005",
+        "roc_auc_score against v1: worse; gain -0.02 (-0.021 to -0.019), its lower end must be at least -0.005",
     )
 
 
@@ -241,3 +239,34 @@ def test_a_random_model_fails_every_gate(seed: int) -> None:
     decision = judged(labels, np.random.default_rng(seed + 100).random(4000), seed=seed)
 
     assert not any(verdict.passed for verdict in decision.verdicts)
+
+
+BY_CARRIER_PAIRED = NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01)
+
+
+def harmed_on(carrier: str | None, *, by: float = 3.0) -> Comparison:
+    """The champion is a good model; the challenger lost its skill for one carrier of four."""
+    labels, scores, columns = make_rows(8000, decimals=6)
+    noise = np.random.default_rng(1).normal(0, by, 8000) * (np.array(columns["carrier"]) == carrier)
+    challenger = 1 / (1 + np.exp(-(np.log(scores / (1 - scores)) + noise)))
+    return compare(labels, challenger, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,), seed=0)
+
+
+def test_a_slice_that_regressed_is_named_where_the_overall_margin_hides_it() -> None:
+    comparison = harmed_on("OO")
+    overall = NotWorseThanChampion(metric="log_loss", margin=0.1)
+
+    assert reasons_of(make_report(), overall, comparison=comparison) == ()
+    (reason,) = reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=comparison)
+    assert reason.startswith("log_loss[carrier=OO] against v1: gain -")
+
+
+def test_equal_models_regress_on_no_slice() -> None:
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=harmed_on(None)) == ()
+
+
+def test_slices_that_were_not_compared_fail() -> None:
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED) == (
+        "log_loss[carrier]: no segment was compared on enough rows",
+    )
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=make_comparison(gain=0.1)) != ()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlops_assets.ml.metrics import log_loss, roc_auc_score
-from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare, constant_prior
+from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare, constant_prior, holm
 from mlops_assets_tests.ml.judged_rows import CARRIER, make_rows
 
 
@@ -120,9 +120,7 @@ def test_the_order_of_rows_changes_nothing() -> None:
     labels, scores, columns = make_rows(800)
     noisy, order = disturbed(scores, by=0.5), np.random.default_rng(3).permutation(800)
 
-    one = compare(
-        labels, noisy, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,), seed=0
-    )
+    one = compare(labels, noisy, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,), seed=0)
     other = compare(
         labels[order],
         noisy[order],
@@ -157,3 +155,16 @@ def test_a_comparison_survives_json() -> None:
     comparison = make_comparison(500)
 
     assert Comparison.from_json(comparison.to_json()) == comparison
+
+
+def test_holm_agrees_with_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert holm([]) == ()
+
+
+def test_corrected_tests_of_equal_models_raise_a_false_alarm_in_at_most_one_comparison_of_twenty() -> None:
+    generator = np.random.default_rng(0)
+
+    alarms = sum(min(holm(generator.random(35).tolist())) <= 0.05 for _ in range(2000))
+
+    assert alarms <= 2000 * 0.05 + 3.7 * np.sqrt(2000 * 0.05 * 0.95)
