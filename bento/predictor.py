@@ -28,9 +28,8 @@ from mlops_assets.ml.requests import request_table
 from mlops_assets.ml.training import load, score
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.bento_store import checksum
-from mlops_assets.stores.online import LookUp, OnlineStore
-from mlops_assets.stores.online_sqlite import SqliteBackend
-from mlops_assets.stores.prediction_log import PredictionLog, PredictionRecord
+from mlops_assets.stores.online import LookUp, OnlineStore, open_online_store
+from mlops_assets.stores.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
 
 MODEL, VOCABULARY, RECORD = "model.ubj", "vocabulary.json", "record.json"
 LOG_TIMEOUT = 2.0
@@ -77,7 +76,7 @@ class Predictor:
             vocabulary=Vocabulary.from_json((folder / VOCABULARY).read_text()),
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
-            log=PredictionLog(data_dir / "prediction_log" / f"{use_case.name}.sqlite", timeout=LOG_TIMEOUT),
+            log=prediction_log_of(use_case.name, folder=data_dir, timeout=LOG_TIMEOUT),
         )
 
     def predict(self, rows: Sequence[BaseModel]) -> list[Answer]:
@@ -231,7 +230,7 @@ def _examples(rows: Sequence[BaseModel], *, use_case: UseCase, answered_at: date
 def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
     if not (use_case.history or use_case.asof):
         return None
-    return OnlineStore(SqliteBackend(data_dir / "online" / f"{use_case.name}.sqlite"))
+    return open_online_store(use_case.name, data=data_dir)
 
 
 def _as_answer(record: PredictionRecord) -> Answer:

@@ -87,13 +87,13 @@ class PredictionService:
 
     def __init__(self) -> None:
         from bento.predictor import Predictor
-        from mlops_assets.stores.settings import data_directory
+        from mlops_assets.stores.settings import environment_directory
 
         self.predictor = Predictor.open(
             _model_folder(),
             use_case=find(FROZEN.use_case),
             checksums=FROZEN.checksums,
-            data_dir=data_directory(),
+            data_dir=environment_directory(),
         )
 
     @bentoml.on_deployment

@@ -22,9 +22,9 @@ from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.paths import monitoring_path, predictions_path
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.prediction_log import prediction_log_of
 from mlops_assets.stores.registry import load_evaluation
-from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.stores.tables import read_parquet
 from mlops_assets.stores.tracing import trace
 
@@ -105,7 +105,7 @@ def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:
 
 
 def _answers(told: Demo) -> list[dict[str, Any]]:
-    log = PredictionLog(data_directory() / "prediction_log" / f"{told.use_case.name}.sqlite")
+    log = prediction_log_of(told.use_case.name, folder=environment_directory())
     rows: list[dict[str, Any]] = log.read_after(0, limit=1_000_000).to_pylist() if log.path.exists() else []
     return rows
 
@@ -128,7 +128,7 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     )
     if not answers or told.compared[0] != told.compared[1]:
         raise ServingError(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores.")
-    log = PredictionLog(data_directory() / "prediction_log" / f"{use_case.name}.sqlite")
+    log = prediction_log_of(use_case.name, folder=environment_directory())
     told.trace = trace(answers[-1]["prediction_id"], use_case=use_case, lake=lake, log=log)
 
 

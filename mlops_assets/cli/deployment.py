@@ -11,7 +11,7 @@ import typer
 
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.landing import LandingZone
-from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 
     for told in (dg.BetaWarning, dg.PreviewWarning):
         warnings.filterwarnings("ignore", category=told)
-    with open_instance(data_directory()) as instance:
+    with open_instance(environment_directory()) as instance:
         yield instance

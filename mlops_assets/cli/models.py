@@ -18,9 +18,9 @@ from mlops_assets.stores.champion import ListedVersion, events, listed_versions
 from mlops_assets.stores.champion import promote as move_up
 from mlops_assets.stores.champion import rollback as move_back
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.prediction_log import prediction_log_of
 from mlops_assets.stores.registry import load_evaluation
-from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.settings import environment_directory
 from mlops_assets.stores.tracing import Trace
 from mlops_assets.stores.tracing import trace as follow
 from mlops_assets.use_cases import registry
@@ -131,7 +131,7 @@ def trace(
 def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
     """The trace from whichever of these use cases remembers the prediction."""
     for name in names:
-        log = PredictionLog(data_directory() / "prediction_log" / f"{name}.sqlite")
+        log = prediction_log_of(name, folder=environment_directory())
         if log.path.exists() and log.find(prediction_id) is not None:
             return follow(prediction_id, use_case=use_case_of(name), lake=Lake.connect(), log=log)
     raise RegistryError(

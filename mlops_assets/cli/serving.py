@@ -14,7 +14,7 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.bento_store import find_bento, serve_command, serve_environment
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.settings import data_directory
+from mlops_assets.stores.settings import data_directory, environment_directory
 
 
 def serving_commands(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> No
     """Start the Dagster UI and its daemon at 127.0.0.1, so that sensors tick; Ctrl-C ends it."""
     from mlops_assets.orchestration.instance import dagster_home
 
-    os.environ["DAGSTER_HOME"] = str(dagster_home(data_directory()))
+    os.environ["DAGSTER_HOME"] = str(dagster_home(environment_directory()))
     command = [
         sys.executable,
         "-m",

@@ -13,8 +13,8 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.landing import LandingZone
 from mlops_assets.stores.online import OnlineStore, open_online_store
-from mlops_assets.stores.prediction_log import PredictionLog
-from mlops_assets.stores.settings import LakeSettings, data_directory
+from mlops_assets.stores.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets.stores.settings import LakeSettings, data_directory, environment_directory
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -43,6 +43,11 @@ class DataResource(dg.ConfigurableResource):
         return Path(self.directory) if self.directory else data_directory()
 
     @property
+    def environment(self) -> Path:
+        """The part of it that belongs to the lake branch in use."""
+        return Path(self.directory) if self.directory else environment_directory()
+
+    @property
     def landing(self) -> LandingZone:
         """Where outside systems drop files."""
         return LandingZone(self.root / "landing")
@@ -50,7 +55,7 @@ class DataResource(dg.ConfigurableResource):
     @contextmanager
     def online_store(self, use_case: UseCase) -> Iterator[OnlineStore]:
         """The online store of a use case, open while the context lasts."""
-        store = open_online_store(use_case.name, data=self.root)
+        store = open_online_store(use_case.name, data=self.environment)
         try:
             yield store
         finally:
@@ -58,7 +63,7 @@ class DataResource(dg.ConfigurableResource):
 
     def prediction_log(self, use_case: UseCase) -> PredictionLog:
         """What the service remembers of its answers."""
-        return PredictionLog(self.root / "prediction_log" / f"{use_case.name}.sqlite")
+        return prediction_log_of(use_case.name, folder=self.environment)
 
 
 @cache

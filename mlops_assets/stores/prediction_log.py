@@ -182,9 +182,7 @@ class PredictionLog:
             self._connection.close()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
@@ -231,6 +229,11 @@ class PredictionLog:
                 f"The prediction log {self.path} could not be {done}: {error}. "
                 "Free disk space, or look for a process that holds the file."
             ) from error
+
+
+def prediction_log_of(use_case: str, *, folder: Path, timeout: float = 5.0) -> PredictionLog:
+    """The log of a use case below ``folder`` (``environment_directory()`` of a deployment)."""
+    return PredictionLog(folder / "prediction_log" / f"{use_case}.sqlite", timeout=timeout)
 
 
 def pending(

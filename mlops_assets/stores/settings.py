@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlops_assets.ml.errors import SettingError
 
+DEFAULT_BRANCH = "main"
 DEFAULT_CACHE_BYTES = 10 * 1024**3
 
 
@@ -72,7 +73,7 @@ class LakeSettings:
             access_key_id=env.get("LAKEFS_ACCESS_KEY_ID") if configured else None,
             secret_access_key=env.get("LAKEFS_SECRET_ACCESS_KEY") if configured else None,
             repository=env.get("LAKEFS_REPOSITORY") or "mlops",
-            branch=env.get("MLOPS_LAKE_BRANCH") or "main",
+            branch=env.get("MLOPS_LAKE_BRANCH") or DEFAULT_BRANCH,
             storage_namespace=env.get("LAKEFS_STORAGE_NAMESPACE") or None,
         )
 
@@ -99,6 +100,17 @@ def data_directory(environ: Mapping[str, str] | None = None) -> Path:
         return Path(configured).expanduser().resolve()
     checkout = Path(__file__).resolve().parents[2]
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+
+
+def environment_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Where what belongs to one lake branch lies: the data folder, or a folder of its own if it is not ``main``.
+
+    The online store, the prediction log and Dagster's records are kept apart by it, so that work on ``dev-alice``
+    never reaches what production serves from.
+    """
+    env = os.environ if environ is None else environ
+    branch = env.get("MLOPS_LAKE_BRANCH") or DEFAULT_BRANCH
+    return data_directory(env) if branch == DEFAULT_BRANCH else data_directory(env) / "environments" / branch
 
 
 def _choose(env: Mapping[str, str], *, lakectl: Path | None) -> tuple[LakeKind, str]:
