@@ -19,6 +19,9 @@ from mlops_assets.stores.code import git_state, use_case_code_version
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.publishing import Audit, Publication, Write, WriteRefused
 
+REFUSED_BATCHES = "refused_batches"
+"""What a failed write tells of itself: the batches whose audits blocked it, none if they were not told apart."""
+
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
 
@@ -89,8 +92,14 @@ class AssetRun:
             publication = self.lake.publish(self.write(message), files=files, deletes=deletes, audit=audit)
         except WriteRefused as refusal:
             yield from check_results(self.context, audits=refusal.audits)
+            refused = sorted({audit.batch for audit in refusal.audits if audit.blocks and audit.batch})
             raise dg.Failure(
-                description=str(refusal), metadata={"lakefs_branch": refusal.branch, "lakefs_commit": refusal.commit}
+                description=str(refusal),
+                metadata={
+                    "lakefs_branch": refusal.branch,
+                    "lakefs_commit": refusal.commit,
+                    REFUSED_BATCHES: dg.MetadataValue.json(refused),
+                },
             ) from refusal
         self.log(publication)
         yield dg.MaterializeResult(
@@ -115,7 +124,7 @@ class AssetRun:
             use_case=self.use_case.name,
             asset=self.context.asset_key.path[-1],
             partitions=self.batches if is_batched(self.context) else (),
-            run_id=self.context.run_id,
+            run_id=self.context.run.run_id,
             code_version=use_case_code_version(self.use_case.name),
             git_commit=git_state().commit,
             message=message,

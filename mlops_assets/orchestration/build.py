@@ -1,5 +1,6 @@
 """From use cases to Dagster definitions: the one place where everything is put together."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
@@ -25,12 +26,20 @@ from mlops_assets.orchestration.sensors import build_sensors
 
 def build_definitions(use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Everything Dagster shows and runs. ``resources`` replaces some of the standard ones, in tests for example."""
+    with warnings.catch_warnings():
+        # partitions of checks are in preview, and without them one day's verdict would stand for another's
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _definitions(use_cases, resources=resources or {})
+
+
+def _definitions(use_cases: Sequence[UseCase], *, resources: Mapping[str, object]) -> dg.Definitions:
     jobs = {use_case.name: build_jobs(use_case) for use_case in use_cases}
     return dg.Definitions(
         assets=[asset for use_case in use_cases for asset in build_assets(use_case)],
         jobs=[job for built in jobs.values() for job in built],
         sensors=[sensor for use_case in use_cases for sensor in build_sensors(use_case, jobs=jobs[use_case.name])],
-        resources={**standard_resources(), **(resources or {})},
+        resources={**standard_resources(), **resources},
         executor=dg.in_process_executor,
     )
 

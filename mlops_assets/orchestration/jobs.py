@@ -8,7 +8,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
-from mlops_assets.orchestration.partitions import batch_partitions
 
 AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 INGEST, REFERENCE, TRAIN, SCORE, WATCH = "ingest", "reference", "train", "score", "watch"
@@ -26,7 +25,6 @@ DESCRIPTIONS = {
     SCORE: "Scores a batch with the champion.",
     WATCH: "Collects what the service answered and compares it with what is normal.",
 }
-PARTITIONED = {INGEST, SCORE, WATCH}
 
 
 def assets_of(use_case: UseCase, job: str) -> list[str]:
@@ -50,7 +48,6 @@ def build_jobs(use_case: UseCase) -> list[AssetJob]:
             job_name(use_case, job),
             selection=dg.AssetSelection.assets(*(asset_key(use_case, name) for name in assets_of(use_case, job))),
             description=description,
-            partitions_def=batch_partitions(use_case) if job in PARTITIONED else None,
             tags={"use_case": use_case.name},
         )
         for job, description in DESCRIPTIONS.items()

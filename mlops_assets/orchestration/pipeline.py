@@ -15,7 +15,7 @@ from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, WATCH, assets_of
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.orchestration.runs import RunSummary, run_job
+from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
 from mlops_assets.stores.arrivals import arrivals, unfinished_batches
 
 
@@ -29,14 +29,13 @@ class Reporter(Protocol):
 def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) -> list[RunSummary]:
     """Takes in every batch that has landed and is not in the lake as it landed, and finishes what was left half-way.
 
-    Contiguous batches go into one run. Raises LandingError when something has landed that can never be taken.
+    Contiguous batches go into one run. What is refused does not hold up the others: they are taken, and then a
+    LandingError says what was refused and why.
     """
-    done = []
+    done: list[RunSummary] = []
     lake = LakeResource().connect()
     scan = DataResource().landing.scan(use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=0)
-    lasting = [refused for refused in scan.refused if not refused.may_become_ready]
-    if lasting:
-        raise LandingError(" ".join(f"{refused.path}: {refused.reason}" for refused in lasting))
+    refused = [str(each) for each in scan.refused if not each.may_become_ready]
     head = lake.at()
     reference_left = unfinished_batches(head, use_case=use_case, cadences={Cadence.STATIC})
     if arrivals(scan, head, use_case=use_case).reference or reference_left:
@@ -44,12 +43,27 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
         head = lake.at()
     left = unfinished_batches(head, use_case=use_case, cadences={Cadence.DAILY, Cadence.NAMED})
     fresh = {arrival.batch for arrival in arrivals(scan, head, use_case=use_case).batches}
-    for batches in contiguous(use_case, fresh | left):
-        if not isinstance(use_case.batches, DailyBatches):
-            instance.add_dynamic_partitions(batch_partitions(use_case).name, list(batches))
-        said = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-        done.append(_run(use_case, INGEST, f"Batches {said}", instance=instance, steps=steps, batches=batches))
+    waiting = list(contiguous(use_case, fresh | left))
+    while waiting:
+        batches = waiting.pop(0)
+        try:
+            done.append(_take(use_case, batches, instance=instance, steps=steps))
+        except RunFailed as failure:
+            if not failure.batches:
+                raise
+            refused.append(str(failure))
+            waiting = [*contiguous(use_case, set(batches) - set(failure.batches)), *waiting]
+    if refused:
+        raise LandingError("\n".join(refused))
     return done
+
+
+def _take(use_case: UseCase, batches: Sequence[str], *, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Takes contiguous batches in one run."""
+    if not isinstance(use_case.batches, DailyBatches):
+        instance.add_dynamic_partitions(batch_partitions(use_case).name, list(batches))
+    said = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
+    return _run(use_case, INGEST, f"Batches {said}", instance=instance, steps=steps, batches=batches)
 
 
 def train(

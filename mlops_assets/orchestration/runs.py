@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.ml.errors import PlatformError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.orchestration.asset_run import asset_key
+from mlops_assets.orchestration.asset_run import REFUSED_BATCHES, asset_key
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name
 
@@ -24,7 +24,14 @@ Watcher = Callable[[Sequence[str]], None]
 
 
 class RunFailed(PlatformError):
-    """A run ended without success: names the run, the asset and the reason."""
+    """A run ended without success: names the run, the asset and the reason.
+
+    ``batches`` are those whose audits refused them; empty when the run failed for another reason.
+    """
+
+    def __init__(self, message: str, *, batches: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.batches = tuple(batches)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +74,7 @@ def run_job(
 
     result = execute() if watch is None else _watched(execute, instance=instance, run_id=run_id, watch=watch)
     if not result.success:
-        raise RunFailed(_why(result))
+        raise _failure(result)
     return RunSummary(
         run_id=result.run_id,
         seconds=_seconds(result),
@@ -96,15 +103,17 @@ def _asset_of(step_key: str) -> str:
     return step_key.split("__", 1)[-1]
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: dg.ExecuteInProcessResult) -> RunFailed:
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
-        data = event.step_failure_data.user_failure_data
-        said = (data.description if data else None) or (error.cause.message if error and error.cause else None)
-        return (
-            f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}"
+        told = event.step_failure_data.user_failure_data
+        said = (told.description if told else None) or (error.cause.message if error and error.cause else None)
+        refused = told.metadata.get(REFUSED_BATCHES) if told else None
+        return RunFailed(
+            f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}",
+            batches=refused.value if refused else (),
         )
-    return f"Run {result.run_id} failed before its first step."
+    return RunFailed(f"Run {result.run_id} failed before its first step.")
 
 
 def _seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -10,7 +12,7 @@ from mlops_assets.ml.use_case import NamedBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.arrivals import Arrivals, arrivals
+from mlops_assets.stores.arrivals import Arrival, Arrivals, arrivals
 from mlops_assets.stores.landing import Scan
 
 SECONDS = 10
@@ -34,33 +36,62 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         ),
     )
     def new_data(context: dg.SensorEvaluationContext, data: DataResource, lake: LakeResource) -> dg.SensorResult:
-        scan = data.landing.scan(
-            use_case.name,
-            sources=use_case.sources,
-            now=time.time(),
-            cursor=json.loads(context.cursor) if context.cursor else None,
-        )
+        memory = Memory.read(data.root / "sensors" / f"{use_case.name}.json")
+        scan = data.landing.scan(use_case.name, sources=use_case.sources, now=time.time(), cursor=memory.seen)
         found = arrivals(scan, lake.connect().at(), use_case=use_case)
         reasons = _reasons(scan, found)
         for reason in reasons:
             context.log.warning(reason)
-        requests = list(_requests(use_case, found))
+        requests = list(_requests(use_case, found, memory=memory))
+        memory.remember(scan)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else _skip_reason(scan, reasons),
-            cursor=json.dumps(scan.cursor),
             dynamic_partitions_requests=_new_partitions(use_case, found, instance=context.instance),
         )
 
     return [new_data]
 
 
-def _requests(use_case: UseCase, found: Arrivals) -> Iterator[dg.RunRequest]:
+class Memory:
+    """What the sensor has seen and asked for, in a file: a cursor would be stored again with each of 8,640 ticks a day.
+
+    Losing it costs one more reading of the files that have landed.
+    """
+
+    def __init__(self, path: Path, *, seen: Mapping[str, Any], asked: dict[str, tuple[str, int]]) -> None:
+        self.path, self.seen, self.asked = path, seen, asked
+
+    @classmethod
+    def read(cls, path: Path) -> "Memory":
+        """What was remembered; nothing if there is no readable file."""
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path, seen=told["seen"], asked={batch: tuple(each) for batch, each in told["asked"].items()})
+        except (OSError, ValueError, KeyError, AttributeError):
+            return cls(path, seen={}, asked={})
+
+    def run_key(self, arrival: Arrival) -> str:
+        """The same for the same content, and a new one when an earlier content comes back after another."""
+        digest, changes = self.asked.get(arrival.batch, ("", 0))
+        changes += digest != arrival.digest
+        self.asked[arrival.batch] = (arrival.digest, changes)
+        return f"{arrival.batch}-{arrival.digest}" + (f"-{changes}" if changes > 1 else "")
+
+    def remember(self, scan: Scan) -> None:
+        """Writes the file as a whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps({"seen": scan.cursor, "asked": self.asked}), encoding="utf-8")
+        unfinished.replace(self.path)
+
+
+def _requests(use_case: UseCase, found: Arrivals, *, memory: Memory) -> Iterator[dg.RunRequest]:
     if found.reference is not None:
-        yield dg.RunRequest(run_key=f"reference-{found.reference.digest}", job_name=job_name(use_case, REFERENCE))
+        yield dg.RunRequest(run_key=memory.run_key(found.reference), job_name=job_name(use_case, REFERENCE))
     for arrival in found.batches:
         yield dg.RunRequest(
-            run_key=f"{arrival.batch}-{arrival.digest}",
+            run_key=memory.run_key(arrival),
             job_name=job_name(use_case, INGEST),
             partition_key=arrival.batch,
         )
@@ -68,7 +99,7 @@ def _requests(use_case: UseCase, found: Arrivals) -> Iterator[dg.RunRequest]:
 
 def _reasons(scan: Scan, found: Arrivals) -> list[str]:
     """What keeps files from being taken, one sentence each."""
-    return [*(f"{refused.path}: {refused.reason}" for refused in scan.refused), *found.waiting]
+    return [*(str(refused) for refused in scan.refused), *found.waiting]
 
 
 def _skip_reason(scan: Scan, reasons: Sequence[str]) -> str:

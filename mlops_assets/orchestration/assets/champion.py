@@ -46,10 +46,10 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
                 run.lake,
                 use_case=use_case.name,
                 version=version,
-                by=f"dagster run {context.run_id[:8]}",
+                by=f"dagster run {context.run.run_id[:8]}",
                 why="passed every gate",
                 at=datetime.now(UTC),
-                run_id=context.run_id,
+                run_id=context.run.run_id,
             )
         except RegistryError as error:
             refused = CheckResult(name=CHECKS[0].name, passed=False, reasons=(str(error),))

@@ -99,7 +99,7 @@ def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) ->
         threshold=fitted.threshold,
         metrics=dict(fitted.metrics),
         parent=serving.version if serving else None,
-        started_by=f"dagster run {run.context.run_id}",
+        started_by=f"dagster run {run.context.run.run_id}",
         seconds=run.seconds,
     )
 

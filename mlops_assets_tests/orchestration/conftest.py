@@ -1,0 +1,72 @@
+"""Deployments of the toy, empty or with days taken in; those with content are copies of one made once per test process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Deployment, copy_deployment, let_go
+
+INGESTED_DAYS = 10
+
+
+def _use_folder(patch: pytest.MonkeyPatch, data: Path) -> None:
+    patch.setenv("MLOPS_DATA_DIR", str(data))
+    patch.setenv("LAKECTL_CONFIG_FILE", str(data / "no-such-file"))
+    for name in FOREIGN_SETTINGS:
+        patch.delenv(name, raising=False)
+
+
+def _made(folder: Path, make: Callable[[Deployment], object]) -> Path:
+    """A data folder on which ``make`` has worked."""
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        _use_folder(patch, folder)
+        make(Deployment(data=folder, instance=instance))
+        let_go(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ingested_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days taken in."""
+
+    def make(deployment: Deployment) -> None:
+        deployment.land(0, INGESTED_DAYS - 1)
+        deployment.ingest()
+
+    return _made(tmp_path_factory.mktemp("ingested"), make)
+
+
+@pytest.fixture(scope="session")
+def trained_template(ingested_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days taken in and a champion promoted."""
+    folder = copy_deployment(ingested_template, to=tmp_path_factory.mktemp("trained") / "data")
+    return _made(folder, lambda deployment: deployment.train())
+
+
+def _deployment(data: Path, patch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    _use_folder(patch, data)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Deployment(data=data, instance=instance)
+    let_go(data)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Nothing has landed yet."""
+    yield from _deployment(tmp_path / "data", monkeypatch)
+
+
+@pytest.fixture
+def ingested(ingested_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Ten days have been taken in."""
+    yield from _deployment(copy_deployment(ingested_template, to=tmp_path / "data"), monkeypatch)
+
+
+@pytest.fixture
+def trained(trained_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Ten days have been taken in and a champion serves."""
+    yield from _deployment(copy_deployment(trained_template, to=tmp_path / "data"), monkeypatch)
