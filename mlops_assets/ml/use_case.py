@@ -79,8 +79,9 @@ class UseCase:
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
     label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
     ``relations`` are named steps of SQL that several views read. ``request`` is what a caller of the service must
-    send for one row; ``positive_word`` says what a positive prediction means. ``seed`` plays the outside world
-    with the committed seed data.
+    send for one row; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC
+    curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the
+    committed seed data.
     """
 
     name: str
@@ -104,6 +105,7 @@ class UseCase:
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
     positive_word: str = "positive"
+    suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
