@@ -3,7 +3,7 @@
     python benchmarks/features.py [--quick] [--rounds 5]
 
 Every contender runs in a process of its own over the same file of flights (`features_contenders.py`); their
-column sums must agree. Feast runs in an environment that is made for it. Writes
+column sums must agree. Writes
 `benchmarks/results/features.json`; ends with 1 if a goal is missed.
 """
 

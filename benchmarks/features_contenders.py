@@ -47,7 +47,7 @@ Sums = dict[str, float]
 
 
 def ours(events: Path, folder: Path) -> Sums:
-    """Daily aggregates in DuckDB, rolled up by prefix sums, examples streamed."""
+    """Daily aggregates in DuckDB, a file per year (the platform: per day), rolled up part by part."""
     from dataclasses import replace
 
     from mlops_assets.ml.history import compute_daily_aggregates
@@ -56,10 +56,15 @@ def ours(events: Path, folder: Path) -> Sums:
 
     views = [replace(view, windows=WINDOWS, features=view.features[:7]) for view in HISTORY if view.name in VIEWS]
     connection = _connect(folder)
-    connection.execute(f"CREATE TEMP VIEW outcomes AS FROM '{events}'")
-    compute_daily_aggregates(connection, views=views, into="history")
+    (years,) = connection.sql(f"SELECT list(DISTINCT batch[:4] ORDER BY batch[:4]) FROM '{events}'").fetchall()[0]
+    for year in years:
+        sql = f"FROM '{events}' WHERE batch BETWEEN '{year}-01-01' AND '{year}-12-31'"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS {sql}")
+        compute_daily_aggregates(connection, views=views, into="aggregates")
+        connection.execute(f"COPY aggregates TO '{folder}/history_{year}.parquet'")
+    connection.execute(f"CREATE TEMP VIEW history AS FROM read_parquet('{folder}/history_*.parquet')")
     columns = ["event_time", "carrier", "origin", "dest", "tailnum"]
-    parts = (pa.Table.from_batches([part]) for part in pq.ParquetFile(events).iter_batches(500_000, columns=columns))
+    parts = (pa.Table.from_batches([part]) for part in pq.ParquetFile(events).iter_batches(200_000, columns=columns))
     sums: Sums = {}
     for rolled in stream_history(connection, parts, views=views):
         for name, values in rolled.items():
@@ -244,7 +249,9 @@ def _asof_query(events: str, key: str) -> str:
 
 
 def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    limit = {"memory_limit": "600MB", "preserve_insertion_order": False, "temp_directory": str(folder)} if LIMITED else {}
+    limit = (
+        {"memory_limit": "500MB", "preserve_insertion_order": False, "temp_directory": str(folder)} if LIMITED else {}
+    )
     return duckdb.connect(config=limit)
 
 
