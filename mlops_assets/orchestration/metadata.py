@@ -1,7 +1,12 @@
-"""What an asset tells of itself in the UI: column schema, preview, row counts, seconds."""
+"""What an asset tells of itself in the UI: column schema, column lineage, preview, row counts."""
+
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pyarrow as pa
+
+from mlops_assets.ml.lineage import SourceColumn
+from mlops_assets.ml.use_case import UseCase
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
@@ -26,6 +31,20 @@ def column_schema(schema: pa.Schema) -> dg.TableSchema:
             for field in schema
         ]
     )
+
+
+def column_lineage(origins: Mapping[str, Sequence[SourceColumn]], *, use_case: UseCase) -> dict[str, object]:
+    """Which column of which validated source every column is made of, as the UI draws it."""
+    deps = {
+        name: [
+            dg.TableColumnDep(
+                asset_key=dg.AssetKey([use_case.name, f"validated_{origin.source}"]), column_name=origin.column
+            )
+            for origin in columns
+        ]
+        for name, columns in origins.items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps)}
 
 
 def preview(table: pa.Table) -> dg.MarkdownMetadataValue:

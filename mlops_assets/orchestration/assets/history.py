@@ -6,11 +6,12 @@ from dagster_duckdb import DuckDBResource
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.history import IDENTITY, daily_aggregates, split_by_batch
+from mlops_assets.ml.lineage import history_lineage
 from mlops_assets.ml.paths import history_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import table_metadata
+from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.arrivals import history_inputs
@@ -56,7 +57,10 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
                 for batch, table in tables.items()
             },
             audit=lambda staged: [check for batch in tables for check in _audit(staged, use_case, batch)],
-            metadata=table_metadata(aggregates),
+            metadata={
+                **table_metadata(aggregates),
+                **column_lineage(history_lineage(use_case), use_case=use_case),
+            },
         )
 
     return history

@@ -11,13 +11,16 @@ from duckdb import DuckDBPyConnection
 from pydantic import Field
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.fit import labels_of
+from mlops_assets.ml.leakage import NOT_TOO_GOOD, REQUEST_ONLY, audit_request_sql, audit_single_features
+from mlops_assets.ml.lineage import feature_lineage
 from mlops_assets.ml.paths import training_view_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import table_metadata
+from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.source_tables import Wanted, create_history_view, create_source_views
@@ -28,6 +31,17 @@ OUTCOMES = (
     Check(name="one_row_per_example", description="Every example is there once."),
 )
 LEAKAGE = (
+    Check(
+        name=REQUEST_ONLY,
+        description="Request SQL and features taken as they stand read nothing that a request does not have, such as "
+        "the label: found by parsing.",
+    ),
+    Check(
+        name=NOT_TOO_GOOD,
+        description="No feature alone ranks the label better than the use case finds believable.",
+    ),
+)
+AFTERWARDS = (
     Check(
         name="nothing_known_later_is_used",
         description="The features of one day, computed again with every later batch deleted, are identical to the bit.",
@@ -49,7 +63,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         name="training_view",
         deps=[*(f"validated_{source.name}" for source in use_case.sources), *(["history"] if use_case.history else [])],
         kinds={"lakefs", "duckdb", "parquet"},
-        checks=OUTCOMES + LEAKAGE * isinstance(use_case.batches, DailyBatches),
+        checks=OUTCOMES + LEAKAGE + AFTERWARDS * isinstance(use_case.batches, DailyBatches),
         description=(
             f"Every example with a known outcome ({use_case.title.lower()}), with "
             f"{len(use_case.features)} features as they "
@@ -73,7 +87,12 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
                 training_view_path(use_case.name, name="manifest.json"): json.dumps(manifest, indent=1).encode(),
             },
             audit=lambda staged: _audit(staged, head, use_case=use_case, duckdb=duckdb),
-            metadata={**table_metadata(table), **manifest, "read_at_lakefs_commit": head.commit},
+            metadata={
+                **table_metadata(table),
+                **column_lineage(feature_lineage(use_case), use_case=use_case),
+                **manifest,
+                "read_at_lakefs_commit": head.commit,
+            },
         )
 
     return view
@@ -128,11 +147,15 @@ def _audit(
             figures={"repeated": repeated},
             reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
         ),
-        *_leakage(table, read_from, use_case=use_case, duckdb=duckdb),
+        audit_request_sql(use_case),
+        audit_single_features(
+            table, labels=labels_of(table), features=use_case.features, limit=use_case.suspicious_roc_auc
+        ),
+        *_afterwards(table, read_from, use_case=use_case, duckdb=duckdb),
     )
 
 
-def _leakage(
+def _afterwards(
     table: pa.Table, snapshot: Snapshot, *, use_case: UseCase, duckdb: DuckDBResource
 ) -> tuple[CheckResult, ...]:
     if not isinstance(use_case.batches, DailyBatches):
