@@ -36,7 +36,7 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         ),
     )
     def new_data(context: dg.SensorEvaluationContext, data: DataResource, lake: LakeResource) -> dg.SensorResult:
-        memory = Memory.read(data.root / "sensors" / f"{use_case.name}.json")
+        memory = Memory.read(data.environment / "sensors" / f"{use_case.name}.json")
         scan = data.landing.scan(use_case.name, sources=use_case.sources, now=time.time(), cursor=memory.seen)
         found = arrivals(scan, lake.connect().at(), use_case=use_case)
         reasons = _reasons(scan, found)

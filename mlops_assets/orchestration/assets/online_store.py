@@ -11,6 +11,7 @@ from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.features import compute_relations
 from mlops_assets.ml.online_view import OnlineView, online_view
 from mlops_assets.ml.paths import batch_of, history_path
@@ -26,6 +27,9 @@ from mlops_assets.stores.source_tables import create_history_view, create_source
 SAMPLE = 500
 LATE_OUTCOMES = timedelta(days=3)
 """How long after its batch's day an outcome may become known: batches this much older than a window still count."""
+
+NOTHING = 0
+"""Generations are numbered from 1."""
 
 CHECKS = (
     Check(name="every_view_has_entities", description="Each history and side view holds at least one entity."),
@@ -63,7 +67,7 @@ def build_online_store(use_case: UseCase) -> dg.AssetsDefinition:
             changed = online.refresh(view, commit=head.commit)
             audits = (_every_view(view), _equality(connection, online, use_case=use_case, as_of=as_of))
             if changed and any(audit.blocks for audit in audits):
-                online.go_back()
+                _take_back(online)
         yield from run.record(
             audits=audits,
             metadata={
@@ -95,6 +99,14 @@ def create_recent_views(connection: DuckDBPyConnection, snapshot: Snapshot, *, u
     )
     create_source_views(connection, snapshot, use_case=use_case, wanted=_since(as_of - LATE_OUTCOMES))
     compute_relations(connection, use_case.relations)
+
+
+def _take_back(online: OnlineStore) -> None:
+    """What was in use before the refresh is in use again; after a first one nothing is, which the service says."""
+    try:
+        online.go_back()
+    except ServingError:
+        online.backend.use(NOTHING)
 
 
 def _since(first: date) -> Callable[[str], bool]:

@@ -1,0 +1,212 @@
+"""After the champion: the online store, batch scores, the collected log and the watched day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_assets.ml.monitoring import MonitoringReport
+from mlops_assets.ml.online_view import OnlineView
+from mlops_assets.orchestration.asset_run import AssetRun
+from mlops_assets.orchestration.assets import online_store
+from mlops_assets.orchestration.resources import DataResource
+from mlops_assets.orchestration.runs import RunFailed
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.prediction_log import PredictionRecord
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
+
+SERVED = day_number(10)
+
+
+def answer(deployment: Deployment, *, batch: str = SERVED, start: int = 0, stop: int | None = None) -> None:
+    """Logs answers to a day's requests as the service does; heavy parcels are said to be late."""
+    serving = champion(deployment.lake.at(), use_case="parcels")
+    assert serving is not None
+    log = DataResource().prediction_log(PARCELS)
+    asked = [ParcelRequest(**row) for row in requests(batch)][start:stop]
+    log.append(
+        [
+            PredictionRecord(
+                prediction_id=f"{batch}-{number}",
+                example_id=str(row.id),
+                answered_at=datetime(2024, 3, 11, tzinfo=UTC) + timedelta(seconds=number),
+                event_time=row.sent_at,
+                model_version=serving.version,
+                score=0.8 if row.weight > 5 else 0.2,
+                predicted_positive=row.weight > 5,
+                inputs=row.model_dump(mode="json"),
+                features={},
+            )
+            for number, row in enumerate(asked, start=start)
+        ]
+    )
+    log.close()
+
+
+def spoil(view: OnlineView) -> OnlineView:
+    """Every history value a little off, as a wrong roll-up would have it."""
+    return replace(view, history=tuple(replace(each, values=np.nextafter(each.values, np.inf)) for each in view.history))
+
+
+@pytest.fixture
+def wrong_roll_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called, it makes the online store's values wrong from then on."""
+    right = online_store.online_view
+
+    def begin() -> None:
+        monkeypatch.setattr(online_store, "online_view", lambda *given, **named: spoil(right(*given, **named)))
+
+    return begin
+
+
+def test_the_online_store_is_as_of_the_day_after_the_last_batch(ingested: Deployment) -> None:
+    with DataResource().online_store(PARCELS) as online:
+        assert online.current is not None
+        assert online.current.as_of.isoformat() == SERVED
+        assert online.current.commit == ingested.lake.head()
+
+
+def test_an_online_store_that_differs_from_the_offline_features_goes_back(
+    ingested: Deployment, wrong_roll_up: Callable[[], None]
+) -> None:
+    with DataResource().online_store(PARCELS) as online:
+        before = online.current
+    ingested.land(10)
+    wrong_roll_up()
+
+    result = ingested.execute("ingest", SERVED)
+
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [check.check_name for check in failed] == ["online_equals_offline"]
+    assert "depot__late_rate_3d" in (failed[0].description or "")
+    with DataResource().online_store(PARCELS) as online:
+        assert online.current == before
+
+
+def test_a_first_online_store_that_differs_is_not_served(empty: Deployment, wrong_roll_up: Callable[[], None]) -> None:
+    empty.land(0, 1)
+    wrong_roll_up()
+
+    with pytest.raises(RunFailed, match="These columns differ"):
+        empty.ingest()
+
+    with DataResource().online_store(PARCELS) as online:
+        assert online.current is None
+
+
+def test_a_batch_is_scored_by_the_champion(trained: Deployment) -> None:
+    trained.land(10)
+    trained.ingest()
+
+    trained.run("score", SERVED)
+
+    scored = trained.table(f"predictions/{SERVED}.parquet")
+    assert scored.num_rows == 60
+    assert {"id", "event_time", "depot", "score", "predicted_positive", "model_version"} <= set(scored.column_names)
+
+
+def test_scoring_without_a_champion_says_so(ingested: Deployment) -> None:
+    with pytest.raises(RunFailed, match="parcels has no champion yet: materialise parcels/champion"):
+        ingested.run("score", day_number(9))
+
+
+def test_every_answer_is_collected_exactly_once(trained: Deployment) -> None:
+    answer(trained, stop=20)
+    trained.run("watch", SERVED)
+    trained.run("watch", SERVED)
+    answer(trained, start=20)
+    trained.run("watch", SERVED)
+
+    assert collected(trained) == list(range(1, 61))
+
+
+def test_a_crash_right_after_publishing_neither_loses_nor_doubles_an_answer(
+    trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(trained, stop=20)
+
+    def crash(*_: Any) -> None:
+        raise MemoryError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AssetRun, "log", crash)
+        assert not trained.execute("watch", SERVED).success
+    answer(trained, start=20)
+    trained.run("watch", SERVED)
+
+    assert collected(trained) == list(range(1, 61))
+
+
+def test_a_watched_day_says_its_shares_and_has_no_verdict_on_outcomes_before_they_land(trained: Deployment) -> None:
+    answer(trained)
+
+    run = trained.run("watch", SERVED)
+
+    assert run.metadata["monitoring"]["answers"] == 60
+    assert run.metadata["monitoring"]["outcomes_landed"] == 0
+    assert report(trained).realised == {}
+    assert {cell.scope for cell in report(trained).cells} == {"overall", "depot=AMS", "depot=BER"}
+
+
+def test_a_watched_day_tells_how_right_the_answers_were_once_outcomes_have_landed(trained: Deployment) -> None:
+    answer(trained)
+    trained.land(10)
+    trained.ingest()
+
+    run = trained.run("watch", SERVED)
+
+    assert run.metadata["monitoring"]["outcomes_landed"] == 1
+    realised: Any = report(trained).realised
+    assert realised["answered"] == realised["overall"]["rows"] == 60
+    assert [segment["segment"] for segment in realised["segments"]] == ["depot=AMS", "depot=BER"]
+
+
+def test_an_abnormal_day_is_a_warning_that_stops_nothing(trained: Deployment) -> None:
+    serving = champion(trained.lake.at(), use_case="parcels")
+    assert serving is not None
+    log = DataResource().prediction_log(PARCELS)
+    log.append(
+        [
+            PredictionRecord(
+                prediction_id=f"late-{number}",
+                answered_at=datetime(2024, 3, 11, tzinfo=UTC),
+                event_time=datetime(2024, 3, 11, 8 + number % 8),
+                model_version=serving.version,
+                score=0.9,
+                predicted_positive=True,
+                inputs={"depot": "AMS"},
+                features={},
+            )
+            for number in range(400)
+        ]
+    )
+    log.close()
+
+    run = trained.run("watch", SERVED)
+
+    (normal,) = [check for check in run.checks if check.check_name == "served_share_is_normal"]
+    assert not normal.passed
+    assert normal.severity.value == "WARN"
+    assert f"monitoring/{SERVED}.json" in trained.paths("monitoring/")
+
+
+def test_watching_a_day_on_which_nothing_was_served_says_what_to_do(trained: Deployment) -> None:
+    with pytest.raises(RunFailed, match=f"Nothing served for {SERVED} was collected yet: serve, then materialise"):
+        trained.run("watch", SERVED)
+
+
+def collected(deployment: Deployment) -> list[int]:
+    """The sequence numbers that the lake holds, in order."""
+    files = deployment.paths("prediction_log/")
+    return sorted(seq for path in files for seq in deployment.table(path)["seq"].to_pylist())
+
+
+def report(deployment: Deployment) -> MonitoringReport:
+    """What monitoring published for the served day."""
+    return MonitoringReport.from_json(deployment.lake.at().read(f"parcels/monitoring/{SERVED}.json"))
