@@ -40,6 +40,7 @@ from mlops_assets.ml.metrics import (
 from mlops_assets.ml.slices import Membership, Slice, everything, memberships
 
 SCHEMA = 1
+ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
 SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
@@ -141,13 +142,14 @@ def evaluate(
         units=units if clusters is None else units[order],
         clustered=clusters is not None,
     )
-    families = [Grouped(rows, codes=each.codes[order], segments=len(each.segments)) for each in members]
-    resampled = bootstrap(families, resamples=resamples, seed=seed)
-    reports = [
-        report
-        for each, family, drawn in zip(members, families, resampled, strict=True)
-        for report in _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
-    ]
+    reports = []
+    at_once = max(1, ROWS_AT_ONCE // len(y))
+    for low in range(0, len(members), at_once):
+        some = members[low : low + at_once]
+        families = [Grouped(rows, codes=each.codes[order], segments=len(each.segments)) for each in some]
+        resampled = bootstrap(families, resamples=resamples, seed=seed)
+        for each, family, drawn in zip(some, families, resampled, strict=True):
+            reports += _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
     return EvaluationReport(
         threshold=threshold,
         overall=reports[0],

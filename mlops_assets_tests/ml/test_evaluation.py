@@ -190,3 +190,10 @@ def test_rows_and_slice_columns_must_match() -> None:
 
     with pytest.raises(EvaluationError, match="10 labels but 9 rows of slice columns"):
         evaluate(labels, scores, slice_columns=columns.slice(1), slices=(), threshold=0.5, seed=0)
+
+
+def test_how_many_slices_are_resampled_together_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = make_report(500)
+    monkeypatch.setattr("mlops_assets.ml.evaluation.ROWS_AT_ONCE", 1)
+
+    assert make_report(500) == together

@@ -110,7 +110,7 @@ def test_a_changed_file_is_refused_and_named_even_with_an_override(lake: Lake, p
 def test_an_unknown_version_is_refused_with_the_known_ones(lake: Lake) -> None:
     publish_version(lake, "v1")
 
-    with pytest.raises(RegistryError, match="Unknown version 'v9' of flights. Versions: v1"):
+    with pytest.raises(RegistryError, match=r"Unknown version 'v9' of flights\. Versions: v1"):
         promoted(lake, "v9")
 
 
