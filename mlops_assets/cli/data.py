@@ -18,6 +18,7 @@ from mlops_assets.stores.arrivals import arrivals
 from mlops_assets.stores.champion import champion, listed_versions
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.landing import Scan
+from mlops_assets.stores.snapshot import Snapshot
 
 console = Console()
 
@@ -76,18 +77,14 @@ def status(use_case: UseCaseName) -> None:
     lake = Lake.connect()
     head = lake.at()
     scan = scan_landing(chosen)
-    table = Table(
-        "stage", "batches", "first", "last", title=f"{use_case} on branch '{lake.target}' at {head.commit[:12]}"
-    )
+    title = f"{use_case} on branch '{lake.target}' at {head.commit[:12]}"
+    table = Table("batches of", "landed", "raw", "validated", "quarantine", "from – to", title=title)
     for source in chosen.sources:
-        _row(table, f"landed {source.name}", [file.batch for file in scan.files if file.source == source.name])
-    for stage in [
-        *(f"{s}/{each.name}" for each in chosen.sources for s in ("raw", "validated", "quarantine")),
-        "history",
-        "predictions",
-        "monitoring",
-    ]:
-        _row(table, stage, [batch_of(info.path) for info in head.paths(f"{use_case}/{stage}/")])
+        landed = [file.batch for file in scan.files if file.source == source.name]
+        stages = [_batches(head, f"{use_case}/{stage}/{source.name}/") for stage in ("raw", "validated", "quarantine")]
+        _row(table, source.name, landed, *stages)
+    for made in ("history", "predictions", "monitoring"):
+        _row(table, f"[dim]{made}[/]", [], _batches(head, f"{use_case}/{made}/"), [], [])
     console.print(table)
     found = arrivals(scan, head, use_case=chosen)
     for refused in scan.refused:
@@ -106,6 +103,15 @@ def scan_landing(use_case: UseCase, *, settle_seconds: float = 2.0) -> Scan:
     return landing_zone().scan(use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=settle_seconds)
 
 
-def _row(table: Table, stage: str, batches: Sequence[str]) -> None:
-    if batches:
-        table.add_row(stage, str(len(batches)), min(batches), max(batches))
+def _batches(head: Snapshot, folder: str) -> list[str]:
+    return [batch_of(info.path) for info in head.paths(folder)]
+
+
+def _row(table: Table, name: str, *stages: Sequence[str]) -> None:
+    there = sorted({batch for stage in stages for batch in stage})
+    if there:
+        table.add_row(
+            name,
+            *(str(len(stage)) if stage else "" for stage in stages),
+            f"{there[0]} – {there[-1]}" if len(there) > 1 else there[0],
+        )
