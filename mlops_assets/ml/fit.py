@@ -74,6 +74,13 @@ def labels_of(view: pa.Table) -> NDArray[np.float64]:
     return np.asarray(view.column("label").to_numpy(), dtype=np.float64)
 
 
+def clusters_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.int64] | None:
+    """Which rows of ``view`` depend on each other: the day's number of each, or ``None`` where rows are independent."""
+    if use_case.clusters is None:
+        return None
+    return view.column("event_time").to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
 def predict(view: pa.Table, *, booster: bytes, vocabulary: Vocabulary, use_case: UseCase) -> NDArray[np.float64]:
     """The scores of every row of ``view`` (the features, as columns), float64 of shape (rows,)."""
     return score(load(booster, threads=use_case.recipe.threads), vocabulary.encode(view, features=use_case.features))

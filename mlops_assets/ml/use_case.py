@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_assets.ml.errors import DeclarationError
 
@@ -78,7 +78,8 @@ class UseCase:
 
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
     label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
-    ``relations`` are named steps of SQL that several views read. ``request`` is what a caller of the service must
+    ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
+    and paired tests count. ``relations`` are named steps of SQL that several views read. ``request`` is what a caller of the service must
     send for one row; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC
     curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the
     committed seed data.
@@ -104,6 +105,7 @@ class UseCase:
     relations: tuple[Relation, ...] = ()
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
+    clusters: Literal["day"] | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation import EvaluationReport, evaluate, weakest
-from mlops_assets.ml.fit import labels_of, predict, split_view
+from mlops_assets.ml.fit import clusters_of, labels_of, predict, split_view
 from mlops_assets.ml.gates import decide
 from mlops_assets.ml.matrix import Vocabulary
 from mlops_assets.ml.significance import Comparison, compare, constant_prior
@@ -89,6 +89,7 @@ def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | N
         slices=use_case.slices,
         threshold=model.record.threshold,
         seed=use_case.recipe.seed,
+        clusters=clusters_of(test, use_case=use_case),
     )
     if opponent is None:
         against = constant_prior(labels_of(view)[split.train.rows], rows=test.num_rows)
@@ -128,6 +129,7 @@ def _compare(
         slice_columns=test,
         slices=use_case.slices,
         seed=use_case.recipe.seed,
+        clusters=clusters_of(test, use_case=use_case),
     )
 
 
