@@ -13,9 +13,9 @@ import pytest
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.online_view import OnlineView
 from mlops_assets.orchestration.asset_run import AssetRun
-from mlops_assets.orchestration.assets import online_store
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
+from mlops_assets.stores import online_refresh
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.prediction_log import PredictionRecord
 from mlops_assets_tests.orchestration.deployment import Deployment
@@ -51,16 +51,18 @@ def answer(deployment: Deployment, *, batch: str = SERVED, start: int = 0, stop:
 
 def spoil(view: OnlineView) -> OnlineView:
     """Every history value a little off, as a wrong roll-up would have it."""
-    return replace(view, history=tuple(replace(each, values=np.nextafter(each.values, np.inf)) for each in view.history))
+    return replace(
+        view, history=tuple(replace(each, values=np.nextafter(each.values, np.inf)) for each in view.history)
+    )
 
 
 @pytest.fixture
 def wrong_roll_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Called, it makes the online store's values wrong from then on."""
-    right = online_store.online_view
+    right = online_refresh.online_view
 
     def begin() -> None:
-        monkeypatch.setattr(online_store, "online_view", lambda *given, **named: spoil(right(*given, **named)))
+        monkeypatch.setattr(online_refresh, "online_view", lambda *given, **named: spoil(right(*given, **named)))
 
     return begin
 

@@ -15,7 +15,6 @@ from mlops_assets.ml.paths import predictions_path
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
-from mlops_assets.orchestration.assets.online_store import LATE_OUTCOMES
 from mlops_assets.orchestration.assets.training_view import slice_columns
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
@@ -23,6 +22,7 @@ from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.model_record import MODEL, VOCABULARY
+from mlops_assets.stores.online_refresh import LATE_OUTCOMES
 from mlops_assets.stores.registry import load_version
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.source_tables import Wanted, create_history_view, create_source_views
