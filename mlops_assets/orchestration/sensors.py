@@ -1,12 +1,12 @@
 """The sensor that watches the landing zone: one run for each batch whose files are all there, once per content."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import dagster as dg
+from pydantic import BaseModel
 
 from mlops_assets.ml.use_case import NamedBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
@@ -36,14 +36,15 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         ),
     )
     def new_data(context: dg.SensorEvaluationContext, data: DataResource, lake: LakeResource) -> dg.SensorResult:
-        memory = Memory.read(data.environment / "sensors" / f"{use_case.name}.json")
+        remembered = data.environment / "sensors" / f"{use_case.name}.json"
+        memory = Memory.read(remembered)
         scan = data.landing.scan(use_case.name, sources=use_case.sources, now=time.time(), cursor=memory.seen)
         found = arrivals(scan, lake.connect().at(), use_case=use_case)
         reasons = _reasons(scan, found)
         for reason in reasons:
             context.log.warning(reason)
         requests = list(_requests(use_case, found, memory=memory))
-        memory.remember(scan)
+        Memory(seen=dict(scan.cursor), asked=memory.asked).write(remembered)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else _skip_reason(scan, reasons),
@@ -53,23 +54,29 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
     return [new_data]
 
 
-class Memory:
+class Memory(BaseModel):
     """What the sensor has seen and asked for, in a file: a cursor would be stored again with each of 8,640 ticks a day.
 
     Losing it costs one more reading of the files that have landed.
     """
 
-    def __init__(self, path: Path, *, seen: Mapping[str, Any], asked: dict[str, tuple[str, int]]) -> None:
-        self.path, self.seen, self.asked = path, seen, asked
+    seen: dict[str, tuple[int, int, str, float]] = {}
+    asked: dict[str, tuple[str, int]] = {}
 
     @classmethod
-    def read(cls, path: Path) -> "Memory":
+    def read(cls, path: Path) -> Self:
         """What was remembered; nothing if there is no readable file."""
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return cls(path, seen=told["seen"], asked={batch: tuple(each) for batch, each in told["asked"].items()})
-        except (OSError, ValueError, KeyError, AttributeError):
-            return cls(path, seen={}, asked={})
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            return cls()
+
+    def write(self, path: Path) -> None:
+        """Replaces the file as a whole."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(self.model_dump_json(), encoding="utf-8")
+        unfinished.replace(path)
 
     def run_key(self, arrival: Arrival) -> str:
         """The same for the same content, and a new one when an earlier content comes back after another."""
@@ -77,13 +84,6 @@ class Memory:
         changes += digest != arrival.digest
         self.asked[arrival.batch] = (arrival.digest, changes)
         return f"{arrival.batch}-{arrival.digest}" + (f"-{changes}" if changes > 1 else "")
-
-    def remember(self, scan: Scan) -> None:
-        """Writes the file as a whole."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps({"seen": scan.cursor, "asked": self.asked}), encoding="utf-8")
-        unfinished.replace(self.path)
 
 
 def _requests(use_case: UseCase, found: Arrivals, *, memory: Memory) -> Iterator[dg.RunRequest]:
