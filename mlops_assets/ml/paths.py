@@ -26,6 +26,11 @@ def quarantine_path(use_case: str, *, source: str, batch: str) -> str:
     return f"{use_case}/quarantine/{source}/{batch}.parquet"
 
 
+def profile_path(use_case: str, *, source: str, batch: str) -> str:
+    """What the rows that hold looked like: one small mergeable profile."""
+    return f"{use_case}/profiles/{source}/{batch}.parquet"
+
+
 def history_path(use_case: str, *, batch: str) -> str:
     """The daily aggregates of all history views that one batch makes known."""
     return f"{use_case}/history/{batch}.parquet"

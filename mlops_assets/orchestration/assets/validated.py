@@ -9,7 +9,10 @@ from dagster_duckdb import DuckDBResource
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.data_audits import StagedBatch, audit_validated, validated_checks
-from mlops_assets.ml.paths import quarantine_path, raw_path, validated_path
+from mlops_assets.ml.paths import profile_path, quarantine_path, raw_path, validated_path
+from mlops_assets.ml.profile import CATEGORY, Profile
+from mlops_assets.ml.profiling import profile_batches, profiled_segments
+from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation import BatchReport, validate
@@ -55,11 +58,17 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
         with duckdb.get_connection() as connection:
             reports = validate(landed, source=source, connection=connection)
+            profiles = profile_batches(
+                {batch: report.valid for batch, report in reports.items()},
+                columns=source.columns.names,
+                slices=profiled_segments(use_case.slices, columns=source.columns.names),
+                connection=connection,
+            )
         yield from run.publish(
-            files=_files(use_case, source, reports, made_from=checksums),
+            files=_files(use_case, source, reports, made_from=checksums) | _profiled(use_case, source, profiles),
             deletes=_emptied(use_case, source, reports),
             audit=lambda staged: _audit(run, staged, source, reports),
-            metadata=_metadata(reports),
+            metadata=_metadata(reports) | _figures(profiles),
         )
 
     return validated
@@ -76,6 +85,13 @@ def _files(
             path = quarantine_path(use_case.name, source=source.name, batch=batch)
             files[path] = parquet_bytes(report.quarantined)
     return files
+
+
+def _profiled(use_case: UseCase, source: Source, profiles: Mapping[str, Profile]) -> dict[str, bytes]:
+    return {
+        profile_path(use_case.name, source=source.name, batch=batch): parquet_bytes(profile.table)
+        for batch, profile in profiles.items()
+    }
 
 
 def _emptied(use_case: UseCase, source: Source, reports: Mapping[str, BatchReport]) -> list[str]:
@@ -116,3 +132,16 @@ def _metadata(reports: Mapping[str, BatchReport]) -> dict[str, object]:
         "rows_quarantined": sum(report.rows_read - report.valid.num_rows for report in reports.values()),
         "quarantined_share": (read - kept) / read if read else None,
     }
+
+
+def _figures(profiles: Mapping[str, Profile]) -> dict[str, float]:
+    """Mean and missing share of every column, to be plotted over time; only of a run over one batch."""
+    if len(profiles) != 1:
+        return {}
+    found = {}
+    for row in next(iter(profiles.values())).table.to_pylist():
+        if row["scope"] == OVERALL and row["rows"]:
+            found[f"missing_share/{row['column']}"] = row["missing"] / row["rows"]
+            if row["kind"] != CATEGORY and row["mean"] is not None:
+                found[f"mean/{row['column']}"] = row["mean"]
+    return found

@@ -1,0 +1,24 @@
+"""What is published beside the validated rows: the profile of the batch, as file and as figures to be plotted."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_assets.ml.profile import Profile
+from mlops_assets.stores.tables import read_parquet
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import day_number
+
+
+def test_a_batch_is_published_with_its_profile(empty: Deployment) -> None:
+    empty.land(0)
+
+    _, day = empty.ingest()
+
+    path = f"parcels/profiles/parcels/{day_number(0)}.parquet"
+    profile = Profile(table=read_parquet(empty.lake.at().local(path)))
+    assert profile.rows == 60
+    assert profile.column("weight").mean == pytest.approx(day.metadata["validated_parcels"]["mean/weight"])
+    assert profile.column("depot").top(2) == (("AMS", 30), ("BER", 30))
+    assert profile.column("weight", scope="depot=AMS").rows == 30
+    assert day.metadata["validated_parcels"]["missing_share/minutes_late"] == 0.0
