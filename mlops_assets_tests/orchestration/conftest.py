@@ -1,4 +1,4 @@
-"""Deployments of the toy, empty or with days taken in; those with content are copies of one made once per test process."""
+"""Deployments of the toy, empty or with days taken in; the latter are copies of one made once per test process."""
 
 from __future__ import annotations
 

@@ -97,9 +97,9 @@ class Deployment:
             raise_on_error=False,
         )
 
-    def table(self, path: str) -> pa.Table:
+    def table(self, path: str, *, ref: str | None = None) -> pa.Table:
         """A Parquet file of the lake."""
-        return read_parquet(self.lake.at().local(f"parcels/{path}"))
+        return read_parquet(self.lake.at(ref).local(f"parcels/{path}"))
 
     def paths(self, prefix: str) -> list[str]:
         """The lake's paths below a folder of the toy, without the use case."""

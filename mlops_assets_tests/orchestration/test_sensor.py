@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 
@@ -22,12 +23,15 @@ LONG_AGO = 60.0
 @pytest.fixture
 def tick(monkeypatch: pytest.MonkeyPatch) -> Tick:
     """One look of the sensor at the landing zone, as Dagster's daemon asks for it."""
-    definitions = build_definitions([PARCELS])
-    sensor = definitions.get_sensor_def("parcels__new_data")
+    sensor = build_definitions([PARCELS]).get_repository_def().get_sensor_def("parcels__new_data")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
 
     def look() -> dg.SensorResult:
-        with dg.build_sensor_context(definitions=definitions) as context:
+        resources = {"lake": LakeResource(), "data": DataResource()}
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_sensor_context(instance=instance, resources=resources) as context,
+        ):
             found = sensor(context)
         assert isinstance(found, dg.SensorResult)
         return found
@@ -242,4 +246,3 @@ def test_a_damaged_memory_costs_a_look_and_nothing_else(ingested: Deployment, ti
 def corrected(day: str) -> bytes:
     """A day of which one parcel turns out to have been on time."""
     return content("parcels", day).replace(b",40\n", b",3\n", 1)
-

@@ -118,5 +118,5 @@ def test_a_training_view_can_stop_at_a_day(ingested: Deployment) -> None:
 
 
 def test_training_without_data_says_what_to_do_first(empty: Deployment) -> None:
-    with pytest.raises(RunFailed, match="No validated batch of parcels/parcels in the lake.*materialise"):
+    with pytest.raises(RunFailed, match=r"No validated batch of parcels/parcels in the lake.*materialise"):
         empty.run("train", assets=TRAINED)

@@ -1,7 +1,7 @@
 """Toy: will this parcel be late? Small visible tables that every test of the orchestration lands, spoils and watches.
 
-Two depots send thirty parcels each a day; a heavy parcel is late, but for an exception in every ten. ``roads`` says how much
-snow lies, ahead of the day's parcels; ``depots`` is replaced as a whole.
+Two depots send thirty parcels each a day; a heavy parcel is late, but for an exception in every ten. ``roads`` says how
+much snow lies, ahead of the day's parcels; ``depots`` is replaced as a whole.
 """
 
 from __future__ import annotations
