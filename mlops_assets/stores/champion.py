@@ -16,6 +16,7 @@ from pydantic import AwareDatetime
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.model_record import (
     DECISION,
@@ -23,7 +24,6 @@ from mlops_assets.stores.model_record import (
     Document,
     ModelRecord,
     digest,
-    evaluation_path,
     read_document,
 )
 from mlops_assets.stores.publishing import Write
@@ -95,10 +95,8 @@ def listed_versions(snapshot: Snapshot, *, use_case: str) -> tuple[ListedVersion
     served = {event.version for event in events(snapshot, use_case=use_case)}
     found = []
     for version in version_ids(snapshot, use_case=use_case):
-        path = evaluation_path(use_case, version, DECISION)
-        decision = (
-            read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
-        )
+        path = evaluation_path(use_case, version=version, name=DECISION)
+        decision = read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
         if serving is not None and serving.version == version:
             status = Status.CHAMPION
         elif version in served:
@@ -140,7 +138,7 @@ def promote(
     objections = _objections(snapshot, use_case=use_case, version=version, current=current)
     if objections and not override:
         raise RegistryError(f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}.")
-    decision = evaluation_path(use_case, version, DECISION)
+    decision = evaluation_path(use_case, version=version, name=DECISION)
     pointer = Pointer(
         use_case=use_case,
         sequence=1 if current is None else current.sequence + 1,
@@ -196,9 +194,7 @@ def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:
     return stack
 
 
-def _objections(
-    snapshot: Snapshot, *, use_case: str, version: str, current: Pointer | None
-) -> tuple[str, ...]:
+def _objections(snapshot: Snapshot, *, use_case: str, version: str, current: Pointer | None) -> tuple[str, ...]:
     """Why the recorded decision does not allow this promotion; checksums are verified on the way."""
     evaluation = load_evaluation(snapshot, use_case=use_case, version=version)
     if evaluation is None:
@@ -212,9 +208,7 @@ def _objections(
     return tuple(objections)
 
 
-def _move(
-    lake: Lake, pointer: Pointer, *, current: Pointer | None, record: ModelRecord, run_id: str
-) -> Pointer:
+def _move(lake: Lake, pointer: Pointer, *, current: Pointer | None, record: ModelRecord, run_id: str) -> Pointer:
     """Publishes ``pointer`` with its event in one commit, unless the target's pointer is no longer
     ``current``.
     """

@@ -107,14 +107,6 @@ def version_of(recipe: Mapping[str, object], *, last_batch: str) -> str:
     return f"{last_batch}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def model_path(use_case: str, version: str, name: str) -> str:
-    return f"{use_case}/models/{version}/{name}"
-
-
-def evaluation_path(use_case: str, version: str, name: str) -> str:
-    return f"{use_case}/evaluations/{version}/{name}"
-
-
 def read_document(kind: type[D], text: bytes, *, path: str) -> D:
     """The document in ``text``. Raises RegistryError naming ``path`` and what is wrong with it."""
     try:

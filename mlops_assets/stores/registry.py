@@ -17,6 +17,7 @@ from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.evaluation import EvaluationReport
 from mlops_assets.ml.gates import GateDecision
 from mlops_assets.ml.matrix import Matrix
+from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.ml.significance import Comparison
 from mlops_assets.ml.training import load, score
 from mlops_assets.stores.model_record import (
@@ -29,8 +30,6 @@ from mlops_assets.stores.model_record import (
     DecisionRecord,
     ModelRecord,
     digest,
-    evaluation_path,
-    model_path,
     read_document,
 )
 from mlops_assets.stores.snapshot import Snapshot
@@ -62,12 +61,12 @@ def version_files(record: ModelRecord, *, files: Mapping[str, bytes]) -> dict[st
     Raises RegistryError when the model itself is not among ``files``.
     """
     if MODEL not in files or RECORD in files:
-        raise RegistryError(
-            f"Version {record.version} needs {MODEL} among its files, and {RECORD} is not one of them."
-        )
+        raise RegistryError(f"Version {record.version} needs {MODEL} among its files, and {RECORD} is not one of them.")
     complete = record.model_copy(update={"files": {name: digest(files[name]) for name in sorted(files)}})
     contents = {**files, RECORD: complete.to_json()}
-    return {model_path(record.use_case, record.version, name): content for name, content in contents.items()}
+    return {
+        model_path(record.use_case, version=record.version, name=name): content for name, content in contents.items()
+    }
 
 
 def evaluation_files(
@@ -96,12 +95,12 @@ def evaluation_files(
         decision=decision,
     )
     contents[DECISION] = record.to_json()
-    return {evaluation_path(use_case, version, name): content for name, content in contents.items()}
+    return {evaluation_path(use_case, version=version, name=name): content for name, content in contents.items()}
 
 
 def load_record(snapshot: Snapshot, *, use_case: str, version: str) -> ModelRecord:
     """The record of a version. Raises RegistryError listing the known versions when there is no such one."""
-    path = model_path(use_case, version, RECORD)
+    path = model_path(use_case, version=version, name=RECORD)
     if not snapshot.exists(path):
         known = ", ".join(version_ids(snapshot, use_case=use_case)) or "none yet"
         raise RegistryError(f"Unknown version '{version}' of {use_case}. Versions: {known}.")
@@ -116,19 +115,19 @@ def load_version(snapshot: Snapshot, *, use_case: str, version: str) -> ModelVer
     ones.
     """
     record = load_record(snapshot, use_case=use_case, version=version)
-    paths = {name: model_path(use_case, version, name) for name in record.files}
+    paths = {name: model_path(use_case, version=version, name=name) for name in record.files}
     return ModelVersion(record=record, files=_verified(snapshot, paths=paths, checksums=record.files))
 
 
 def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evaluation | None:
     """The evaluation of a version with its checksums verified, ``None`` if it was not evaluated."""
-    path = evaluation_path(use_case, version, DECISION)
+    path = evaluation_path(use_case, version=version, name=DECISION)
     if not snapshot.exists(path):
         return None
     record = read_document(DecisionRecord, snapshot.read(path), path=path)
     if (record.use_case, record.version) != (use_case, version):
         raise RegistryError(f"'{path}' is the decision on {record.use_case} {record.version}.")
-    paths = {name: evaluation_path(use_case, version, name) for name in record.files}
+    paths = {name: evaluation_path(use_case, version=version, name=name) for name in record.files}
     files = _verified(snapshot, paths=paths, checksums=record.files)
     return Evaluation(
         record=record,
@@ -156,9 +155,7 @@ def verify_answers(model: ModelVersion) -> None:
         raise RegistryError(f"Version {model.record.version} loads but answers {answer.tolist()}.")
 
 
-def _verified(
-    snapshot: Snapshot, *, paths: Mapping[str, str], checksums: Mapping[str, str]
-) -> dict[str, bytes]:
+def _verified(snapshot: Snapshot, *, paths: Mapping[str, str], checksums: Mapping[str, str]) -> dict[str, bytes]:
     files = {}
     for name, path in paths.items():
         if not snapshot.exists(path):

@@ -8,9 +8,9 @@ from threading import Barrier, Thread
 import pytest
 
 from mlops_assets.ml.errors import AuditFailed, RegistryError
+from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.stores.champion import Status, champion, events, listed_versions, promote, rollback
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_record import evaluation_path, model_path
 from mlops_assets_tests.stores.lake_factories import make_write, passing
 from mlops_assets_tests.stores.registry_factories import publish_evaluation, publish_version
 
@@ -96,7 +96,11 @@ def test_a_decision_against_another_champion_is_stale(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [model_path("flights", "v1", "model.ubj"), evaluation_path("flights", "v1", "report.json")]
+    "path",
+    [
+        model_path("flights", version="v1", name="model.ubj"),
+        evaluation_path("flights", version="v1", name="report.json"),
+    ],
 )
 def test_a_changed_file_is_refused_and_named_even_with_an_override(lake: Lake, path: str) -> None:
     publish_version(lake, "v1")
@@ -173,7 +177,7 @@ def test_rollback_refuses_a_damaged_target_and_leaves_the_champion(lake: Lake) -
         publish_version(lake, version)
         publish_evaluation(lake, version, champion=before)
         promoted(lake, version)
-    overwrite(lake, model_path("flights", "v1", "model.ubj"), b"")
+    overwrite(lake, model_path("flights", version="v1", name="model.ubj"), b"")
 
     with pytest.raises(RegistryError, match="damaged"):
         rolled_back(lake)

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import model_path
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_record import model_path, version_of
+from mlops_assets.stores.model_record import version_of
 from mlops_assets.stores.registry import (
     ModelVersion,
     load_evaluation,
@@ -52,7 +53,7 @@ def test_an_evaluation_is_read_back_as_it_was_written(lake: Lake) -> None:
 
 def test_a_missing_file_is_named(lake: Lake) -> None:
     publish_version(lake, "v1")
-    path = model_path("flights", "v1", "vocabulary.json")
+    path = model_path("flights", version="v1", name="vocabulary.json")
     lake.publish(make_write(), files={}, deletes=[path], audit=passing)
 
     with pytest.raises(RegistryError, match=f"'{path}' is recorded but not in the lake"):
@@ -60,7 +61,7 @@ def test_a_missing_file_is_named(lake: Lake) -> None:
 
 
 def test_a_record_of_a_newer_schema_is_refused_by_name(lake: Lake) -> None:
-    path = model_path("flights", "v1", "record.json")
+    path = model_path("flights", version="v1", name="record.json")
     newer = json.loads(make_record("v1", data_commit="c").to_json()) | {"schema_version": 2}
     lake.publish(make_write(), files={path: json.dumps(newer).encode()}, audit=passing)
 
@@ -69,7 +70,7 @@ def test_a_record_of_a_newer_schema_is_refused_by_name(lake: Lake) -> None:
 
 
 def test_a_record_under_the_name_of_another_version_is_refused(lake: Lake) -> None:
-    path = model_path("flights", "v2", "record.json")
+    path = model_path("flights", version="v2", name="record.json")
     lake.publish(make_write(), files={path: make_record("v1", data_commit="c").to_json()}, audit=passing)
 
     with pytest.raises(RegistryError, match="is the record of flights v1"):

@@ -7,14 +7,14 @@ import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import bento_path
+from mlops_assets.ml.paths import bento_path, model_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.stores.bento_store import build_bento as package
 from mlops_assets.stores.champion import champion
-from mlops_assets.stores.model_record import RECORD, model_path
+from mlops_assets.stores.model_record import RECORD
 from mlops_assets.stores.registry import load_record
 from mlops_assets.stores.snapshot import Snapshot
 
@@ -72,7 +72,7 @@ def build_bento(use_case: UseCase) -> dg.AssetsDefinition:
 
 def _files(head: Snapshot, *, use_case: UseCase, version: str) -> dict[str, Path]:
     record = load_record(head, use_case=use_case.name, version=version)
-    return {name: head.local(model_path(use_case.name, version, name)) for name in (*record.files, RECORD)}
+    return {name: head.local(model_path(use_case.name, version=version, name=name)) for name in (*record.files, RECORD)}
 
 
 def _holds_champion(staged: Snapshot, *, use_case: UseCase, version: str) -> CheckResult:

@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import PlatformError
 from mlops_assets.ml.fit import FittedModel, fit
+from mlops_assets.ml.paths import model_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -15,7 +16,7 @@ from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.orchestration.versions import current_version, libraries, read_manifest, read_view
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.code import git_state, use_case_code_version
-from mlops_assets.stores.model_record import MODEL, RECORD, VOCABULARY, ModelRecord, PartRecord, model_path
+from mlops_assets.stores.model_record import MODEL, RECORD, VOCABULARY, ModelRecord, PartRecord
 from mlops_assets.stores.registry import ModelVersion, load_version, verify_answers, version_files
 from mlops_assets.stores.snapshot import Snapshot
 
@@ -48,7 +49,7 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         version = current_version(head, use_case=use_case)
-        known = head.exists(model_path(use_case.name, version, RECORD))
+        known = head.exists(model_path(use_case.name, version=version, name=RECORD))
         trained = load_version(head, use_case=use_case.name, version=version) if known else _train(run, head, version)
         yield from run.publish(
             files=version_files(trained.record, files=trained.files),

@@ -12,7 +12,7 @@ from dagster_duckdb import DuckDBResource
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation import SegmentReport, evaluate
 from mlops_assets.ml.monitoring import Baseline, MonitoringReport, checks, compare, learn_baseline, watched_rows
-from mlops_assets.ml.paths import monitoring_path, validated_path
+from mlops_assets.ml.paths import evaluation_path, monitoring_path, validated_path
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.training_view import labelled_examples
@@ -21,7 +21,7 @@ from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asse
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.model_record import PREDICTIONS, evaluation_path
+from mlops_assets.stores.model_record import PREDICTIONS
 from mlops_assets.stores.registry import load_record
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.source_tables import create_source_views
@@ -101,7 +101,7 @@ def _main_version(records: pa.Table) -> str:
 
 
 def _baseline(head: Snapshot, use_case: UseCase, version: str) -> Baseline:
-    held_out = read_parquet(head.local(evaluation_path(use_case.name, version, PREDICTIONS)))
+    held_out = read_parquet(head.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
     return learn_baseline(held_out, plan=use_case.monitoring, model_version=version)
 
 
