@@ -20,6 +20,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from mlops_assets.ml.errors import FeatureError
 from mlops_assets.ml.features import AsOfView
 from mlops_assets.ml.history import IDENTITY, HistoryFeature, HistoryView, Recency
+from mlops_assets.ml.requests import request_schema
 from mlops_assets.ml.schema import SOURCE_ROW
 from mlops_assets.ml.use_case import UseCase
 
@@ -92,6 +93,19 @@ def columns_read(sql: Path, *, relation: str, columns: Iterable[str]) -> frozens
             elif isinstance(source, exp.Table) and source.name.lower() == relation.lower():
                 resolved.add(column.name.lower())
     return frozenset(resolved | (unresolved - _given(query)))
+
+
+def columns_needed(use_case: UseCase) -> tuple[str, ...]:
+    """What a row must have besides ``id`` and ``event_time`` for its features to be computed, sorted."""
+    attached = set(attached_columns(use_case))
+    asked = request_schema(use_case.request).names
+    read = columns_read(use_case.features_sql, relation=EXAMPLES, columns={*asked, *attached, "id", "event_time"})
+    computed = {name.lower() for name in yielded_by(use_case.features_sql)}
+    taken = {feature.name for feature in use_case.features if feature.name.lower() not in computed}
+    views = [*(view.keys for view in use_case.history), *(side.keys for side in use_case.asof)]
+    keys = {key for names in views for key in names}
+    wanted = {name.lower() for name in (read | taken | keys) - attached - {"id", "event_time"}}
+    return tuple(sorted(name for name in {*asked, *taken, *keys} if name.lower() in wanted))
 
 
 def yielded_by(sql: Path) -> tuple[str, ...]:

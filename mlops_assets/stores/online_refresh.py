@@ -115,14 +115,19 @@ def create_recent_views(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, as_of: date
 ) -> None:
     """Sources, history and relations in ``connection``, reaching back as far as windows and side data of a day ask."""
-    longest = max((view.longest for view in use_case.history), default=0)
-    first = as_of - timedelta(days=longest) - LATE_OUTCOMES
-    create_history_view(connection, snapshot, use_case=use_case, wanted=_since(first))
-    create_source_views(connection, snapshot, use_case=use_case, wanted=_recent_side_data(use_case, as_of=as_of))
+    create_history_view(connection, snapshot, use_case=use_case, wanted=history_since(use_case, as_of=as_of))
+    create_source_views(connection, snapshot, use_case=use_case, wanted=side_data_since(use_case, as_of=as_of))
     compute_relations(connection, use_case.relations)
 
 
-def _recent_side_data(use_case: UseCase, *, as_of: date) -> Wanted:
+def history_since(use_case: UseCase, *, as_of: date) -> Wanted:
+    """The batches that can reach into a window before ``as_of``."""
+    longest = max((view.longest for view in use_case.history), default=0)
+    return _since(as_of - timedelta(days=longest) - LATE_OUTCOMES)
+
+
+def side_data_since(use_case: UseCase, *, as_of: date) -> Wanted:
+    """The batches that can hold side data which is young enough on ``as_of`` or later."""
     ages = [view.max_age for view in use_case.asof if view.time_column is not None]
     if None in ages:
         return every_batch

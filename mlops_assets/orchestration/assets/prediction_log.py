@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 import dagster as dg
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.prediction_log import LogBatch, pending
+from mlops_assets.stores import parity
+from mlops_assets.stores.prediction_log import SCHEMA, LogBatch, pending
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes, read_parquet
 
@@ -17,6 +20,12 @@ CHECKS = (
     Check(
         name="every_record_collected_once",
         description="What was staged holds exactly the records of the log that the lake did not hold yet.",
+    ),
+    Check(
+        name=parity.NAME,
+        description="A random sample of the new records, computed again from the lake as of their own moment, has the "
+        "same features and scores, to the bit.",
+        blocking=False,
     ),
 )
 
@@ -36,7 +45,9 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
             "is read off the lake itself, so that a killed run neither loses nor doubles a record."
         ),
     )
-    def prediction_log(context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource) -> Events:
+    def prediction_log(
+        context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
+    ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         held = run.lake.at().paths(f"{use_case.name}/prediction_log/")
         log = data.prediction_log(use_case)
@@ -44,6 +55,15 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
         yield from run.publish(
             files={batch.path: parquet_bytes(batch.rows) for batch in batches},
             audit=lambda staged: [_collected(staged, batches)],
+            verdicts=[
+                parity.audit_parity(
+                    pa.concat_tables([SCHEMA.empty_table(), *(batch.rows for batch in batches)]),
+                    use_case=use_case,
+                    lake=run.lake,
+                    connect=duckdb.get_connection,
+                    seed=int(run.context.run_id.replace("-", "")[:8], 16),
+                )
+            ],
             metadata={
                 "dagster/row_count": sum(batch.rows.num_rows for batch in batches),
                 "files_before": len(held),
