@@ -1,4 +1,4 @@
-"""Every corrupt input by the real way (landed, then run): a clear error, nothing published, nothing lost, others go on."""
+"""Every corrupt input, landed and then run: a clear error, nothing published, nothing lost, others go on."""
 
 from __future__ import annotations
 
