@@ -188,7 +188,7 @@ def main() -> int:
     rows = []
     with scratch() as folder:
         rows += a_year_at_once(folder, rounds=5)
-        rows += reading(folder, rounds=5 if quick else 9)
+        rows += reading(folder, rounds=9 if quick else 21)
         rows += growth(folder, large=LARGE_QUICK if quick else LARGE, rounds=11 if quick else 25)
     print(f"\n{'':<86} {'lake':>9} {'peer':>9} {'ratio':>6} {'goal':>5}")
     for row in rows:

@@ -82,7 +82,7 @@ def merge(connection: Connection, *, source: str, into: str, message: str, metad
     """
     with plain_errors(f"merging '{source}' into '{into}'"):
         head = connection.repository.ref(source).get_commit()
-        verdict = {AUDIT_KEY: head.metadata[AUDIT_KEY]} if AUDIT_KEY in (head.metadata or {}) else {}
+        verdict = {key: value for key, value in (head.metadata or {}).items() if key == AUDIT_KEY}
         try:
             merged: str = connection.repository.ref(source).merge_into(
                 into, message=message, metadata={**verdict, "merged_head": head.id, **metadata}

@@ -157,7 +157,7 @@ def _import(branch: Branch, contents: Mapping[Path, Content], *, message: str, m
     for place, content in contents.items():
         manager.object(f"local://{place}", destination=content.path)
     manager.start()
-    while not (status := manager.status()).completed:
+    while not (status := manager.status()).completed or status.commit is None:
         if status.error is not None:
             raise LakeError(f"Staging on branch '{branch.id}': {status.error.message}")
         time.sleep(_POLL_SECONDS)
