@@ -37,7 +37,12 @@ def demo(use_case: Annotated[str, typer.Argument(help="The use case to play.")] 
 
     Ends with exit code 0 only if all of it happened. Run again, it does only what is left to do.
     """
-    told = Demo(use_case=use_case_of(use_case))
+    play(use_case_of(use_case))
+
+
+def play(use_case: UseCase) -> Demo:
+    """The demo of a use case, shown in the terminal; what it found out."""
+    told = Demo(use_case=use_case)
     console.print(f"[bold]{told.use_case.title}[/]\n{told.use_case.description}\n", highlight=False)
     with dagster_instance() as instance, Steps(console) as steps:
         _land(told, steps)
@@ -45,6 +50,7 @@ def demo(use_case: Annotated[str, typer.Argument(help="The use case to play.")] 
         _serve(told, instance, steps)
         _watch(told, instance, steps)
     show_summary(told, console=console)
+    return told
 
 
 def _land(told: Demo, steps: Steps) -> None:
