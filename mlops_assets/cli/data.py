@@ -12,7 +12,9 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
+from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import batch_of
+from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.arrivals import arrivals
 from mlops_assets.stores.champion import champion, listed_versions
@@ -46,6 +48,8 @@ def land(
     chosen = use_case_of(use_case)
     for name in source or ():
         chosen.source(name)
+    for batch in (first, last):
+        refuse_no_batch(chosen, batch)
     landed = chosen.seed.land(
         landing_zone().root, first=first or chosen.seed.first, last=last or chosen.seed.last, sources=source or None
     )
@@ -62,13 +66,15 @@ def run(
     Batches that the lake holds already are left alone. Every run is in the Dagster UI.
     """
     chosen = use_case_of(use_case)
+    refuse_no_batch(chosen, through)
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import ingest, train
 
         ingested = ingest(chosen, instance=instance, steps=steps)
         if not ingest_only:
             train(chosen, instance=instance, steps=steps, through=through)
-    console.print(f"{len(ingested)} batches were taken in. `mlops status {use_case}` shows where things stand.")
+    taken = sum(len(done.batches) for done in ingested)
+    console.print(f"{taken} batches were taken in. `mlops status {use_case}` shows where things stand.")
 
 
 def status(use_case: UseCaseName) -> None:
@@ -96,6 +102,18 @@ def status(use_case: UseCaseName) -> None:
     serving = champion(head, use_case=use_case)
     versions = listed_versions(head, use_case=use_case)
     console.print(f"Champion: {serving.version if serving else 'none yet'} of {len(versions)} versions.")
+
+
+def refuse_no_batch(use_case: UseCase, batch: str | None) -> None:
+    """An error unless the use case can have a batch of that name; ``None`` is none to refuse."""
+    faults = [
+        fault
+        for source in use_case.sources
+        if source.cadence is not Cadence.STATIC and batch
+        if (fault := source.batch_fault(batch))
+    ]
+    if faults:
+        raise DeclarationError(f"'{batch}' is no batch of {use_case.name}: it {faults[0]}.")
 
 
 def scan_landing(use_case: UseCase, *, settle_seconds: float = 2.0) -> Scan:

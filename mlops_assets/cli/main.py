@@ -12,6 +12,7 @@ from mlops_assets.cli.demo import demo
 from mlops_assets.cli.doctor import doctor
 from mlops_assets.cli.lake import lake_app, lakefs_app
 from mlops_assets.cli.models import model_commands
+from mlops_assets.cli.online import online_app
 from mlops_assets.cli.serving import serving_commands
 from mlops_assets.ml.errors import PlatformError
 
@@ -35,6 +36,7 @@ for register in (data_commands, model_commands, serving_commands):
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(lake_app, name="lake")
+app.add_typer(online_app, name="online")
 app.add_typer(lakefs_app, name="lakefs")
 
 

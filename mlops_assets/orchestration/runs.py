@@ -39,6 +39,7 @@ class RunSummary:
     """What a finished run did. ``seconds`` per asset; ``metadata`` is what each asset last told of itself."""
 
     run_id: str
+    batches: tuple[str, ...]
     seconds: Mapping[str, float]
     metadata: Mapping[str, Mapping[str, Any]]
     checks: Sequence[dg.AssetCheckEvaluation]
@@ -77,6 +78,7 @@ def run_job(
         raise _failure(result)
     return RunSummary(
         run_id=result.run_id,
+        batches=tuple(batches),
         seconds=_seconds(result),
         metadata={
             event.materialization.asset_key.path[-1]: {k: v.value for k, v in event.materialization.metadata.items()}

@@ -61,7 +61,7 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
                     use_case=use_case,
                     lake=run.lake,
                     connect=duckdb.get_connection,
-                    seed=int(run.context.run_id.replace("-", "")[:8], 16),
+                    seed=int(run.context.run.run_id.replace("-", "")[:8], 16),
                 )
             ],
             metadata={
