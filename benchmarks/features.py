@@ -272,9 +272,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, DuckDB {duckdb.__version__}"
-    )
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"{machine}, DuckDB {duckdb.__version__}")
     large = LARGE_QUICK if chosen.quick else LARGE
     slow = ("duckdb_asof", "duckdb_windows", "pandas")
     with tempfile.TemporaryDirectory(prefix="feat") as name:

@@ -202,9 +202,9 @@ def _sql(events: Path, folder: Path, query: Callable[[str, str], str]) -> Sums:
             for name, sql in {
                 "late_rate": f"late_{window} / nullif(landed_{window}, 0)",
                 "arr_delay_mean": f"arr_{window} / nullif(landed_{window}, 0)",
-                "arr_delay_std": f"sqrt(greatest(arr2_{window} / nullif(landed_{window}, 0) - (arr_{window} / nullif(landed_{window}, 0)) ** 2, 0))",
+                "arr_delay_std": _deviation("arr", window=window),
                 "dep_delay_mean": f"dep_{window} / nullif(landed_{window}, 0)",
-                "dep_delay_std": f"sqrt(greatest(dep2_{window} / nullif(landed_{window}, 0) - (dep_{window} / nullif(landed_{window}, 0)) ** 2, 0))",
+                "dep_delay_std": _deviation("dep", window=window),
                 "cancelled_rate": f"(flights_{window} - landed_{window}) / nullif(flights_{window}, 0)",
                 "flights": f"nullif(flights_{window}, 0)::DOUBLE",
             }.items()
@@ -215,6 +215,11 @@ def _sql(events: Path, folder: Path, query: Callable[[str, str], str]) -> Sums:
     return sums
 
 
+def _deviation(delay: str, *, window: int) -> str:
+    landed = f"nullif(landed_{window}, 0)"
+    return f"sqrt(greatest({delay}2_{window} / {landed} - ({delay}_{window} / {landed}) ** 2, 0))"
+
+
 def _windows_query(events: str, key: str) -> str:
     sums = ", ".join(f"sum({value}) AS {name}" for name, value in MEASURES.items())
     asked = ", ".join(f"sum({name}) OVER w{window} AS {name}_{window}" for window in WINDOWS for name in MEASURES)
@@ -223,7 +228,9 @@ def _windows_query(events: str, key: str) -> str:
         for window in WINDOWS
     )
     epoch = "- DATE '1970-01-01'"
-    return f"""WITH daily AS (SELECT {key} AS k, known_on {epoch} AS day, {sums} FROM '{events}' WHERE {key} IS NOT NULL GROUP BY ALL),
+    return f"""WITH daily AS (
+            SELECT {key} AS k, known_on {epoch} AS day, {sums} FROM '{events}' WHERE {key} IS NOT NULL GROUP BY ALL
+        ),
         spine AS (SELECT {key} AS k, event_time::DATE {epoch} AS day FROM '{events}'),
         grid AS (FROM daily UNION ALL BY NAME SELECT DISTINCT k, day FROM spine WHERE k IS NOT NULL),
         days AS (SELECT k, day, {", ".join(f"sum({name}) AS {name}" for name in MEASURES)} FROM grid GROUP BY

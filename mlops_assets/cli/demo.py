@@ -20,6 +20,7 @@ from mlops_assets.cli.service import RunningService
 from mlops_assets.ml.errors import PlatformError, ServingError
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.paths import monitoring_path, predictions_path
+from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.prediction_log import prediction_log_of

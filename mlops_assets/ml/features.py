@@ -80,9 +80,7 @@ def microseconds(span: timedelta) -> int:
 def compute(connection: duckdb.DuckDBPyConnection, name: str, *, sql: Path) -> None:
     """Make (or remake) the temporary table ``name`` from an SQL file; an error names the file."""
     try:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql.read_text(encoding='utf-8')}"
-        )
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql.read_text(encoding='utf-8')}")
     except duckdb.Error as error:
         raise FeatureError(f"'{sql.name}' failed: {error}") from error
 
@@ -107,9 +105,7 @@ def entity_column(table: pa.Table, keys: Sequence[str]) -> pa.Array:
     """
     missing = [key for key in keys if key not in table.column_names]
     if missing:
-        raise FeatureError(
-            f"Key column '{missing[0]}' is not in the rows. Columns: {', '.join(table.column_names)}."
-        )
+        raise FeatureError(f"Key column '{missing[0]}' is not in the rows. Columns: {', '.join(table.column_names)}.")
     texts = [pc.cast(table.column(key), pa.string()) for key in keys]
     joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, KEY_SEPARATOR)
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined

@@ -78,7 +78,7 @@ def clusters_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.int64] | Non
     """Which rows of ``view`` depend on each other: the day's number of each, or ``None`` where rows are independent."""
     if use_case.clusters is None:
         return None
-    return view.column("event_time").to_numpy().astype("datetime64[D]").astype(np.int64)
+    return np.asarray(view.column("event_time").to_numpy().astype("datetime64[D]"), dtype=np.int64)
 
 
 def predict(view: pa.Table, *, booster: bytes, vocabulary: Vocabulary, use_case: UseCase) -> NDArray[np.float64]:

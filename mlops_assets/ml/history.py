@@ -153,9 +153,7 @@ def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Featu
             name=name,
             kind="numeric",
             owner=owner,
-            description=(
-                f"{feature.description}, per {' and '.join(view.keys)}, over the {window} days before."
-            ),
+            description=(f"{feature.description}, per {' and '.join(view.keys)}, over the {window} days before."),
         )
         for view in views
         for name, feature, window in view.columns()

@@ -40,8 +40,7 @@ class Vocabulary:
     def encode(self, table: pa.Table, *, features: Sequence[Feature]) -> Matrix:
         """The columns ``features`` of ``table`` as a ``Matrix``; what is not declared is not looked at."""
         columns = [
-            self._numbers(column, feature)
-            for column, feature in zip(_columns(table, features), features, strict=True)
+            self._numbers(column, feature) for column, feature in zip(_columns(table, features), features, strict=True)
         ]
         names = tuple(feature.name for feature in features)
         (batch,) = pa.table(columns, names=names).combine_chunks().to_batches() or [_no_rows(names)]
@@ -65,8 +64,7 @@ class Vocabulary:
             return _numeric(column, feature)
         if feature.name not in self.categories:
             raise FeatureError(
-                f"The vocabulary has no categories for '{feature.name}'. "
-                f"It has: {', '.join(sorted(self.categories))}."
+                f"The vocabulary has no categories for '{feature.name}'. It has: {', '.join(sorted(self.categories))}."
             )
         return pc.index_in(_texts(column), value_set=pa.array(self.categories[feature.name], pa.string()))
 
@@ -100,12 +98,7 @@ def _numeric(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_float64(kind):
         return column
-    if (
-        pa.types.is_float32(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_null(kind)
-    ):
+    if pa.types.is_float32(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         return pc.cast(column, pa.float64())
     raise FeatureError(f"Feature '{feature.name}' is declared numeric, but its column is {kind}.")
 

@@ -66,9 +66,7 @@ def checked_rows(
     y, s = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(y) == len(s) == len(w) or len(y) == 0:
-        raise EvaluationError(
-            f"Got {len(y)} labels, {len(s)} scores and {len(w)} weights: as many of each are needed."
-        )
+        raise EvaluationError(f"Got {len(y)} labels, {len(s)} scores and {len(w)} weights: as many of each are needed.")
     if not bool(((y == 0) | (y == 1)).all()):
         raise EvaluationError("Labels must be 0 or 1: leave out rows without an outcome first.")
     if not bool(((s >= 0) & (s <= 1)).all()):
@@ -142,9 +140,7 @@ class Grouped:
     @cached_property
     def unit_counts(self) -> Ints:
         """Independent units per segment."""
-        return (
-            np.bincount(self.unit_pairs[1], minlength=self.segments) if self.rows.clustered else self.counts
-        )
+        return np.bincount(self.unit_pairs[1], minlength=self.segments) if self.rows.clustered else self.counts
 
     @cached_property
     def beaten(self) -> Floats:
@@ -214,9 +210,7 @@ def roc_auc_score(labels: Floats, scores: Floats, *, weights: Floats | None = No
 
 def average_precision_score(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
     """As ``average_precision``, of one set of rows. Raises EvaluationError when there is no positive."""
-    return _single(
-        average_precision(_together(labels, scores, weights=weights)), metric="average_precision_score"
-    )
+    return _single(average_precision(_together(labels, scores, weights=weights)), metric="average_precision_score")
 
 
 def log_loss(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:

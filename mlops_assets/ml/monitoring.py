@@ -102,9 +102,7 @@ class Baseline:
             scopes = {name: _scope_from(scope) for name, scope in told.pop("scopes").items()}
             return cls(**{**told, "slices": tuple(told["slices"]), "scopes": scopes})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise EvaluationError(
-                f"This is no monitoring baseline: {error}. Evaluate the model again."
-            ) from error
+            raise EvaluationError(f"This is no monitoring baseline: {error}. Evaluate the model again.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +194,7 @@ def compare(served: pa.Table, *, baseline: Baseline, plan: MonitoringPlan, day: 
     p_values = np.array([cell.p_value for cell in tested], dtype=np.float64)
     alarms = discoveries(p_values, rate=plan.false_discovery_rate)
     deviating = {(cell.scope, cell.hour) for cell, alarm in zip(tested, alarms, strict=True) if alarm}
-    marked = [
-        replace(cell, verdict="deviates") if (cell.scope, cell.hour) in deviating else cell for cell in judged
-    ]
+    marked = [replace(cell, verdict="deviates") if (cell.scope, cell.hour) in deviating else cell for cell in judged]
     return MonitoringReport(
         day=day.isoformat(),
         model_version=baseline.model_version,
@@ -253,9 +249,7 @@ def watched_rows(records: pa.Table, *, plan: MonitoringPlan) -> pa.Table:
 
 def _count_cells(rows: pa.Table, *, slices: Sequence[str]) -> pa.Table:
     """(scope, day, bucket) with rows and positives: every hour and every whole day of every scope."""
-    missing = [
-        name for name in ("event_time", "predicted_positive", *slices) if name not in rows.column_names
-    ]
+    missing = [name for name in ("event_time", "predicted_positive", *slices) if name not in rows.column_names]
     if missing:
         raise EvaluationError(
             f"Monitoring needs the columns {', '.join(missing)}; found {', '.join(rows.column_names)}."

@@ -106,9 +106,7 @@ def _side_data(connection: duckdb.DuckDBPyConnection, view: AsOfView, as_of: dat
     rows = connection.sql(f"FROM {quoted(name)}").to_arrow_table()
     if view.time_column is not None and view.max_age is not None:
         oldest = datetime.combine(as_of, time()) - view.max_age
-        rows = rows.filter(
-            pc.greater_equal(rows.column(view.time_column), pa.scalar(oldest, pa.timestamp("us")))
-        )
+        rows = rows.filter(pc.greater_equal(rows.column(view.time_column), pa.scalar(oldest, pa.timestamp("us"))))
     entities = entity_column(rows, view.keys)
     rows = rows.filter(pc.is_valid(entities))
     columns = value_columns(connection, view, relation=name)
@@ -128,9 +126,7 @@ def _side_data(connection: duckdb.DuckDBPyConnection, view: AsOfView, as_of: dat
 def _microseconds_of(rows: pa.Table, time_column: str | None) -> list[int] | None:
     if time_column is None:
         return None
-    moments: list[int] = pc.cast(
-        pc.cast(rows.column(time_column), pa.timestamp("us")), pa.int64()
-    ).to_pylist()
+    moments: list[int] = pc.cast(pc.cast(rows.column(time_column), pa.timestamp("us")), pa.int64()).to_pylist()
     return moments
 
 

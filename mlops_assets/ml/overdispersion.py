@@ -64,9 +64,7 @@ class Judgement:
     high: float
 
 
-def judge_count(
-    positives: int, *, rows: int, share: float, correlation: float, coverage: float = 0.95
-) -> Judgement:
+def judge_count(positives: int, *, rows: int, share: float, correlation: float, coverage: float = 0.95) -> Judgement:
     """Where ``positives`` of ``rows`` lie if the normal share is ``share`` (within 0 and 1, both
     excluded).
     """

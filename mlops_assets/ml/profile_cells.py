@@ -49,11 +49,11 @@ def reduce_cells(counted: Counted, *, limits: Ints, sketched: Flags) -> dict[str
     """The cell columns of a profile, a row per group: at most ``limits`` cells, hashes where wanted and needed."""
     exponent, overlooked = counted.exponent, counted.overlooked
     if counted.texts is None:
-        group, value, count, exponent = _coarsen(counted, limits=limits)
-        lows, values = pa.array(value, pa.float64()), pa.array([], pa.string())
+        group, low, count, exponent = _coarsen(counted, limits=limits)
+        lows, values = pa.array(low, pa.float64()), pa.array([], pa.string())
     else:
-        group, value, count, overlooked = _keep_most_frequent(counted, limits=limits)
-        lows, values = pa.array([], pa.float64()), counted.texts.take(pa.array(value))
+        group, code, count, overlooked = _keep_most_frequent(counted, limits=limits)
+        lows, values = pa.array([], pa.float64()), counted.texts.take(pa.array(code))
     inexact = (exponent > FINEST) | (overlooked > 0)
     hash_group, hashes = _smallest_hashes(counted, wanted=sketched & inexact)
     size = counted.size
@@ -77,7 +77,7 @@ def flatten(lists: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 def hash_values(value: Floats | Ints, *, texts: pa.Array | None) -> Hashes:
     """32 bits of pandas' hash, the same on every machine and in every version."""
     if texts is None:
-        return (pd.util.hash_array(value.astype(np.float64)) >> np.uint64(32)).astype(np.uint32)
+        return np.asarray(pd.util.hash_array(value.astype(np.float64)) >> np.uint64(32), dtype=np.uint32)
     known = pd.util.hash_array(texts.to_numpy(zero_copy_only=False).astype(object), categorize=False)
     taken: Hashes = (known >> np.uint64(32)).astype(np.uint32)[value]
     return taken

@@ -38,9 +38,7 @@ class RequestStep:
         columns = zip(*found, strict=True) if found else [()] * len(self._computed)
         arrays = [pa.array(column, kind) for column, kind in zip(columns, self._computed.types, strict=True)]
         computed = pa.table(arrays, schema=self._computed)
-        return choose_features(
-            attached, computed, expected=ordinal, features_sql=self._sql, features=self._features
-        )
+        return choose_features(attached, computed, expected=ordinal, features_sql=self._sql, features=self._features)
 
     def close(self) -> None:
         """Give the connection back."""

@@ -30,9 +30,7 @@ class Slice:
 
     def __post_init__(self) -> None:
         if not self.columns or self.name == OVERALL:
-            raise DeclarationError(
-                f"Slice '{self.name}' needs at least one column and a name other than '{OVERALL}'."
-            )
+            raise DeclarationError(f"Slice '{self.name}' needs at least one column and a name other than '{OVERALL}'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +56,7 @@ def memberships(slices: Sequence[Slice], *, table: pa.Table) -> tuple[Membership
 
     Raises EvaluationError naming a column that is not there.
     """
-    columns = {
-        name: _encoded(table, name=name) for name in dict.fromkeys(n for s in slices for n in s.columns)
-    }
+    columns = {name: _encoded(table, name=name) for name in dict.fromkeys(n for s in slices for n in s.columns)}
     return tuple(_cross(each, columns=columns) for each in slices)
 
 

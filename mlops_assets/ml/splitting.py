@@ -61,9 +61,7 @@ class Split:
         return self.train, self.validation, self.test
 
 
-def split_by_time(
-    event_times: NDArray[np.datetime64], *, labels: NDArray[np.float64], split: TimeSplit
-) -> Split:
+def split_by_time(event_times: NDArray[np.datetime64], *, labels: NDArray[np.float64], split: TimeSplit) -> Split:
     """Splits rows by the day of their event; the last day present is the last test day.
 
     ``labels`` are 0 or 1, one per row. Raises TrainingError naming the part that has no rows or only one
@@ -79,16 +77,12 @@ def split_by_time(
     train_until = validation_from - split.gap_days
     return Split(
         train=_part("train", labels, chosen=days < train_until, days=days),
-        validation=_part(
-            "validation", labels, chosen=(days >= validation_from) & (days < validation_until), days=days
-        ),
+        validation=_part("validation", labels, chosen=(days >= validation_from) & (days < validation_until), days=days),
         test=_part("test", labels, chosen=days >= test_from, days=days),
     )
 
 
-def _part(
-    name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64]
-) -> Part:
+def _part(name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64]) -> Part:
     rows = np.flatnonzero(chosen)
     positives = count_positives(labels[rows], part=name)
     within = days[rows]
@@ -100,14 +94,10 @@ def count_positives(labels: NDArray[np.float64], *, part: str) -> int:
     than 0 and 1.
     """
     if len(labels) == 0:
-        raise TrainingError(
-            f"The {part} part has no rows: land more data or shorten the windows of the split."
-        )
+        raise TrainingError(f"The {part} part has no rows: land more data or shorten the windows of the split.")
     positives = int(np.count_nonzero(labels == 1))
     if positives + int(np.count_nonzero(labels == 0)) != len(labels):
-        raise TrainingError(
-            f"The {part} part has labels other than 0 and 1: leave out rows without an outcome first."
-        )
+        raise TrainingError(f"The {part} part has labels other than 0 and 1: leave out rows without an outcome first.")
     if positives in (0, len(labels)):
         raise TrainingError(f"The {part} part has only one class ({len(labels)} rows, {positives} positive).")
     return positives

@@ -59,9 +59,7 @@ def train(
     """
     taken = sorted(set(hyperparameters) & {*FIXED, "seed", "nthread", "random_state", "n_jobs"})
     if taken:
-        raise TrainingError(
-            f"Hyperparameters set by the platform itself: {', '.join(taken)}. Leave them out."
-        )
+        raise TrainingError(f"Hyperparameters set by the platform itself: {', '.join(taken)}. Leave them out.")
     if validation[0].names != matrix.names or validation[0].types != matrix.types:
         raise TrainingError("Training and validation matrices have different columns.")
     parameters = {**DEFAULTS, **hyperparameters, **FIXED, "seed": seed, "nthread": threads}
@@ -118,9 +116,7 @@ def load(booster: bytes, *, threads: int = 1) -> xgb.Booster:
     try:
         loaded.load_model(bytearray(booster))
     except xgb.core.XGBoostError as error:
-        raise TrainingError(
-            f"These {len(booster)} bytes are no XGBoost model: {_first_line(error)}"
-        ) from error
+        raise TrainingError(f"These {len(booster)} bytes are no XGBoost model: {_first_line(error)}") from error
     loaded.set_param({"nthread": threads})
     return loaded
 

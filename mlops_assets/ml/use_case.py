@@ -79,10 +79,10 @@ class UseCase:
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
     label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
-    and paired tests count. ``relations`` are named steps of SQL that several views read. ``request`` is what a caller of the service must
-    send for one row; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC
-    curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the
-    committed seed data.
+    and paired tests count. ``relations`` are named steps of SQL that several views read. ``request`` is what a caller
+    of the service must send for one row; ``positive_word`` says what a positive prediction means. A feature whose own
+    area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside
+    world with the committed seed data.
     """
 
     name: str

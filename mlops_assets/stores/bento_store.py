@@ -87,9 +87,7 @@ def build_bento(
         (context / BUILT).write_text(json.dumps(told, indent=1, sort_keys=True))
         _run_build(context, store=store)
         for kind in ("models", "bentos"):
-            _move_in(
-                store / kind / use_case / version, to=home / kind / use_case / version, aside=Path(scratch)
-            )
+            _move_in(store / kind / use_case / version, to=home / kind / use_case / version, aside=Path(scratch))
     built = find_bento(use_case, version=version, data_dir=data_dir, changed=True)
     if built is None or built.checksums != checksums:
         raise ServingError(f"The Bento {use_case}:{version} is not whole: remove {home} and run again.")
@@ -113,9 +111,7 @@ def find_bento(use_case: str, *, version: str, data_dir: Path, changed: bool = F
         model_path=model,
         checksums=held,
         source=told["source"],
-        size=sum(
-            file.stat().st_size for folder in (path, model) for file in folder.rglob("*") if file.is_file()
-        ),
+        size=sum(file.stat().st_size for folder in (path, model) for file in folder.rglob("*") if file.is_file()),
         changed=changed,
     )
 

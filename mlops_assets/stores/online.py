@@ -105,9 +105,7 @@ class OnlineStore:
         current = self._in_use()
         older = [kept for kept in self.backend.generations() if kept.number < current.number]
         if not older:
-            raise ServingError(
-                f"The online store keeps no generation before that of commit {current.commit}."
-            )
+            raise ServingError(f"The online store keeps no generation before that of commit {current.commit}.")
         self.backend.use(older[0].number)
         return older[0]
 
@@ -159,9 +157,7 @@ def open_online_store(
 
         return OnlineStore(SqliteBackend(data / "online" / f"{use_case}.sqlite"), max_age_days=max_age_days)
     if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise SettingError(
-            f"MLOPS_ONLINE_STORE_URL is '{url}'; it must begin with redis://, rediss:// or unix://."
-        )
+        raise SettingError(f"MLOPS_ONLINE_STORE_URL is '{url}'; it must begin with redis://, rediss:// or unix://.")
     try:
         from mlops_assets.stores.online_redis import RedisBackend
     except ModuleNotFoundError as error:
@@ -170,9 +166,7 @@ def open_online_store(
 
 
 def _layout(view: OnlineView) -> Layout:
-    history = [
-        {"name": part.name, "keys": list(part.keys), "columns": list(part.columns)} for part in view.history
-    ]
+    history = [{"name": part.name, "keys": list(part.keys), "columns": list(part.columns)} for part in view.history]
     side = [
         {
             "name": part.name,
@@ -212,10 +206,7 @@ def _asked(requests: pa.Table, layout: Layout) -> list[list[Asked | None]]:
         entities = entity_column(requests, view["keys"]).to_pylist()
         latest = [moment - view["delay"] for moment in moments] if view.get("timed") else [0] * len(moments)
         asked.append(
-            [
-                entity and (_key(view["name"], entity), until)
-                for entity, until in zip(entities, latest, strict=True)
-            ]
+            [entity and (_key(view["name"], entity), until) for entity, until in zip(entities, latest, strict=True)]
         )
     return asked
 
@@ -237,15 +228,11 @@ def _history_columns(view: Mapping[str, Any], found: list[bytes | None]) -> dict
     for position, packed in enumerate(found):
         if packed is not None:
             values[:, position] = np.frombuffer(packed)
-    flat = pa.array(
-        values.ravel(), from_pandas=True
-    )  # one array cut into columns: far cheaper than one per column
+    flat = pa.array(values.ravel(), from_pandas=True)  # one array cut into columns: far cheaper than one per column
     return {name: flat.slice(column * rows, rows) for column, name in enumerate(view["columns"])}
 
 
-def _side_columns(
-    view: Mapping[str, Any], found: list[bytes | None], moments: list[int]
-) -> dict[str, pa.Array]:
+def _side_columns(view: Mapping[str, Any], found: list[bytes | None], moments: list[int]) -> dict[str, pa.Array]:
     nothing = [None] * len(view["columns"])
     rows = [_usable(view, packed, moment) or nothing for packed, moment in zip(found, moments, strict=True)]
     return {

@@ -51,9 +51,7 @@ class RedisBackend:
 
     def generations(self) -> list[Generation]:
         """Those that are kept, the newest first."""
-        numbers = sorted(
-            (int(number) for number in self._redis.hkeys(self._prefix + "generations")), reverse=True
-        )
+        numbers = sorted((int(number) for number in self._redis.hkeys(self._prefix + "generations")), reverse=True)
         return [kept for number in numbers if (kept := self._generation(number))]
 
     def fetch(self, asked: Sequence[Asked]) -> tuple[int, list[bytes | None]]:

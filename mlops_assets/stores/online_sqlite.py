@@ -78,16 +78,12 @@ class SqliteBackend:
         connection.execute("BEGIN IMMEDIATE")
         try:
             (number,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM generation").fetchone()
-            connection.execute(
-                "DELETE FROM generation WHERE number > (SELECT number FROM in_use)"
-            )  # gone back from
+            connection.execute("DELETE FROM generation WHERE number > (SELECT number FROM in_use)")  # gone back from
             connection.execute(
                 "INSERT INTO generation VALUES (?, ?, ?, ?)",
                 (number, commit, as_of.isoformat(), json.dumps(layout)),
             )
-            connection.executemany(
-                "INSERT INTO value VALUES (?, ?, ?, ?)", ((number, *value) for value in values)
-            )
+            connection.executemany("INSERT INTO value VALUES (?, ?, ?, ?)", ((number, *value) for value in values))
             connection.execute("INSERT OR REPLACE INTO in_use VALUES (0, ?)", (number,))
             connection.execute(_DROP_OLD, (self._kept,))
             connection.execute("DELETE FROM value WHERE number NOT IN (SELECT number FROM generation)")
@@ -107,15 +103,9 @@ class SqliteBackend:
         self._local = threading.local()
 
     def _select(self, rest: str) -> list[Generation]:
-        rows = (
-            self._connection()
-            .execute(f"SELECT number, commit_id, as_of, layout FROM generation {rest}")
-            .fetchall()
-        )
+        rows = self._connection().execute(f"SELECT number, commit_id, as_of, layout FROM generation {rest}").fetchall()
         return [
-            Generation(
-                number=number, commit=commit, as_of=date.fromisoformat(as_of), layout=json.loads(layout)
-            )
+            Generation(number=number, commit=commit, as_of=date.fromisoformat(as_of), layout=json.loads(layout))
             for number, commit, as_of, layout in rows
         ]
 
@@ -123,9 +113,7 @@ class SqliteBackend:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             # One connection per thread; only close() touches those of other threads.
-            connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=30, check_same_thread=False
-            )
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             self._local.connection = connection

@@ -25,13 +25,9 @@ DAY = date(2013, 3, 10)
 
 def test_one_call_serves_many_batches_and_splits_into_one_file_each(tmp_path: Path) -> None:
     connection = duckdb.connect()
-    visits_table(
-        connection, [("b1", "x", DAY, 3), ("b1", "x", DAY, 5), ("b2", "x", DAY, 7), ("b2", "y", DAY, 1)]
-    )
+    visits_table(connection, [("b1", "x", DAY, 3), ("b1", "x", DAY, 5), ("b2", "x", DAY, 7), ("b2", "y", DAY, 1)])
 
-    files = split_by_batch(
-        daily_aggregates(connection, views=[shop_view(tmp_path)]), batches=["b1", "b2", "empty day"]
-    )
+    files = split_by_batch(daily_aggregates(connection, views=[shop_view(tmp_path)]), batches=["b1", "b2", "empty day"])
 
     assert files["b1"].select(["view", "entity", "known_on", "visits", "amount"]).to_pylist() == [
         {"view": "shop", "entity": "x", "known_on": DAY, "visits": 2, "amount": 8}
@@ -107,9 +103,7 @@ def test_unknown_and_missing_entities_have_no_history(tmp_path: Path) -> None:
     connection.register("history", daily_aggregates(connection, views=[view]))
     moment = datetime(2013, 3, 11)
 
-    columns = attach_history(
-        connection, examples_table(("new", moment), (None, moment), ("x", moment)), views=[view]
-    )
+    columns = attach_history(connection, examples_table(("new", moment), (None, moment), ("x", moment)), views=[view])
 
     assert columns["shop__visits_1d"].to_pylist() == [None, None, 1.0]
 

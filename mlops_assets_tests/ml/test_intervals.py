@@ -106,9 +106,7 @@ def test_uneven_weights_make_a_share_less_sure() -> None:
 
 
 def test_a_perfect_area_is_only_as_sure_as_its_rarer_class() -> None:
-    bounds = logit_bounds(
-        np.array([1.0]), error=np.zeros(1), t=np.full(1, 2.0), cases=np.array([20]), method="x"
-    )
+    bounds = logit_bounds(np.array([1.0]), error=np.zeros(1), t=np.full(1, 2.0), cases=np.array([20]), method="x")
 
     known = stats.binomtest(20, 20).proportion_ci(method="exact")
     assert (bounds.lower[0], bounds.upper[0]) == pytest.approx((known.low, 1.0))

@@ -35,9 +35,7 @@ def test_unseen_and_missing_categories_are_missing_never_new_codes() -> None:
 
     matrix = vocabulary.encode(_rows(["green", None, "red"], [None, 2.0, 3.0]), features=FEATURES)
 
-    np.testing.assert_array_equal(
-        matrix.values, np.array([[np.nan, np.nan], [np.nan, 2], [1, 3]], np.float32)
-    )
+    np.testing.assert_array_equal(matrix.values, np.array([[np.nan, np.nan], [np.nan, 2], [1, 3]], np.float32))
 
 
 def test_a_vocabulary_survives_its_json() -> None:

@@ -32,9 +32,7 @@ OURS = [ours for ours, _ in PAIRS] + [expected_calibration_error]
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
 @pytest.mark.parametrize("decimals", [1, 2, 9])
-def test_agrees_with_scikit_learn(
-    ours: Callable[..., float], theirs: Callable[..., float], decimals: int
-) -> None:
+def test_agrees_with_scikit_learn(ours: Callable[..., float], theirs: Callable[..., float], decimals: int) -> None:
     labels, scores, _ = make_rows(800, decimals=decimals)
     weights = np.random.default_rng(0).uniform(0.1, 5, 800)
 
@@ -48,9 +46,7 @@ def test_calibration_error_of_a_known_case() -> None:
     scores = np.repeat(np.arange(10) / 10 + 0.05, 20)
     labels = np.tile([0.0, 1.0], 100)
 
-    assert expected_calibration_error(labels, scores) == pytest.approx(
-        np.abs(np.arange(10) / 10 + 0.05 - 0.5).mean()
-    )
+    assert expected_calibration_error(labels, scores) == pytest.approx(np.abs(np.arange(10) / 10 + 0.05 - 0.5).mean())
 
 
 def test_calibration_bins_hold_equally_many_rows_and_keep_ties_together() -> None:
@@ -79,9 +75,7 @@ def test_a_whole_weight_counts_like_that_many_rows(metric: Callable[..., float])
 
     weighted = metric(labels, scores, weights=weights.astype(np.float64))
 
-    assert weighted == pytest.approx(
-        metric(np.repeat(labels, weights), np.repeat(scores, weights)), rel=1e-12
-    )
+    assert weighted == pytest.approx(metric(np.repeat(labels, weights), np.repeat(scores, weights)), rel=1e-12)
 
 
 def test_a_perfect_model_has_the_best_value_of_every_metric() -> None:

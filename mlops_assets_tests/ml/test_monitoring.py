@@ -79,9 +79,7 @@ def test_normal_days_raise_few_false_alarms(day_spread: float) -> None:
     alarms = 0
     for seed in range(24):
         baseline = make_baseline(seed, day_spread=day_spread)
-        report = watch(
-            1000 + seed, baseline=baseline, day=SERVED + timedelta(days=seed % 7), day_spread=day_spread
-        )
+        report = watch(1000 + seed, baseline=baseline, day=SERVED + timedelta(days=seed % 7), day_spread=day_spread)
         alarms += bool(report.deviations)
         p_values += [cell.p_value for cell in report.cells if cell.p_value is not None]
     assert len(p_values) > 24 * 60
@@ -176,9 +174,7 @@ def test_baseline_and_report_come_back_from_json_equal() -> None:
     assert json.loads(report.to_json())["day"] == "2013-07-01"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"scopes": 3}', '{"slices": [], "scopes": {"overall": {}}}']
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scopes": 3}', '{"slices": [], "scopes": {"overall": {}}}'])
 def test_what_is_no_baseline_or_report_is_refused(text: str) -> None:
     with pytest.raises(EvaluationError, match="no monitoring baseline"):
         Baseline.from_json(text)

@@ -16,9 +16,7 @@ from mlops_assets.ml.request_step import RequestStep
 from mlops_assets.ml.training_view import request_features
 from mlops_assets_tests.ml.visits import examples_table
 
-FEATURES = tuple(
-    Feature(name=name, kind="numeric", description="", owner="us") for name in ("letters", "turn", "size")
-)
+FEATURES = tuple(Feature(name=name, kind="numeric", description="", owner="us") for name in ("letters", "turn", "size"))
 SQL = "SELECT id, length(shop) AS letters, sin(hour(event_time) / 24) AS turn FROM examples"
 
 

@@ -21,9 +21,7 @@ def make_matrix(rows: int, *, seed: int) -> tuple[Matrix, np.ndarray]:
     chance = 1 / (1 + np.exp(-(np.sin(carrier) + numbers[:, 0])))
     values = np.column_stack([carrier, numbers])
     values[generator.random(values.shape) < 0.05] = np.nan
-    return Matrix(values=values, names=NAMES, types=TYPES), (generator.random(rows) < chance).astype(
-        np.float64
-    )
+    return Matrix(values=values, names=NAMES, types=TYPES), (generator.random(rows) < chance).astype(np.float64)
 
 
 def make_model(**overrides: object) -> TrainedModel:
@@ -72,9 +70,7 @@ def test_a_rows_score_is_the_same_alone_and_in_any_batch_to_the_bit() -> None:
 def test_threads_do_not_change_a_score() -> None:
     model, (matrix, _) = make_model(), make_matrix(2000, seed=3)
 
-    assert np.array_equal(
-        score(load(model.booster, threads=1), matrix), score(load(model.booster, threads=2), matrix)
-    )
+    assert np.array_equal(score(load(model.booster, threads=1), matrix), score(load(model.booster, threads=2), matrix))
 
 
 def test_categories_are_learnt_as_categories() -> None:

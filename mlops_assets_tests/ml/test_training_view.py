@@ -96,9 +96,7 @@ def test_history_can_be_asked_as_an_online_store_of_another_day_knew_it(tmp_path
 
 def test_features_are_computed_or_passed_through_and_unknown_gets_its_default(tmp_path: Path) -> None:
     rows = examples_table(("x", NOON), (None, NOON)).append_column("size", pa.array([None, 2.0]))
-    sql = _file(
-        tmp_path, "features.sql", "SELECT id, length(shop) AS letters FROM examples ORDER BY shop NULLS FIRST"
-    )
+    sql = _file(tmp_path, "features.sql", "SELECT id, length(shop) AS letters FROM examples ORDER BY shop NULLS FIRST")
 
     table = request_features(
         duckdb.connect(), rows, features_sql=sql, features=[_number("size", unknown=-1.0), _number("letters")]

@@ -280,10 +280,7 @@ def test_importing_the_store_loads_neither_pandas_nor_dagster() -> None:
         "print([name for name in ('pandas', 'dagster') if name in sys.modules])"
     )
 
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://redis"])

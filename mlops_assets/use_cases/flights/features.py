@@ -28,9 +28,7 @@ FEATURES_SQL = SQL / "features.sql"
 RELATIONS = (Relation(name="outcomes", sql=SQL / "outcomes.sql"),)
 
 _FIGURES: tuple[HistoryFeature, ...] = (
-    Mean(
-        name="late_rate", of="late", per="landed", description="Share of arrivals more than 15 minutes late"
-    ),
+    Mean(name="late_rate", of="late", per="landed", description="Share of arrivals more than 15 minutes late"),
     Mean(name="arr_delay_mean", of="arr_delay", per="landed", description="Mean arrival delay in minutes"),
     Deviation(
         name="arr_delay_std",
@@ -107,26 +105,18 @@ FEATURES = (
     _numeric("year_sin", "Day on the circle of a year, sine."),
     _numeric("year_cos", "Day on the circle of a year, cosine."),
     _numeric("distance", "Miles between the airports."),
-    _numeric(
-        "sched_clock_minutes", "Scheduled arrival minus departure, each on its own local clock, in minutes."
-    ),
+    _numeric("sched_clock_minutes", "Scheduled arrival minus departure, each on its own local clock, in minutes."),
     _numeric("plane_age", "Years since the aircraft was made."),
     _numeric("plane__seats", "Seats of the aircraft."),
     _numeric("plane__engines", "Engines of the aircraft."),
     _numeric("weather__temp", "Temperature at the origin (°F), last full hour before departure."),
     _numeric("weather__dewp", "Dew point at the origin (°F), last full hour before departure."),
     _numeric("weather__humid", "Relative humidity at the origin (%), last full hour before departure."),
-    _numeric(
-        "weather__wind_dir", "Direction of the wind at the origin (°), last full hour before departure."
-    ),
-    _numeric(
-        "weather__wind_speed", "Speed of the wind at the origin (mph), last full hour before departure."
-    ),
+    _numeric("weather__wind_dir", "Direction of the wind at the origin (°), last full hour before departure."),
+    _numeric("weather__wind_speed", "Speed of the wind at the origin (mph), last full hour before departure."),
     _numeric("weather__wind_gust", "Gusts at the origin (mph), last full hour before departure."),
     _numeric("weather__precip", "Precipitation at the origin (inches), last full hour before departure."),
-    _numeric(
-        "weather__pressure", "Sea level pressure at the origin (millibars), last full hour before departure."
-    ),
+    _numeric("weather__pressure", "Sea level pressure at the origin (millibars), last full hour before departure."),
     _numeric("weather__visib", "Visibility at the origin (miles), last full hour before departure."),
     *history_features(HISTORY, owner=OWNER),
 )

@@ -32,9 +32,7 @@ class FlightRequest(BaseModel):
     ] = None
     origin: Literal["EWR", "JFK", "LGA"]
     dest: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="IATA code of the destination, e.g. IAH")]
-    sched_dep_at: Annotated[
-        datetime, Field(description="Scheduled departure, New York wall time, without a zone")
-    ]
+    sched_dep_at: Annotated[datetime, Field(description="Scheduled departure, New York wall time, without a zone")]
     sched_arr_time: Annotated[
         int,
         Field(ge=0, le=2400, description="Scheduled arrival on the destination's clock as HHMM, e.g. 819"),

@@ -93,9 +93,7 @@ def test_merge_leaves_the_source_alone(main: Branch, dev: Branch) -> None:
         (None, "A", None),
     ],
 )
-def test_three_way_merge(
-    main: Branch, dev: Branch, theirs: str | None, ours: str | None, result: str
-) -> None:
+def test_three_way_merge(main: Branch, dev: Branch, theirs: str | None, ours: str | None, result: str) -> None:
     write(dev, base=theirs if theirs != "A" else "A2", other="1")
     if theirs == "A":
         write(dev, base="A")

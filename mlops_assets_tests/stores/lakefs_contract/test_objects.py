@@ -137,9 +137,7 @@ def test_upload_to_an_unknown_branch_is_not_found(repo: Repository) -> None:
         repo.branch("nowhere").object("a").upload(b"a")
 
 
-@pytest.mark.parametrize(
-    ("start", "count", "expected"), [(0, 3, b"012"), (4, 2, b"45"), (8, 100, b"89"), (9, 1, b"9")]
-)
+@pytest.mark.parametrize(("start", "count", "expected"), [(0, 3, b"012"), (4, 2, b"45"), (8, 100, b"89"), (9, 1, b"9")])
 def test_part_of_an_object_is_read(main: Branch, start: int, count: int, expected: bytes) -> None:
     main.object("digits").upload(b"0123456789")
     reader = main.object("digits").reader()

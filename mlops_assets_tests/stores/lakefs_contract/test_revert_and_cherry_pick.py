@@ -73,9 +73,7 @@ def test_revert_of_a_merge_needs_a_parent(main: Branch, merged: str) -> None:
 
 
 @pytest.mark.parametrize(("parent", "left"), [(1, {"main": "m"}), (2, {"dev": "d"})])
-def test_revert_of_a_merge_against_a_parent(
-    main: Branch, merged: str, parent: int, left: dict[str, str]
-) -> None:
+def test_revert_of_a_merge_against_a_parent(main: Branch, merged: str, parent: int, left: dict[str, str]) -> None:
     main.revert(merged, parent_number=parent)
     assert contents(main) == left
 
