@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_make_help_lists_the_targets_that_people_type() -> None:
 def test_a_bare_dagster_dev_has_the_settings_of_make_dev() -> None:
     bare = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert {name: bare[name] for name in SETTINGS} == SETTINGS
+
+
+def test_the_lock_pins_everything_that_is_declared() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([\w.-]+)==", lock, flags=re.MULTILINE))
+    assert wanted
+    assert {re.split(r"[^\w.-]", each)[0] for each in wanted} - pinned == set()
 
 
 def test_nothing_in_the_repository_names_a_retired_client() -> None:
