@@ -15,15 +15,16 @@ from mlops_assets.ml.paths import batch_of
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.tables import count_rows
 
-WEAKEST = 5
-SHOWN_METRICS = (
-    "roc_auc_score",
-    "average_precision_score",
-    "log_loss",
-    "brier_loss",
-    "expected_calibration_error",
-    "positive_rate",
-)
+WEAKEST = 4
+SHOWN_METRICS = {
+    "roc_auc_score": "ROC AUC",
+    "average_precision_score": "average\nprecision",
+    "log_loss": "log loss",
+    "brier_loss": "Brier loss",
+    "expected_calibration_error": "calibration\nerror",
+    "positive_rate": "positives",
+}
+REALISED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
 
 
 def show_summary(told: Demo, *, console: Console) -> None:
@@ -67,31 +68,32 @@ def _rows(told: Demo) -> Table:
 def _metrics(told: Demo) -> Group:
     report = told.report
     assert report is not None
-    table = Table("", "rows", *SHOWN_METRICS, box=None)
-    table.add_row(
-        "[bold]overall[/]", f"{report.overall.rows:,}", *(_figure(report.overall.metrics.get(n)) for n in SHOWN_METRICS)
-    )
-    for segment in weakest(report, metric="roc_auc_score", count=WEAKEST):
-        table.add_row(segment.segment, f"{segment.rows:,}", *(_figure(segment.metrics.get(n)) for n in SHOWN_METRICS))
-    return Group(
-        table, Text(f"with 95 % intervals; the {WEAKEST} slices below are the weakest by ROC AUC", style="dim")
-    )
+    shown = (report.overall, *weakest(report, metric="roc_auc_score", count=WEAKEST))
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("")
+    for segment in shown:
+        table.add_column(segment.segment.replace("=", "\n").replace(", ", "\n"), overflow="fold")
+    table.add_row("rows", *(f"{segment.rows:,}" for segment in shown))
+    for name, label in SHOWN_METRICS.items():
+        table.add_row(label, *(_figure(segment.metrics.get(name)) for segment in shown))
+    return Group(table, Text(f"with 95 % intervals, beside the {WEAKEST} slices weakest by ROC AUC", style="dim"))
 
 
 def _figure(estimate: Estimate | None) -> str:
     if estimate is None or estimate.value is None:
-        return "[dim]not enough rows[/]"
-    return f"{estimate.value:.3f}\n[dim]{estimate.lower:.3f} – {estimate.upper:.3f}[/]"
+        return "[dim]not enough\nrows[/]"
+    return f"{estimate.value:.3f}\n[dim]{estimate.lower:.3f}–{estimate.upper:.3f}[/]"
 
 
 def _gates(told: Demo) -> Table:
     decision = told.decision
     assert decision is not None
-    table = Table("", "gate", "figures", box=None)
+    table = Table.grid(padding=(0, 1))
     for verdict in decision.verdicts:
         figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
         table.add_row(
-            "[green]✓[/]" if verdict.passed else "[red]✗[/]", verdict.name, figures or "; ".join(verdict.reasons)
+            "[green]✓[/]" if verdict.passed else "[red]✗[/]",
+            f"{verdict.name}\n[dim]{figures or '; '.join(verdict.reasons)}[/]",
         )
     return table
 
@@ -117,9 +119,9 @@ def _served(told: Demo) -> Group:
     overall = watched.realised.get("overall")
     if isinstance(overall, dict):
         said = ", ".join(
-            f"{name} {each['value']:.3f} ({each['lower']:.3f} – {each['upper']:.3f})"
-            for name, each in overall["metrics"].items()
-            if name in SHOWN_METRICS[:4] and each["value"] is not None
+            f"{SHOWN_METRICS[name]} {each['value']:.3f} ({each['lower']:.3f}–{each['upper']:.3f})".replace("\n", " ")
+            for name in REALISED
+            if (each := overall["metrics"][name])["value"] is not None
         )
         lines.append(Text(f"outcomes have landed for {overall['rows']} of them: {said}"))
     return Group(*lines)
@@ -140,12 +142,12 @@ def _cell(cell: WatchedCell) -> tuple[str, ...]:
 
 
 def _seconds(told: Demo) -> Group:
-    table = Table.grid(padding=(0, 3))
+    table = Table.grid(padding=(0, 2))
     cells = [
         f"{name} [bold]{seconds:.1f}[/]" for name, seconds in sorted(told.seconds.items(), key=lambda item: -item[1])
     ]
-    for start in range(0, len(cells), 4):
-        table.add_row(*cells[start : start + 4])
+    for start in range(0, len(cells), 3):
+        table.add_row(*cells[start : start + 3])
     memory = told.peak_memory_bytes / 1024**3
     return Group(
         table,
@@ -157,10 +159,11 @@ def _what_next(told: Demo) -> Panel:
     name = told.use_case.name
     text = Text.from_markup(
         f"[bold green]All of it happened.[/] The champion is [bold]{told.tag}[/].\n\n"
-        "  [bold]make dev[/]      the Dagster UI at http://127.0.0.1:3000, with every run and check of this demo\n"
-        "  [bold]make serve[/]    the same service at http://127.0.0.1:3001\n"
-        f"  [bold].venv/bin/mlops status {name}[/]    what each stage holds;  [bold]models {name}[/]  "
-        "versions and gates\n"
-        f"  drop the next day's files into data/landing/{name}/ while `make dev` runs: the sensor takes them in"
+        "[bold]make dev[/]     the Dagster UI at http://127.0.0.1:3000: every run and check\n"
+        "[bold]make serve[/]   the same service at http://127.0.0.1:3001\n"
+        f"[bold].venv/bin/mlops status {name}[/]   what each stage holds\n"
+        f"[bold].venv/bin/mlops models {name}[/]   versions and gates\n"
+        f"Drop the next batch's files into data/landing/{name}/ while `make dev` runs,\n"
+        "and the sensor takes them in."
     )
     return Panel(text, title="What next", title_align="left", border_style="green")
