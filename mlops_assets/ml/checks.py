@@ -8,16 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+from mlops_assets.ml.anomalies import Anomaly
+from mlops_assets.ml.severity import Severity as Severity
 
 Figure = float | int | str | bool
-
-
-class Severity(StrEnum):
-    """ERROR stops publication; WARN is shown and recorded, and publication goes on."""
-
-    ERROR = "ERROR"
-    WARN = "WARN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +21,8 @@ class CheckResult:
 
     ``name`` states what is true when it passes (``matches_schema``). ``batch`` is the partition it speaks of, ``None``
     for an unpartitioned asset. ``figures`` are plain numbers and words, plotted by the UI over time. ``reasons`` say,
-    one sentence each, what was found and what to do; a failed check always has at least one.
+    one sentence each, what was found and what to do; a failed check always has at least one. ``anomalies`` are the
+    typed findings behind a verdict on data; a verdict that passes has those that it lets pass.
     """
 
     name: str
@@ -35,6 +31,7 @@ class CheckResult:
     batch: str | None = None
     figures: Mapping[str, Figure] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.passed and not self.reasons:

@@ -9,8 +9,11 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from mlops_assets.ml.anomalies import Anomaly, Code, anomaly
 
 _BLOCK = 8 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,7 +33,7 @@ _CUT = "The file is cut: its last line has no line end. Land it again once it is
 
 @dataclass(frozen=True, kw_only=True)
 class FileReport:
-    """What the bytes of one file say: header, number of data rows, and what is wrong, one sentence each.
+    """What the bytes of one file say: header, number of data rows, and what is wrong.
 
     ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``quoted`` is true if any value is in
     quotes.
@@ -40,18 +43,22 @@ class FileReport:
     header: tuple[str, ...] = ()
     rows: int = 0
     quoted: bool = False
-    faults: tuple[str, ...] = ()
+    faults: tuple[Anomaly, ...] = ()
 
 
 class _FaultError(Exception):
-    """Ends the inspection of a file; its text is the finding."""
+    """Ends the inspection of a file."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.finding = anomaly(code, message)
 
 
 def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
     """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?"""
     size = path.stat().st_size
     if size == 0:
-        return FileReport(size=0, faults=("The file is empty (0 bytes).",))
+        return FileReport(size=0, faults=(anomaly(Code.EMPTY_FILE, "The file is empty (0 bytes)."),))
     header: tuple[str, ...] = ()
     try:
         quoted = _check_text(path)
@@ -59,25 +66,31 @@ def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
         count = _count_quoted_rows if quoted else _count_plain_rows
         rows = count(path, delimiter, len(header))
     except _FaultError as fault:
-        return FileReport(size=size, header=header, faults=(str(fault),))
+        return FileReport(size=size, header=header, faults=(fault.finding,))
     return FileReport(size=size, header=header, rows=rows, quoted=quoted)
 
 
-def header_faults(header: Sequence[str], *, expected: Sequence[str]) -> tuple[str, ...]:
+def header_faults(header: Sequence[str], *, expected: Sequence[str]) -> tuple[Anomaly, ...]:
     """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, in another order."""
     if tuple(header) == tuple(expected):
         return ()
-    faults = []
     if len(header) == 1 and len(expected) > 1:
-        return (f"The header has one column only, '{header[0][:80]}': is the delimiter another one?",)
-    if missing := [name for name in expected if name not in header]:
-        faults.append(f"Missing columns: {', '.join(missing)}.")
-    if unknown := [name for name in header if name not in expected]:
-        faults.append(f"Unknown columns: {', '.join(unknown)}.")
-    if repeated := sorted({name for name in header if list(header).count(name) > 1}):
-        faults.append(f"Repeated columns: {', '.join(repeated)}.")
+        message = f"The header has one column only, '{header[0][:80]}': is the delimiter another one?"
+        return (anomaly(Code.WRONG_DELIMITER, message, found=header[0][:80]),)
+    differing = {
+        Code.MISSING_COLUMNS: [name for name in expected if name not in header],
+        Code.UNKNOWN_COLUMNS: [name for name in header if name not in expected],
+        Code.REPEATED_COLUMNS: sorted({name for name in header if list(header).count(name) > 1}),
+    }
+    both: dict[str, Any] = {"expected": ", ".join(expected), "found": ", ".join(header)}
+    faults = [
+        anomaly(code, f"{code.replace('_', ' ').capitalize()}: {', '.join(names)}.", column=names[0], **both)
+        for code, names in differing.items()
+        if names
+    ]
     if not faults:
-        faults.append(f"Columns are in another order: expected {', '.join(expected)}; found {', '.join(header)}.")
+        message = "Columns are in another order: expected {expected}; found {found}.".format(**both)
+        faults.append(anomaly(Code.COLUMN_ORDER, message, **both))
     return tuple(faults)
 
 
@@ -99,36 +112,45 @@ def _check_text(path: Path) -> bool:
         returns += block.count(b"\r\n")
         if block.count(b"\r") != block.count(b"\r\n"):
             raise _FaultError(
-                "The file has carriage returns inside its lines: write \\n or \\r\\n line ends throughout."
+                Code.LINE_ENDS,
+                "The file has carriage returns inside its lines: write \\n or \\r\\n line ends throughout.",
             )
         quoted = quoted or b'"' in block
     if not block.endswith(b"\n"):
-        raise _FaultError(_CUT)
+        raise _FaultError(Code.CUT_FILE, _CUT)
     if returns not in (0, line) and not quoted:
-        raise _FaultError(f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
+        raise _FaultError(Code.LINE_ENDS, f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
     return quoted
 
 
 def _refuse_foreign(start: bytes) -> None:
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
-            raise _FaultError(f"The file is {what}, not CSV text.")
+            raise _FaultError(Code.FOREIGN_FORMAT, f"The file is {what}, not CSV text.")
     if start.startswith(_BYTE_ORDER_MARK):
-        raise _FaultError("The file starts with a byte-order mark: write it as UTF-8 without one.")
+        raise _FaultError(
+            Code.BYTE_ORDER_MARK, "The file starts with a byte-order mark: write it as UTF-8 without one."
+        )
 
 
 def _refuse_binary(block: bytes, *, first_line: int) -> None:
     """NUL bytes, bytes that are not UTF-8, and control characters are no text."""
     if (at := block.find(b"\0")) >= 0:
-        raise _FaultError(f"The file contains NUL bytes, the first in {_place(block, at, first_line)}: it is not text.")
+        raise _FaultError(
+            Code.CONTROL_CHARACTERS,
+            f"The file contains NUL bytes, the first in {_place(block, at, first_line)}: it is not text.",
+        )
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
         found = f"byte 0x{block[error.start]:02x} in {_place(block, error.start, first_line)}"
-        raise _FaultError(f"The file is not UTF-8 text: {found} cannot be decoded.") from error
+        raise _FaultError(Code.NOT_UTF8, f"The file is not UTF-8 text: {found} cannot be decoded.") from error
     if len(block.translate(None, _CONTROL)) != len(block):
         at = next(index for index, byte in enumerate(block) if byte in _CONTROL)
-        raise _FaultError(f"The file contains control characters, the first in {_place(block, at, first_line)}.")
+        raise _FaultError(
+            Code.CONTROL_CHARACTERS,
+            f"The file contains control characters, the first in {_place(block, at, first_line)}.",
+        )
 
 
 def _place(block: bytes, at: int, first_line: int) -> str:
@@ -141,9 +163,9 @@ def _read_header(path: Path, delimiter: str) -> tuple[str, ...]:
         try:
             header = next(csv.reader(file, delimiter=delimiter, strict=True))
         except csv.Error as error:
-            raise _FaultError(f"The header cannot be read: {error}.") from error
+            raise _FaultError(Code.NO_HEADER, f"The header cannot be read: {error}.") from error
     if not header:
-        raise _FaultError("The first line is blank: a header is expected.")
+        raise _FaultError(Code.NO_HEADER, "The first line is blank: a header is expected.")
     return tuple(header)
 
 
@@ -155,7 +177,7 @@ def _count_plain_rows(path: Path, delimiter: str, width: int) -> int:
         uneven = np.flatnonzero((counts != width - 1) | blank)
         if uneven.size:
             found = "no value" if blank[uneven[0]] else f"{counts[uneven[0]] + 1} values"
-            raise _FaultError(_uneven(lines + int(uneven[0]) + 1, found, width))
+            raise _FaultError(Code.UNEVEN_LINE, _uneven(lines + int(uneven[0]) + 1, found, width))
         lines += counts.size
     return lines - 1
 
@@ -183,10 +205,12 @@ def _count_quoted_rows(path: Path, delimiter: str, width: int) -> int:
             for values in reader:
                 rows += 1
                 if len(values) != width:
-                    raise _FaultError(_uneven(reader.line_num, f"{len(values)} values", width))
+                    raise _FaultError(Code.UNEVEN_LINE, _uneven(reader.line_num, f"{len(values)} values", width))
         except csv.Error as error:
             hint = "a quote is never closed" if "unexpected end" in str(error) else str(error)
-            raise _FaultError(f"The quotes do not match up near line {reader.line_num}: {hint}.") from error
+            raise _FaultError(
+                Code.BROKEN_QUOTES, f"The quotes do not match up near line {reader.line_num}: {hint}."
+            ) from error
     return rows - 1
 
 

@@ -31,6 +31,11 @@ def profile_path(use_case: str, *, source: str, batch: str) -> str:
     return f"{use_case}/profiles/{source}/{batch}.parquet"
 
 
+def anomalies_path(use_case: str, *, source: str, batch: str) -> str:
+    """What was found wrong or unusual in the batch, typed; empty of findings for most."""
+    return f"{use_case}/anomalies/{source}/{batch}.json"
+
+
 def history_path(use_case: str, *, batch: str) -> str:
     """The daily aggregates of all history views that one batch makes known."""
     return f"{use_case}/history/{batch}.parquet"

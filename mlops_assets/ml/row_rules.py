@@ -20,6 +20,7 @@ import pyarrow as pa
 from duckdb import ColumnExpression, DuckDBPyConnection, Expression
 from numpy.typing import NDArray
 
+from mlops_assets.ml.anomalies import Anomaly, Code, anomaly
 from mlops_assets.ml.errors import ValidationError
 from mlops_assets.ml.schema import SOURCE_ROW, Schema
 from mlops_assets.ml.sql_rules import is_broken, is_missing
@@ -130,13 +131,15 @@ def repeated_rows(table: pa.Table, *, key: Sequence[str], within: NDArray[np.int
     return np.flatnonzero(keyed.duplicated(keep="first").to_numpy())
 
 
-def table_faults(frame: pd.DataFrame, *, checks: Iterable[TableCheck], schema: Schema) -> tuple[str, ...]:
-    """Which of the ``checks`` that speak of a whole table do not hold for this one, one sentence each."""
+def table_faults(frame: pd.DataFrame, *, checks: Iterable[TableCheck], schema: Schema) -> tuple[Anomaly, ...]:
+    """Which of the ``checks`` that speak of a whole table do not hold for this one."""
     faults = []
     for check, column in checks:
         if _answer((check, column), frame, schema=schema) is not True:
             of = f"Column '{column}'" if column else "The table"
-            faults.append(f"{of} breaks {_rule(check)}: {_must(check)}.")
+            message = f"{of} breaks {_rule(check)}: {_must(check)}."
+            told: dict[str, Any] = {"column": column, "rule": _rule(check), "expected": _must(check)}
+            faults.append(anomaly(Code.TABLE_RULE_BROKEN, message, **told))
     return tuple(faults)
 
 

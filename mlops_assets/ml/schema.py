@@ -5,8 +5,11 @@ What values must fulfil is said by the use case's models; how the rules are eval
 
 from __future__ import annotations
 
+import inspect
+import json
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,14 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     @property
+    def version(self) -> str:
+        """Twelve digits that change with what the model accepts: columns, types, keys, rules and their own code."""
+        told = [[column.name, str(column.type), column.nullable] for column in self.columns]
+        return sha256(
+            json.dumps([told, self.keys, [_said(check) for check in _checks(self.rules)]]).encode()
+        ).hexdigest()[:12]
+
+    @property
     def arrow(self) -> pa.Schema:
         """The Arrow schema of a validated table: the declared columns and ``source_row``."""
         fields = [pa.field(column.name, column.type) for column in self.columns]
@@ -101,6 +112,21 @@ def _refuse_unsupported(model: str, rules: pandera.DataFrameSchema) -> None:
 
 def _checks(rules: pandera.DataFrameSchema) -> list[Any]:
     return [*rules.checks, *(check for column in rules.columns.values() for check in column.checks)]
+
+
+def _said(check: Any) -> list[str]:
+    """A check as text: what it is called, what it compares with, and the code of a use case's own."""
+    code = "" if check.statistics else _code(check._check_fn)
+    return [str(check.name), str(check.error), str(sorted((check.statistics or {}).items(), key=str)), code]
+
+
+def _code(function: Any) -> str:
+    """The source of a check; pandera wraps those of a model in a closure."""
+    wrapped = inspect.getclosurevars(function).nonlocals.get("self")
+    try:
+        return inspect.getsource(getattr(wrapped, "check_fn", function))
+    except (OSError, TypeError):
+        return ""
 
 
 def _column(model: str, name: str, declared: pandera.Column) -> Column:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from mlops_assets.ml.cross_table import Reference
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import WHOLE
 from mlops_assets.ml.schema import Model, Schema, read_schema
@@ -36,7 +37,8 @@ class Source:
     ``schema`` is a pandera model; its column order is the file's header. ``null_values`` are the texts that
     stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
     time column, or the three whole-number columns year, month and day. A batch is refused if more than
-    ``max_quarantined_share`` of its rows break a row-level rule.
+    ``max_quarantined_share`` of its rows break a row-level rule. ``references`` say what must be found in other
+    sources.
     """
 
     name: str
@@ -48,10 +50,11 @@ class Source:
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
     max_quarantined_share: float = 0.01
+    references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'weather'.")
+            raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'readings'.")
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
         if not 0 <= self.max_quarantined_share < 1:

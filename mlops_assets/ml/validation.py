@@ -7,7 +7,7 @@ Many batches are judged at once (one pass over all rows) and split again. Readin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
+from mlops_assets.ml.anomalies import Anomaly
+from mlops_assets.ml.breaches import NOT_NULL, OTHER_BATCH, REPEATED, TYPE, UNIQUE
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.data_audits import OTHER_BATCH, QUARANTINE_SCHEMA, verdicts
+from mlops_assets.ml.data_audits import QUARANTINE_SCHEMA, no_rows, verdicts
 from mlops_assets.ml.file_format import FileReport, header_faults, inspect_file
 from mlops_assets.ml.landed_text import cast_text, days_of, read_text, untyped_rows
 from mlops_assets.ml.row_rules import Breach, Findings, evaluate_rules, repeated_rows, table_faults, to_frame
@@ -40,6 +42,11 @@ class BatchReport:
     valid: pa.Table
     quarantined: pa.Table
     checks: tuple[CheckResult, ...]
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """All findings, each once."""
+        return tuple(dict.fromkeys(each for check in self.checks for each in check.anomalies))
 
     @property
     def passed(self) -> bool:
@@ -73,14 +80,14 @@ def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyC
     return {batch: reports[batch] for batch in files}
 
 
-def _file_faults(report: FileReport, *, source: Source) -> tuple[str, ...]:
+def _file_faults(report: FileReport, *, source: Source) -> tuple[Anomaly, ...]:
     if report.faults:
         return report.faults
     faults = header_faults(report.header, expected=source.columns.names)
-    return faults or (() if report.rows else ("The file has a header and no rows.",))
+    return faults or (() if report.rows else (no_rows(),))
 
 
-def _unread(source: Source, *, batch: str, faults: Sequence[str]) -> BatchReport:
+def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly]) -> BatchReport:
     valid, quarantined = source.columns.arrow.empty_table(), QUARANTINE_SCHEMA.empty_table()
     checks = verdicts(source, batch=batch, rows_read=0, valid=valid, quarantined=quarantined, faults=faults)
     return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=quarantined, checks=checks)
@@ -114,9 +121,18 @@ def _judge(rows: _Rows, *, source: Source, connection: DuckDBPyConnection) -> di
         kept = np.flatnonzero(~held)
         repeated = kept[repeated_rows(rows.typed.select(key).take(kept), key=key, within=rows.owner[kept])]
         held[repeated] = True
-        must = f"{', '.join(key)} must be unique, and an earlier row has the same"
-        breaches.append(Breach(columns=key, rule="unique", must=must, rows=repeated))
+        breaches += _repetitions(rows, repeated, key=key)
     return _split(rows, findings, held=held, quarantine=_quarantine(rows, breaches), source=source)
+
+
+def _repetitions(rows: _Rows, repeated: NDArray[np.int64], *, key: tuple[str, ...]) -> Iterator[Breach]:
+    """Rows with a key that appeared before; whole rows that did are told apart."""
+    if not repeated.size:
+        return
+    whole = np.intersect1d(repeated, repeated_rows(rows.text, key=rows.text.column_names, within=rows.owner))
+    must = f"{', '.join(key)} must be unique, and an earlier row has the same"
+    yield Breach(columns=key, rule=UNIQUE, must=must, rows=np.setdiff1d(repeated, whole))
+    yield Breach(columns=key, rule=REPEATED, must=f"{must}, and so are all other values", rows=whole)
 
 
 def _all_breaches(rows: _Rows, findings: Findings, *, source: Source) -> list[Breach]:
@@ -124,11 +140,10 @@ def _all_breaches(rows: _Rows, findings: Findings, *, source: Source) -> list[Br
     untyped = untyped_rows(rows.text, typed=rows.typed, source=source)
     kinds = {column.name: column.kind for column in source.columns.columns}
     breaches = [
-        Breach(columns=(name,), rule="column_type", must=f"must be {kinds[name]}", rows=found)
-        for name, found in untyped.items()
+        Breach(columns=(name,), rule=TYPE, must=f"must be {kinds[name]}", rows=found) for name, found in untyped.items()
     ]
     for breach in findings.breaches:
-        wrong = untyped.get(breach.columns[0]) if breach.rule == "not_null" else None
+        wrong = untyped.get(breach.columns[0]) if breach.rule == NOT_NULL else None
         kept = breach.rows if wrong is None else np.setdiff1d(breach.rows, wrong)
         breaches.append(Breach(columns=breach.columns, rule=breach.rule, must=breach.must, rows=kept))
     if source.batch_day:
@@ -203,7 +218,7 @@ def _valid_rows(rows: _Rows, *, keep: NDArray[np.bool_], source: Source) -> pa.T
     return numbered.filter(pa.array(keep)).combine_chunks().cast(source.columns.arrow)
 
 
-def _table_faults(valid: pa.Table, findings: Findings, *, source: Source) -> tuple[str, ...]:
+def _table_faults(valid: pa.Table, findings: Findings, *, source: Source) -> tuple[Anomaly, ...]:
     if not findings.table_checks or not valid.num_rows:
         return ()
     return table_faults(to_frame(valid), checks=findings.table_checks, schema=source.columns)

@@ -8,6 +8,7 @@ milliseconds on every event, which would cost a half-year backfill minutes.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -64,8 +65,14 @@ def _single(verdict: CheckResult) -> dg.AssetCheckResult:
         passed=verdict.passed,
         severity=SEVERITIES[verdict.severity],
         description=" ".join(verdict.reasons) or None,
-        metadata=dict(verdict.figures),
+        metadata=_told(verdict),
     )
+
+
+def _told(verdict: CheckResult) -> dict[str, Any]:
+    """The figures as plain numbers, which the UI plots, and the anomalies as JSON."""
+    found = [anomaly.model_dump(mode="json", exclude_none=True) for anomaly in verdict.anomalies]
+    return {**verdict.figures, **({"anomalies": dg.MetadataValue.json(found)} if found else {})}
 
 
 def _summary(name: str, verdicts: Sequence[CheckResult]) -> dg.AssetCheckResult:
@@ -105,7 +112,7 @@ def _log_failures(context: dg.AssetExecutionContext, verdicts: Sequence[CheckRes
                 passed=False,
                 severity=SEVERITIES[verdict.severity],
                 description=" ".join(verdict.reasons),
-                metadata=dict(verdict.figures),
+                metadata=_told(verdict),
                 blocking=verdict.blocks,
                 partition=verdict.batch,
             )

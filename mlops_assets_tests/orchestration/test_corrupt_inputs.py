@@ -60,7 +60,7 @@ CORRUPT = {
         raw_is_published=True,
     ),
     "the rows twice": Corrupt(
-        content=WHOLE + WHOLE.split(b"\n", 1)[1], says="60 × unique of day, depot, number", raw_is_published=True
+        content=WHOLE + WHOLE.split(b"\n", 1)[1], says="60 × repeated_row of day, depot, number", raw_is_published=True
     ),
 }
 

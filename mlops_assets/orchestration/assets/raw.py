@@ -1,9 +1,12 @@
 """``raw_<source>``: the landed files as they came, byte for byte, in the lake."""
 
+from collections.abc import Iterator, Mapping
+
 import dagster as dg
 
-from mlops_assets.ml.data_audits import RAW_CHECKS, audit_raw
-from mlops_assets.ml.paths import raw_path
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
+from mlops_assets.ml.paths import batch_of, raw_path
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -11,11 +14,13 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.stores.landing import read_landed
+from mlops_assets.stores.snapshot import Snapshot
 
 DESCRIPTIONS = {
     "file_is_whole": "The file is complete CSV text: UTF-8, no junk, no cut or uneven line.",
     "has_expected_header": "The header names exactly the columns of the schema, in their order.",
     "has_rows": "There is at least one row below the header.",
+    NEW_CONTENT: "No other batch of the source has the same bytes.",
 }
 
 
@@ -26,7 +31,7 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         use_case,
         name=f"raw_{source.name}",
         kinds={"lakefs", "csv"},
-        checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in RAW_CHECKS],
+        checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in (*RAW_CHECKS, NEW_CONTENT)],
         partitions_def=source_partitions(use_case, source=source),
         description=(
             f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is "
@@ -40,11 +45,7 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in landed}
         yield from run.publish(
             files={paths[batch]: read_landed(file) for batch, file in landed.items()},
-            audit=lambda staged: [
-                verdict
-                for batch, path in paths.items()
-                for verdict in audit_raw(staged.local(path), source=source, batch=batch)
-            ],
+            audit=lambda staged: _audit(staged, source, paths),
             metadata={
                 "landed_bytes": sum(file.size for file in landed.values()),
                 "landed_files": len(landed),
@@ -53,3 +54,12 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         )
 
     return raw
+
+
+def _audit(staged: Snapshot, source: Source, paths: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Every staged file by itself, and whether its bytes have landed under another name."""
+    folder = next(iter(paths.values())).rsplit("/", 1)[0] + "/"
+    checksums = {batch_of(info.path): info.checksum for info in staged.paths(folder)}
+    for batch, path in paths.items():
+        yield from audit_raw(staged.local(path), source=source, batch=batch)
+        yield judge_content(checksums[batch], batch=batch, others=checksums)

@@ -7,20 +7,22 @@ import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
+from mlops_assets.ml.batch_judgement import JudgedBatch, judge_batches, unusual_checks
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.cross_table import REFERENCES_EXIST
 from mlops_assets.ml.data_audits import StagedBatch, audit_validated, validated_checks
-from mlops_assets.ml.paths import profile_path, quarantine_path, raw_path, validated_path
+from mlops_assets.ml.paths import anomalies_path, profile_path, quarantine_path, raw_path, validated_path
 from mlops_assets.ml.profile import CATEGORY, Profile
-from mlops_assets.ml.profiling import profile_batches, profiled_segments
+from mlops_assets.ml.row_counts import ROW_COUNT_IS_USUAL
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation import BatchReport, validate
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.stores.batch_surroundings import surroundings_of
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes
 
@@ -30,6 +32,8 @@ DESCRIPTIONS = {
     "rows_belong_to_batch": "Every row says that it is of the day its file is named for.",
     "quarantine_within_limit": "No more rows are set aside than the use case allows.",
     "every_row_accounted_for": "Every row of the landed file is published or in quarantine, exactly once.",
+    ROW_COUNT_IS_USUAL: "The batch is as long as the same weekday's past leads to expect.",
+    REFERENCES_EXIST: "What the rows refer to is there in the other sources, but for the declared share.",
 }
 
 
@@ -39,9 +43,12 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name=f"validated_{source.name}",
-        deps=[f"raw_{source.name}"],
+        deps=[f"raw_{source.name}", *(f"validated_{each.source}" for each in source.references)],
         kinds={"lakefs", "pandera", "parquet"},
-        checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in validated_checks(source)],
+        checks=[
+            *(Check(name=name, description=DESCRIPTIONS[name]) for name in validated_checks(source)),
+            *(Check(name=name, description=DESCRIPTIONS[name], blocking=False) for name in unusual_checks(source)),
+        ],
         partitions_def=source_partitions(use_case, source=source),
         description=(
             f"{source.description}\n\nThe rows that hold to the schema, typed, each with the row number it had in its "
@@ -57,63 +64,66 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         landed = {batch: head.local(path) for batch, path in paths.items()}
         checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
         with duckdb.get_connection() as connection:
-            reports = validate(landed, source=source, connection=connection)
-            profiles = profile_batches(
-                {batch: report.valid for batch, report in reports.items()},
-                columns=source.columns.names,
-                slices=profiled_segments(use_case.slices, columns=source.columns.names),
+            judged = judge_batches(
+                landed,
+                use_case=use_case,
+                source=source,
+                surroundings=surroundings_of(run.batches, use_case=use_case, source=source, head=head),
                 connection=connection,
             )
+        _tell(context, judged)
         yield from run.publish(
-            files=_files(use_case, source, reports, made_from=checksums) | _profiled(use_case, source, profiles),
-            deletes=_emptied(use_case, source, reports),
-            audit=lambda staged: _audit(run, staged, source, reports),
-            metadata=_metadata(reports) | _figures(profiles),
+            files=_files(use_case, source, judged, made_from=checksums),
+            deletes=_emptied(use_case, source, judged),
+            audit=lambda staged: _audit(run, staged, source, judged),
+            metadata=_metadata(source, judged) | _figures({batch: each.profile for batch, each in judged.items()}),
+            verdicts=[verdict for each in judged.values() for verdict in each.unusual],
         )
 
     return validated
 
 
+def _tell(context: dg.AssetExecutionContext, judged: Mapping[str, JudgedBatch]) -> None:
+    """Every anomaly as one line of the log."""
+    for batch, each in judged.items():
+        for found in each.anomalies.anomalies:
+            context.log.warning(f"{batch} {found.severity} {found.code}: {found}")
+
+
 def _files(
-    use_case: UseCase, source: Source, reports: Mapping[str, BatchReport], *, made_from: Mapping[str, str]
+    use_case: UseCase, source: Source, judged: Mapping[str, JudgedBatch], *, made_from: Mapping[str, str]
 ) -> dict[str, bytes]:
+    """Of every batch: the rows that hold, those that don't, the profile and the anomalies."""
     files = {}
-    for batch, report in reports.items():
-        rows = parquet_bytes(report.valid, made_from=made_from[batch])
-        files[validated_path(use_case.name, source=source.name, batch=batch)] = rows
-        if report.quarantined.num_rows:
-            path = quarantine_path(use_case.name, source=source.name, batch=batch)
-            files[path] = parquet_bytes(report.quarantined)
+    for batch, each in judged.items():
+        of = {"source": source.name, "batch": batch}
+        rows = parquet_bytes(each.report.valid, made_from=made_from[batch])
+        files[validated_path(use_case.name, **of)] = rows
+        if each.report.quarantined.num_rows:
+            files[quarantine_path(use_case.name, **of)] = parquet_bytes(each.report.quarantined)
+        files[profile_path(use_case.name, **of)] = parquet_bytes(each.profile.table)
+        files[anomalies_path(use_case.name, **of)] = each.anomalies.model_dump_json(indent=1).encode()
     return files
 
 
-def _profiled(use_case: UseCase, source: Source, profiles: Mapping[str, Profile]) -> dict[str, bytes]:
-    return {
-        profile_path(use_case.name, source=source.name, batch=batch): parquet_bytes(profile.table)
-        for batch, profile in profiles.items()
-    }
-
-
-def _emptied(use_case: UseCase, source: Source, reports: Mapping[str, BatchReport]) -> list[str]:
+def _emptied(use_case: UseCase, source: Source, judged: Mapping[str, JudgedBatch]) -> list[str]:
     """Quarantine files of an earlier version of a batch that has none any more."""
     return [
         quarantine_path(use_case.name, source=source.name, batch=batch)
-        for batch, report in reports.items()
-        if not report.quarantined.num_rows
+        for batch, each in judged.items()
+        if not each.report.quarantined.num_rows
     ]
 
 
-def _audit(
-    run: AssetRun, staged: Snapshot, source: Source, reports: Mapping[str, BatchReport]
-) -> Sequence[CheckResult]:
+def _audit(run: AssetRun, staged: Snapshot, source: Source, judged: Mapping[str, JudgedBatch]) -> Sequence[CheckResult]:
     name = run.use_case.name
     files = {
         batch: StagedBatch(
             valid=staged.local(validated_path(name, source=source.name, batch=batch)),
             quarantined=_local_if_there(staged, quarantine_path(name, source=source.name, batch=batch)),
-            rows_read=report.rows_read,
+            rows_read=each.report.rows_read,
         )
-        for batch, report in reports.items()
+        for batch, each in judged.items()
     }
     return [check for checks in audit_validated(files, source=source).values() for check in checks]
 
@@ -122,15 +132,18 @@ def _local_if_there(staged: Snapshot, path: str) -> Path | None:
     return staged.local(path) if staged.exists(path) else None
 
 
-def _metadata(reports: Mapping[str, BatchReport]) -> dict[str, object]:
-    valid = [report.valid for report in reports.values()]
-    read = sum(report.rows_read for report in reports.values())
+def _metadata(source: Source, judged: Mapping[str, JudgedBatch]) -> dict[str, object]:
+    valid = [each.report.valid for each in judged.values()]
+    read = sum(each.report.rows_read for each in judged.values())
     kept = sum(table.num_rows for table in valid)
+    found = [anomaly for each in judged.values() for anomaly in each.anomalies.anomalies]
     return {
         **table_metadata(pa.concat_tables(valid)),
         "rows_read": read,
-        "rows_quarantined": sum(report.rows_read - report.valid.num_rows for report in reports.values()),
+        "rows_quarantined": read - kept,
         "quarantined_share": (read - kept) / read if read else None,
+        "schema_version": source.columns.version,
+        "anomalies": len(found),
     }
 
 
