@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_assets.orchestration.instance import SETTINGS
+from mlops_assets.orchestration.instance import SETTINGS, storage_in
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,6 +44,7 @@ def test_make_help_lists_the_targets_that_people_type() -> None:
 def test_a_bare_dagster_dev_has_the_settings_of_make_dev() -> None:
     bare = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert {name: bare[name] for name in SETTINGS} == SETTINGS
+    assert bare["storage"] == storage_in(Path("data/dagster"))
 
 
 def test_the_lock_pins_everything_that_is_declared() -> None:

@@ -8,21 +8,36 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
+from mlops_assets.orchestration.event_log import Storage
+
 SETTINGS = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
 }
+OURS = "# Written anew by mlops when it differs. For settings of your own set DAGSTER_HOME to a folder that has some.\n"
+
+
+def storage_in(home: Path) -> dict[str, object]:
+    """Where runs and events are kept, as `dagster.yaml` says it."""
+    return {"custom": {"module": Storage.__module__, "class": Storage.__name__, "config": {"base_dir": str(home)}}}
 
 
 def dagster_home(data: Path) -> Path:
-    """The folder for ``DAGSTER_HOME``: the one that is set, else ``dagster`` in the data folder, with our settings."""
+    """The folder for ``DAGSTER_HOME``: the one that is set, else ``dagster`` in the data folder, with our settings.
+
+    A ``dagster.yaml`` that somebody else has written is left alone.
+    """
     configured = os.environ.get("DAGSTER_HOME")
-    home = Path(configured) if configured else data / "dagster"
+    home = (Path(configured) if configured else data / "dagster").absolute()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
+    wanted = OURS + yaml.safe_dump({**SETTINGS, "storage": storage_in(home)})
+    found = settings.read_text(encoding="utf-8") if settings.exists() else OURS
+    if found.startswith(OURS) and found != wanted:
+        unfinished = home / f"dagster.yaml.{os.getpid()}"
+        unfinished.write_text(wanted, encoding="utf-8")
+        unfinished.replace(settings)
     return home
 
 

@@ -1,0 +1,79 @@
+"""Dagster's own settings and databases, as the platform keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlops_assets.orchestration.event_log import EventLog
+from mlops_assets.orchestration.instance import dagster_home, open_instance
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder, and no folder for Dagster set in the environment."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return tmp_path / "data"
+
+
+@dg.op
+def wait_for_nothing() -> None:
+    """Does nothing."""
+
+
+@dg.job
+def nothing() -> None:
+    """A run of one step."""
+    wait_for_nothing()
+
+
+def test_runs_and_events_are_found_by_the_next_process(data: Path) -> None:
+    with open_instance(data) as instance:
+        run_id = nothing.execute_in_process(instance=instance).run_id
+
+    with open_instance(data) as instance:
+        told = [event.dagster_event_type for event in instance.all_logs(run_id)]
+
+    assert dg.DagsterEventType.RUN_SUCCESS in told
+
+
+def test_an_instance_reads_what_another_one_writes_while_both_are_open(data: Path) -> None:
+    with open_instance(data) as reader, open_instance(data) as writer:
+        reader.report_runless_asset_event(dg.AssetMaterialization("first"))
+        writer.report_runless_asset_event(dg.AssetMaterialization("second"))
+
+        assert {key.to_user_string() for key in reader.get_asset_keys()} == {"first", "second"}
+
+
+def test_the_events_of_a_run_are_in_the_file_that_the_ui_watches_at_once(data: Path) -> None:
+    with open_instance(data) as instance:
+        run_id = nothing.execute_in_process(instance=instance).run_id
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        watched = Path(log.path_for_shard(run_id))
+
+        assert watched.stat().st_size > 0
+        assert not watched.with_name(watched.name + "-wal").exists()
+
+
+def test_a_data_folder_that_was_moved_is_used_where_it_is_now(data: Path) -> None:
+    with open_instance(data) as instance:
+        run_id = nothing.execute_in_process(instance=instance).run_id
+    moved = data.rename(data.with_name("moved"))
+
+    with open_instance(moved) as instance:
+        assert instance.get_run_by_id(run_id) is not None
+    assert not data.exists()
+
+
+def test_settings_that_somebody_else_has_written_are_left_alone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = "telemetry:\n  enabled: false\n"
+    home = data / "elsewhere"
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text(theirs, encoding="utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+
+    assert dagster_home(data) == home
+    assert (home / "dagster.yaml").read_text(encoding="utf-8") == theirs
