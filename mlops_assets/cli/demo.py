@@ -20,7 +20,7 @@ from mlops_assets.cli.service import RunningService
 from mlops_assets.ml.errors import PlatformError, ServingError
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.paths import monitoring_path, predictions_path
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.prediction_log import prediction_log_of
@@ -33,7 +33,9 @@ ROWS_PER_REQUEST = 50
 console = Console()
 
 
-def demo(use_case: Annotated[str, typer.Argument(help="The use case to play.")] = "flights") -> None:
+def demo(
+    use_case: Annotated[str | None, typer.Argument(help="The use case to play; without it the first by name.")] = None,
+) -> None:
     """Run the whole loop on real data and show it: land, validate, learn, judge, promote, package, serve, watch, trace.
 
     Ends with exit code 0 only if all of it happened. Run again, it does only what is left to do.
@@ -125,10 +127,11 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     for run in ingest(use_case, instance=instance, steps=steps):
         told.seconds = run.seconds | told.seconds
     told.seconds |= score(use_case, batch=served, instance=instance, steps=steps).seconds
-    told.seconds |= watch(use_case, batch=served, instance=instance, steps=steps).seconds
+    told.watched_day = served if isinstance(use_case.batches, DailyBatches) else _day_of_last_answer(told)
+    told.seconds |= watch(use_case, day=told.watched_day, instance=instance, steps=steps).seconds
     lake = Lake.connect()
     head = lake.at()
-    told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=served)))
+    told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=told.watched_day)))
     answers = [row for row in _answers(told) if row["model_version"] == told.watched.model_version]
     told.compared = _compare(
         answers, read_parquet(head.local(predictions_path(use_case.name, batch=served))).to_pylist()
@@ -137,6 +140,11 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
         raise ServingError(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores.")
     log = prediction_log_of(use_case.name, folder=environment_directory())
     told.trace = trace(answers[-1]["prediction_id"], use_case=use_case, lake=lake, log=log)
+
+
+def _day_of_last_answer(told: Demo) -> str:
+    """Without a time axis what is asked happens when it is answered."""
+    return f"{_answers(told)[-1]['event_time']:%Y-%m-%d}"
 
 
 def _compare(answers: Sequence[dict[str, Any]], scored: Sequence[dict[str, Any]]) -> tuple[int, int]:

@@ -26,6 +26,7 @@ class Demo:
     pointer: Pointer | None = None
     report: EvaluationReport | None = None
     decision: GateDecision | None = None
+    watched_day: str = ""
     watched: MonitoringReport | None = None
     trace: Trace | None = None
     tag: str = ""

@@ -32,9 +32,9 @@ def show_summary(told: Demo, *, console: Console) -> None:
     console.print()
     for title, part in (
         ("Rows through each stage", _rows(told)),
-        (f"Champion {told.pointer.version if told.pointer else ''} on the test window", _metrics(told)),
+        (f"Champion {told.pointer.version if told.pointer else ''} on the test rows", _metrics(told)),
         ("Gates", _gates(told)),
-        (f"Served on {told.use_case.seed.served}, against normal for the hour of the week", _served(told)),
+        (f"Served on {told.watched_day}, against what is normal", _served(told)),
         ("One answer, traced back", trace_tree(told.trace) if told.trace else Text("none")),
         ("Seconds per asset", _seconds(told)),
     ):

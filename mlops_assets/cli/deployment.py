@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 UseCaseName = Annotated[str, typer.Argument(help="The use case, a folder under mlops_assets/use_cases.")]
 
 
-def use_case_of(name: str) -> UseCase:
-    """The use case; an unknown one is an error that lists the valid ones."""
-    return registry.find(name)
+def use_case_of(name: str | None) -> UseCase:
+    """The use case, the first by name if none is given; an unknown one is an error that lists the valid ones."""
+    return registry.find(name or registry.names()[0])
 
 
 def landing_zone() -> LandingZone:

@@ -23,11 +23,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "From a dropped file to a served, watched, reproducible model.\n\n"
-        "A first round by hand, for the use case flights:\n\n"
-        "1. `mlops land flights --to 2013-06-30` lands files as the source systems would\n\n"
-        "2. `mlops run flights` takes what has landed through every asset up to the packaged champion\n\n"
-        "3. `mlops status flights` and `mlops models flights` show where things stand\n\n"
-        "4. `mlops serve flights` answers at http://127.0.0.1:3001, `mlops trace ID` explains an answer\n\n"
+        "A first round by hand; CASE is a folder under `mlops_assets/use_cases`:\n\n"
+        "1. `mlops land CASE` lands seed data as the source systems would\n\n"
+        "2. `mlops run CASE` takes what has landed through every asset up to the packaged champion\n\n"
+        "3. `mlops status CASE` and `mlops models CASE` show where things stand\n\n"
+        "4. `mlops serve CASE` answers at http://127.0.0.1:3001, `mlops trace ID` explains an answer\n\n"
         "`mlops demo` does all of it and shows it. `mlops doctor` tells what is configured and what is missing."
     ),
 )

@@ -77,7 +77,7 @@ def models(
 
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
-    use_case: Annotated[str, typer.Option(help="Its use case.")] = "flights",
+    use_case: Annotated[str | None, typer.Option(help="Its use case; without it the first by name.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "promoted by hand",
     override: Annotated[
         bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
@@ -86,16 +86,17 @@ def promote(
     """Make a version the champion, after verifying its recorded decision and every checksum."""
     if override and reason == "promoted by hand":
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
+    name = use_case_of(use_case).name
     pointer = move_up(
         Lake.connect(),
-        use_case=use_case_of(use_case).name,
+        use_case=name,
         version=version,
         by=getpass.getuser(),
         why=reason,
         at=datetime.now(UTC),
         override=override,
     )
-    console.print(f"{pointer.version} is the champion of {use_case}. Package it: materialise {use_case}/bento.")
+    console.print(f"{pointer.version} is the champion of {name}. Package it: materialise {name}/bento.")
 
 
 def rollback(

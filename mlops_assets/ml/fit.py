@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlops_assets.ml.errors import TrainingError
 from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
-from mlops_assets.ml.splitting import Split, split_by_time
+from mlops_assets.ml.splitting import Split, TimeSplit, split_by_hash, split_by_time
 from mlops_assets.ml.thresholds import choose_threshold
 from mlops_assets.ml.training import TrainedModel, load, score, train
 from mlops_assets.ml.use_case import UseCase
@@ -32,41 +34,46 @@ class FittedModel:
 
 
 def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
-    """Learns from the training part of ``view`` (``label``, ``event_time`` and the features), stops and chooses the
-    threshold on the validation part; the test part is not looked at.
+    """Learns from the training part of ``view`` (``label``, the features, and what the split reads), stops and chooses
+    the threshold on the validation part; the test part is not looked at.
 
     Raises TrainingError when a part has no rows or one class only.
     """
-    labels = labels_of(view)
     split = split_view(view, use_case=use_case)
-    vocabulary = learn_vocabulary(view.take(split.train.rows), features=use_case.features)
-    matrix = vocabulary.encode(view.take(split.train.rows), features=use_case.features)
-    watched = vocabulary.encode(view.take(split.validation.rows), features=use_case.features)
+    learnt, watched = view.take(split.train.rows), view.take(split.validation.rows)
+    vocabulary = learn_vocabulary(learnt, features=use_case.features)
+    validation = vocabulary.encode(watched, features=use_case.features)
     recipe = use_case.recipe
     trained = train(
-        matrix,
-        labels[split.train.rows],
-        validation=(watched, labels[split.validation.rows]),
+        vocabulary.encode(learnt, features=use_case.features),
+        labels_of(learnt),
+        weights=weights_of(learnt, use_case=use_case),
+        validation=(validation, labels_of(watched)),
+        validation_weights=weights_of(watched, use_case=use_case),
         hyperparameters=recipe.hyperparameters,
         rounds=recipe.rounds,
         early_stopping_rounds=recipe.early_stopping_rounds,
         seed=recipe.seed,
         threads=recipe.threads,
     )
-    scores = score(load(trained.booster, threads=recipe.threads), watched)
+    scores = score(load(trained.booster, threads=recipe.threads), validation)
     return FittedModel(
         trained=trained,
         vocabulary=vocabulary,
         split=split,
-        threshold=choose_threshold(labels[split.validation.rows], scores, rule=use_case.threshold),
+        threshold=choose_threshold(
+            labels_of(watched), scores, rule=use_case.threshold, weights=weights_of(watched, use_case=use_case)
+        ),
         metrics={f"{part}_loss": curve[trained.best_round] for part, curve in trained.learning_curve.items()},
     )
 
 
 def split_view(view: pa.Table, *, use_case: UseCase) -> Split:
     """The parts of ``view``, as the use case declares them."""
-    times = view.column("event_time").to_numpy()
-    return split_by_time(times, labels=labels_of(view), split=use_case.split)
+    declared = use_case.split
+    if isinstance(declared, TimeSplit):
+        return split_by_time(view.column("event_time").to_numpy(), labels=labels_of(view), split=declared)
+    return split_by_hash(view.column(declared.key), labels=labels_of(view), split=declared)
 
 
 def labels_of(view: pa.Table) -> NDArray[np.float64]:
@@ -75,10 +82,26 @@ def labels_of(view: pa.Table) -> NDArray[np.float64]:
 
 
 def clusters_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.int64] | None:
-    """Which rows of ``view`` depend on each other: the day's number of each, or ``None`` where rows are independent."""
+    """Which rows of ``view`` depend on each other: a number per day or entity, or ``None`` where none do."""
     if use_case.clusters is None:
         return None
+    if use_case.clusters != "day":
+        coded = pc.dictionary_encode(view.column(use_case.clusters).combine_chunks(), null_encoding="encode")
+        return np.asarray(coded.indices, dtype=np.int64)
     return np.asarray(view.column("event_time").to_numpy().astype("datetime64[D]"), dtype=np.int64)
+
+
+def weights_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.float64] | None:
+    """The declared weight of every row of ``view``, scaled to a mean of 1, or ``None`` where all rows count the same.
+
+    Raises TrainingError for weights that are missing or not above 0.
+    """
+    if use_case.weight is None:
+        return None
+    weights = pc.cast(view.column(use_case.weight), pa.float64()).to_numpy()
+    if not bool((np.isfinite(weights) & (weights > 0)).all()):
+        raise TrainingError(f"Weights must be numbers above 0: some rows of '{use_case.weight}' are not.")
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
 def predict(view: pa.Table, *, booster: bytes, vocabulary: Vocabulary, use_case: UseCase) -> NDArray[np.float64]:

@@ -13,9 +13,10 @@ pooled over the buckets of the week. A served cell is tested two-sided (mid-p) a
 whose variance is that of a new cell plus that of the estimated normal share; the p-values of one day are
 corrected together by Benjamini and Hochberg (1995).
 
-Assumptions: the baseline holds held-out predictions of the same model, weeks are exchangeable, days of the
-baseline are normal. The correction holds for cells that depend positively on each other, as hours and slices
-of one day do.
+Assumptions: the baseline holds held-out predictions of the same model, weeks are exchangeable, days of the baseline
+are normal. Held-out predictions without a time axis make one bucket: the share of a day is then judged against the
+share of all of them, rows taken as independent. The correction holds for cells that depend positively on each other,
+as hours and slices of one day do.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from mlops_assets.ml.slices import MISSING, OVERALL
 
 Verdict = Literal["normal", "deviates", "insufficient data"]
 HOURS_OF_WEEK = 168
+ANY_DAY = HOURS_OF_WEEK + 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ class NormalScope:
     """One scope's normal week: ``correlation`` and degrees of freedom behind it by granularity, cells by
     bucket.
 
-    A bucket is ``weekday * 24 + hour``, and ``168 + weekday`` for a whole day; Monday is 0.
+    A bucket is ``weekday * 24 + hour``, and ``168 + weekday`` for a whole day; Monday is 0. ``ANY_DAY`` is the
+    only one where the baseline has no time axis.
     """
 
     hour_correlation: float
@@ -81,11 +84,14 @@ class NormalScope:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """What is normal for one model version, learnt once from its held-out predictions."""
+    """What is normal for one model version, learnt once from its held-out predictions.
+
+    Without a time axis there are no days: both are None.
+    """
 
     model_version: str
-    first_day: str
-    last_day: str
+    first_day: str | None
+    last_day: str | None
     rows: int
     slices: tuple[str, ...]
     scopes: Mapping[str, NormalScope]
@@ -163,18 +169,20 @@ class MonitoringReport:
 def learn_baseline(predictions: pa.Table, *, plan: MonitoringPlan, model_version: str) -> Baseline:
     """What is normal, from held-out predictions of some weeks.
 
-    ``predictions`` has ``event_time`` (timestamp, the use case's wall clock), ``predicted_positive`` (bool)
-    and one column per slice of the plan. An ``EvaluationError`` when it has no rows.
+    ``predictions`` has ``event_time`` (timestamp, the use case's wall clock; left out where there is no time
+    axis), ``predicted_positive`` (bool) and one column per slice of the plan.
+    An ``EvaluationError`` when it has no rows.
     """
     if predictions.num_rows == 0:
         raise EvaluationError("No held-out predictions to learn a monitoring baseline from.")
-    cells = _count_cells(predictions, slices=plan.slices)
-    days = pc.min_max(cells["day"]).as_py()
+    timed = "event_time" in predictions.column_names
+    cells = _count_cells(predictions, slices=plan.slices, timed=timed)
+    days = pc.min_max(cells["day"]).as_py() if timed else {"min": None, "max": None}
     scopes = {scope: _learn_scope(cells.filter(pc.equal(cells["scope"], scope))) for scope in _scopes(cells)}
     return Baseline(
         model_version=model_version,
-        first_day=days["min"].isoformat(),
-        last_day=days["max"].isoformat(),
+        first_day=days["min"] and days["min"].isoformat(),
+        last_day=days["max"] and days["max"].isoformat(),
         rows=predictions.num_rows,
         slices=plan.slices,
         scopes=scopes,
@@ -185,8 +193,8 @@ def compare(served: pa.Table, *, baseline: Baseline, plan: MonitoringPlan, day: 
     """Judges every cell of one served day; ``served`` has the columns of ``learn_baseline``, all rows of
     ``day``.
     """
-    cells = _count_cells(served, slices=plan.slices)
-    strange = [found for found in cells["day"].unique().to_pylist() if found != day]
+    cells = _count_cells(served, slices=plan.slices, timed=baseline.first_day is not None)
+    strange = [found for found in _day_of(served).unique().to_pylist() if found != day]
     if strange:
         raise EvaluationError(f"Monitoring of {day} was given rows of {strange[0]}: pass one day at a time.")
     judged = [_judge(cell, baseline=baseline, plan=plan) for cell in cells.to_pylist()]
@@ -247,23 +255,20 @@ def watched_rows(records: pa.Table, *, plan: MonitoringPlan) -> pa.Table:
     return kept
 
 
-def _count_cells(rows: pa.Table, *, slices: Sequence[str]) -> pa.Table:
+def _count_cells(rows: pa.Table, *, slices: Sequence[str], timed: bool) -> pa.Table:
     """(scope, day, bucket) with rows and positives: every hour and every whole day of every scope."""
-    missing = [name for name in ("event_time", "predicted_positive", *slices) if name not in rows.column_names]
+    needed = [*(["event_time"] if timed else []), "predicted_positive", *slices]
+    missing = [name for name in needed if name not in rows.column_names]
     if missing:
         raise EvaluationError(
             f"Monitoring needs the columns {', '.join(missing)}; found {', '.join(rows.column_names)}."
         )
-    moment = rows["event_time"]
-    weekday = pc.cast(pc.day_of_week(moment), pa.int64())
-    hour_bucket = pc.add(pc.multiply(weekday, 24), pc.hour(moment))
     parts = []
     for scope in (
         pa.repeat(pa.scalar(OVERALL), rows.num_rows),
         *(_scope_column(rows, name) for name in slices),
     ):
-        for bucket in (hour_bucket, pc.add(weekday, HOURS_OF_WEEK)):
-            day = pc.cast(moment, pa.date32(), safe=False)
+        for day, bucket in _buckets(rows, timed=timed):
             columns = {"scope": scope, "day": day, "bucket": bucket, "positives": rows["predicted_positive"]}
             parts.append(pa.table(columns))
     grouped = pa.concat_tables(parts).group_by(["scope", "day", "bucket"])
@@ -271,6 +276,20 @@ def _count_cells(rows: pa.Table, *, slices: Sequence[str]) -> pa.Table:
     named = counted.rename_columns({"positives_sum": "positives", "count_all": "rows"})
     # Sums of floats depend on order, and grouping has none: the same rows have to give the same baseline.
     return named.sort_by([("scope", "ascending"), ("day", "ascending"), ("bucket", "ascending")])
+
+
+def _buckets(rows: pa.Table, *, timed: bool) -> list[tuple[Any, Any]]:
+    """The day and the bucket of every row, by hour and by whole day; one of them all without a time axis."""
+    if not timed:
+        return [(pa.nulls(rows.num_rows, pa.date32()), pa.repeat(pa.scalar(ANY_DAY, pa.int64()), rows.num_rows))]
+    moment = rows["event_time"]
+    weekday = pc.cast(pc.day_of_week(moment), pa.int64())
+    hour = pc.add(pc.multiply(weekday, 24), pc.hour(moment))
+    return [(_day_of(rows), bucket) for bucket in (hour, pc.add(weekday, HOURS_OF_WEEK))]
+
+
+def _day_of(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.cast(rows["event_time"], pa.date32(), safe=False)
 
 
 def _scope_column(rows: pa.Table, name: str) -> pa.ChunkedArray:
@@ -332,7 +351,7 @@ def _judge(cell: Mapping[str, Any], *, baseline: Baseline, plan: MonitoringPlan)
     freedom = scope.day_freedom if hour is None else scope.hour_freedom
     if rows < plan.minimum_rows:
         return replace(seen, why=f"{rows} rows, needs {plan.minimum_rows}")
-    if normal.days < plan.minimum_weeks or freedom < plan.minimum_freedom:
+    if bucket != ANY_DAY and (normal.days < plan.minimum_weeks or freedom < plan.minimum_freedom):
         return replace(seen, why=f"{normal.days} weeks in the baseline, needs {plan.minimum_weeks}")
     of_mean = mean_variance(
         np.array([normal.rows], dtype=np.float64),

@@ -120,9 +120,9 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(corrected)
 
 
-def constant_prior(labels: Floats, *, rows: int) -> Floats:
+def constant_prior(labels: Floats, *, rows: int, weights: Floats | None = None) -> Floats:
     """The scores of a model that knows nothing but the share of positives among the training ``labels``."""
-    return np.full(rows, float(np.mean(labels)))
+    return np.full(rows, float(np.average(labels, weights=weights)))
 
 
 def compare(

@@ -1,16 +1,19 @@
 """Which rows a model learns from, which stop its training, and which judge it.
 
-A split is declared as data (``TimeSplit``) and applied by one function per kind; what comes out is always a
-``Split`` of row indices. Refusing a part that cannot be used (no rows, one class) belongs here; reading
+A split is declared as data (``TimeSplit``, ``HashSplit``) and applied by one function per kind; what comes out is
+always a ``Split`` of row indices. Refusing a part that cannot be used (no rows, one class) belongs here; reading
 labels does not.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import DeclarationError, TrainingError
@@ -33,6 +36,23 @@ class TimeSplit:
             raise DeclarationError(
                 f"A TimeSplit needs at least one test and one validation day and no negative gap, not {self}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashSplit:
+    """A stable hash of the column ``key`` says where a row belongs: for use cases without a time axis.
+
+    Rows with the same value of ``key`` are always in the same part: give the row's ``id``, or the entity whose rows
+    must stay together. A row never changes its part when others come or go. The shares are those of the values.
+    """
+
+    key: str
+    test_share: float
+    validation_share: float
+
+    def __post_init__(self) -> None:
+        if min(self.test_share, self.validation_share) <= 0 or self.test_share + self.validation_share >= 1:
+            raise DeclarationError(f"A HashSplit needs shares above 0 that leave rows to train on, not {self}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +102,37 @@ def split_by_time(event_times: NDArray[np.datetime64], *, labels: NDArray[np.flo
     )
 
 
-def _part(name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64]) -> Part:
+def split_by_hash(keys: pa.ChunkedArray, *, labels: NDArray[np.float64], split: HashSplit) -> Split:
+    """Splits rows by a hash of their key alone; ``labels`` are 0 or 1, one per row.
+
+    Raises TrainingError for rows without a key, and naming the part that has no rows or only one class.
+    """
+    if keys.null_count:
+        raise TrainingError(f"Cannot split by '{split.key}': {keys.null_count} rows have none.")
+    place = _places(keys)
+    tested, watched = place < split.test_share, place < split.test_share + split.validation_share
+    return Split(
+        train=_part("train", labels, chosen=~watched),
+        validation=_part("validation", labels, chosen=watched & ~tested),
+        test=_part("test", labels, chosen=tested),
+    )
+
+
+def _places(keys: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Where each key stands between 0 and 1: the same on every machine, whatever other keys there are."""
+    coded = pc.dictionary_encode(keys.combine_chunks().cast(pa.string()))
+    digests = [hashlib.blake2b(key.encode(), digest_size=8).digest() for key in coded.dictionary.to_pylist()]
+    places = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.float64) / 2.0**64
+    return places[np.asarray(coded.indices, dtype=np.int64)]
+
+
+def _part(
+    name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64] | None = None
+) -> Part:
     rows = np.flatnonzero(chosen)
     positives = count_positives(labels[rows], part=name)
+    if days is None:
+        return Part(name=name, rows=rows, positives=positives)
     within = days[rows]
     return Part(name=name, rows=rows, positives=positives, first=_day(within.min()), last=_day(within.max()))
 

@@ -49,13 +49,14 @@ def train(
     seed: int,
     threads: int,
     weights: NDArray[np.float64] | None = None,
+    validation_weights: NDArray[np.float64] | None = None,
 ) -> TrainedModel:
     """Trains on ``matrix`` and stops when ``validation`` has not improved for ``early_stopping_rounds``
     rounds.
 
     ``hyperparameters`` are XGBoost's own names; what fixes determinism (tree method, device, seed, threads)
-    may not be set there. ``weights`` are those of the training rows. Raises TrainingError for bad
-    hyperparameters or matrices.
+    may not be set there. ``weights`` and ``validation_weights`` say how much each row counts.
+    Raises TrainingError for bad hyperparameters or matrices.
     """
     taken = sorted(set(hyperparameters) & {*FIXED, "seed", "nthread", "random_state", "n_jobs"})
     if taken:
@@ -67,7 +68,12 @@ def train(
     try:
         rows = _quantised(matrix, labels=labels, weights=weights, threads=threads, hyperparameters=parameters)
         watched = _quantised(
-            validation[0], labels=validation[1], threads=threads, hyperparameters=parameters, reference=rows
+            validation[0],
+            labels=validation[1],
+            weights=validation_weights,
+            threads=threads,
+            hyperparameters=parameters,
+            reference=rows,
         )
         booster = xgb.train(
             parameters,

@@ -38,9 +38,11 @@ HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: 
 def labelled_examples(
     connection: duckdb.DuckDBPyConnection, *, examples_sql: Path, relations: Sequence[Relation] = ()
 ) -> pa.Table:
-    """The rows of ``examples.sql``, ordered by (event_time, id). An id twice is a ``FeatureError``."""
+    """The rows of ``examples.sql``, ordered by event_time (if any) and id; an id twice is a ``FeatureError``."""
     compute_relations(connection, relations)
-    table = run_sql(connection, examples_sql).sort_by([("event_time", "ascending"), ("id", "ascending")])
+    table = run_sql(connection, examples_sql)
+    order = [name for name in ("event_time", "id") if name == "id" or name in table.column_names]
+    table = table.sort_by([(name, "ascending") for name in order])
     ids = table.column("id")
     if pc.count_distinct(ids).as_py() != table.num_rows:
         counts = pc.value_counts(ids)
@@ -64,7 +66,7 @@ def attach(
     of views read. History counts what was known before the day of ``event_time``, or before ``as_of`` when
     that is given (what an online store of that day knows).
     """
-    columns = attach_history(connection, examples, views=history, as_of=as_of)
+    columns = attach_history(connection, examples, views=history, as_of=as_of) if history else {}
     for view in asof:
         columns |= attach_asof(connection, examples, view=view)
     for name, values in columns.items():
@@ -188,18 +190,20 @@ def training_view(
     asof: Sequence[AsOfView],
     features_sql: Path,
     features: Sequence[Feature],
-    slices: Sequence[str] = (),
+    beside: Sequence[str] = (),
 ) -> pa.Table:
-    """id, event_time, outcome_known_at and label of every example, its features, and the slice columns beside
-    them.
+    """id, label and (where there is a time axis) event_time and outcome_known_at of every example, its features, and
+    the columns that are kept ``beside`` them.
     """
     attached = attach(connection, examples, history=history, asof=asof)
     matrix = request_features(connection, attached, features_sql=features_sql, features=features)
     kept: Mapping[str, pa.ChunkedArray] = {
-        name: attached.column(name) for name in ("id", "event_time", "outcome_known_at", "label")
+        name: attached.column(name)
+        for name in ("id", "event_time", "outcome_known_at", "label")
+        if name in attached.column_names
     }
-    beside = {name: attached.column(name) for name in slices if name not in matrix.column_names}
-    return pa.table({**kept, **beside, **{name: matrix.column(name) for name in matrix.column_names[1:]}})
+    more = {name: attached.column(name) for name in beside if name not in matrix.column_names}
+    return pa.table({**kept, **more, **{name: matrix.column(name) for name in matrix.column_names[1:]}})
 
 
 def refuse_repeats(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> None:

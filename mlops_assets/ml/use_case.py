@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml.errors import DeclarationError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.monitoring import MonitoringPlan
     from mlops_assets.ml.slices import Slice
     from mlops_assets.ml.source import Source
-    from mlops_assets.ml.splitting import TimeSplit
+    from mlops_assets.ml.splitting import HashSplit, TimeSplit
     from mlops_assets.ml.thresholds import ThresholdRule
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -77,12 +77,14 @@ class UseCase:
     """One prediction problem.
 
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
-    label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix.
+    label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix. A use
+    case whose batches have names has no time axis: its examples have no event_time and no outcome_known_at.
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
-    and paired tests count. ``relations`` are named steps of SQL that several views read. ``request`` is what a caller
-    of the service must send for one row; ``positive_word`` says what a positive prediction means. A feature whose own
-    area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside
-    world with the committed seed data.
+    and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
+    how many of the population a row stands for, in training and in every figure. ``relations`` are named steps of SQL
+    that several views read. ``request`` is what a caller of the service must send for one row; ``positive_word`` says
+    what a positive prediction means. A feature whose own area under the ROC curve is surely above
+    ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
     """
 
     name: str
@@ -95,7 +97,7 @@ class UseCase:
     features_sql: Path
     features: tuple[Feature, ...]
     request: type[BaseModel]
-    split: TimeSplit
+    split: TimeSplit | HashSplit
     recipe: Recipe
     slices: tuple[Slice, ...]
     gates: tuple[Gate, ...]
@@ -105,7 +107,8 @@ class UseCase:
     relations: tuple[Relation, ...] = ()
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
-    clusters: Literal["day"] | None = None
+    clusters: str | None = None
+    weight: str | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -124,6 +127,13 @@ class UseCase:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
+
+    @property
+    def columns_beside(self) -> tuple[str, ...]:
+        """What of an example is kept beside its features, each once: what slices, split, weight and clusters read."""
+        sliced = [column for declared in self.slices for column in declared.columns]
+        named = (getattr(self.split, "key", None), self.weight, None if self.clusters == "day" else self.clusters)
+        return tuple(dict.fromkeys([*sliced, *(name for name in named if name and name != "id")]))
 
     def source(self, name: str) -> Source:
         """The source of that name; an unknown one is a ``DeclarationError`` that lists the valid ones."""

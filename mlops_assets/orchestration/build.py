@@ -51,7 +51,7 @@ def build_assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
     once = [
         build(use_case)
         for build in (
-            build_online_store,
+            *([build_online_store] if use_case.history or use_case.asof else []),
             build_training_view,
             build_model,
             build_evaluation,

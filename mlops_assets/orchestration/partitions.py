@@ -25,6 +25,13 @@ def source_partitions(use_case: UseCase, *, source: Source) -> dg.PartitionsDefi
     return None if source.cadence is Cadence.STATIC else batch_partitions(use_case)
 
 
+def served_days(use_case: UseCase) -> dg.PartitionsDefinition:
+    """The days on which the service answered: those of the batches, or days that are added as they are watched."""
+    if isinstance(use_case.batches, DailyBatches):
+        return batch_partitions(use_case)
+    return dg.DynamicPartitionsDefinition(name=f"{use_case.name}__served_days")
+
+
 def batches_of(context: dg.AssetExecutionContext) -> tuple[str, ...]:
     """The batches that this run is to make: its partition keys, or the one batch of an unpartitioned asset."""
     return tuple(context.partition_keys) if is_batched(context) else (WHOLE,)

@@ -13,7 +13,7 @@ from mlops_assets.ml.errors import LandingError
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, WATCH, assets_of
-from mlops_assets.orchestration.partitions import batch_partitions
+from mlops_assets.orchestration.partitions import batch_partitions, served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
 from mlops_assets.stores.arrivals import arrivals, unfinished_batches
@@ -87,9 +87,11 @@ def score(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps:
     return _run(use_case, SCORE, f"Score batch {batch}", instance=instance, steps=steps, batches=[batch])
 
 
-def watch(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+def watch(use_case: UseCase, *, day: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
     """Collects what was served and compares the day with what is normal."""
-    return _run(use_case, WATCH, f"Watch what was served on {batch}", instance=instance, steps=steps, batches=[batch])
+    if not isinstance(use_case.batches, DailyBatches):
+        instance.add_dynamic_partitions(served_days(use_case).name, [day])
+    return _run(use_case, WATCH, f"Watch what was served on {day}", instance=instance, steps=steps, batches=[day])
 
 
 def contiguous(use_case: UseCase, batches: set[str]) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -206,3 +206,34 @@ def test_missing_slice_values_are_a_segment_of_their_own() -> None:
     watched = watched_rows(records, plan=PLAN)
     report = compare(watched, baseline=make_baseline(), plan=PLAN, day=SERVED)
     assert {cell.scope for cell in report.cells} == {"overall", "carrier=(missing)", "origin=7"}
+
+
+def untimed(share: float, *, rows: int = 4000) -> pa.Table:
+    positive = np.arange(rows) < share * rows
+    return pa.table({"predicted_positive": positive, "sex": np.where(np.arange(rows) % 2, "Female", "Male")})
+
+
+def answered(share: float, *, rows: int = 400) -> pa.Table:
+    return untimed(share, rows=rows).append_column("event_time", pa.array([datetime(2024, 5, 6, 10)] * rows))
+
+
+UNTIMED = MonitoringPlan(slices=("sex",))
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.25, "normal"), (0.5, "deviates")])
+def test_without_a_time_axis_a_day_is_judged_against_all_held_out_rows(share: float, verdict: str) -> None:
+    baseline = learn_baseline(untimed(0.25), plan=UNTIMED, model_version="v1")
+    assert Baseline.from_json(baseline.to_json()) == baseline
+
+    report = compare(answered(share), baseline=baseline, plan=UNTIMED, day=date(2024, 5, 6))
+
+    assert {(cell.scope, cell.hour, cell.verdict) for cell in report.cells} == {
+        ("overall", None, verdict), ("sex=Female", None, verdict), ("sex=Male", None, verdict),
+    }  # fmt: skip
+
+
+def test_without_a_time_axis_too_only_one_day_is_judged_at_a_time() -> None:
+    baseline = learn_baseline(untimed(0.25), plan=UNTIMED, model_version="v1")
+
+    with pytest.raises(EvaluationError, match="was given rows of 2024-05-06"):
+        compare(answered(0.2), baseline=baseline, plan=UNTIMED, day=date(2024, 5, 7))

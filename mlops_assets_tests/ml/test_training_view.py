@@ -166,7 +166,7 @@ def test_the_training_view_holds_label_features_and_slices_side_by_side(tmp_path
         asof=[],
         features_sql=_file(tmp_path, "features.sql", "SELECT id FROM examples"),
         features=[_number("shop__mean_1d")],
-        slices=["shop"],
+        beside=["shop"],
     )
 
     assert table.to_pylist() == [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.use_cases import registry
@@ -61,8 +62,9 @@ def test_assets_dependencies_and_checks_of_flights_are_as_recorded() -> None:
     assert found == recorded, f"If this is wanted, renew the snapshot: {RENEW}"
 
 
-def test_every_asset_has_what_an_operator_needs() -> None:
-    graph = build_definitions([registry.find("flights")]).get_repository_def().asset_graph
+@pytest.mark.parametrize("name", registry.names())
+def test_every_asset_has_what_an_operator_needs(name: str) -> None:
+    graph = build_definitions([registry.find(name)]).get_repository_def().asset_graph
 
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -70,12 +72,13 @@ def test_every_asset_has_what_an_operator_needs() -> None:
         assert node.owners, key
         assert node.kinds, key
         assert node.code_version, key
-        assert node.group_name == "flights", key
+        assert node.group_name == name, key
         assert graph.get_check_keys_for_assets([key]), f"{key} has no check"
 
 
-def test_every_check_says_what_is_true_when_it_passes() -> None:
-    graph = build_definitions([registry.find("flights")]).get_repository_def().asset_graph
+@pytest.mark.parametrize("name", registry.names())
+def test_every_check_says_what_is_true_when_it_passes(name: str) -> None:
+    graph = build_definitions([registry.find(name)]).get_repository_def().asset_graph
 
     for key in graph.asset_check_keys:
         assert graph.get(key).description, key

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation import EvaluationReport, evaluate, weakest
-from mlops_assets.ml.fit import clusters_of, labels_of, predict, split_view
+from mlops_assets.ml.fit import clusters_of, labels_of, predict, split_view, weights_of
 from mlops_assets.ml.gates import decide
 from mlops_assets.ml.matrix import Vocabulary
 from mlops_assets.ml.significance import Comparison, compare, constant_prior
@@ -90,9 +90,12 @@ def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | N
         threshold=model.record.threshold,
         seed=use_case.recipe.seed,
         clusters=clusters_of(test, use_case=use_case),
+        weights=weights_of(test, use_case=use_case),
     )
     if opponent is None:
-        against = constant_prior(labels_of(view)[split.train.rows], rows=test.num_rows)
+        learnt = view.take(split.train.rows)
+        weights = weights_of(learnt, use_case=use_case)
+        against = constant_prior(labels_of(learnt), rows=test.num_rows, weights=weights)
     else:
         against = _scores(test, load_version(head, use_case=use_case.name, version=opponent), use_case)
     comparison = _compare(use_case, test, labels, scores, against=against, opponent=opponent)
@@ -130,6 +133,7 @@ def _compare(
         slices=use_case.slices,
         seed=use_case.recipe.seed,
         clusters=clusters_of(test, use_case=use_case),
+        weights=weights_of(test, use_case=use_case),
     )
 
 
@@ -143,7 +147,7 @@ def _predictions(test: pa.Table, scores: NDArray[np.float64], use_case: UseCase,
     columns = [column for declared in use_case.slices for column in declared.columns]
     kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
     return (
-        test.select(list(kept))
+        test.select([name for name in kept if name in test.column_names])
         .append_column("score", pa.array(scores))
         .append_column("predicted_positive", pa.array(scores >= threshold))
     )

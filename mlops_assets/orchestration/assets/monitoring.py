@@ -16,23 +16,22 @@ from mlops_assets.ml.paths import evaluation_path, monitoring_path, validated_pa
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.training_view import labelled_examples
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.partitions import batch_partitions
+from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.model_record import PREDICTIONS
 from mlops_assets.stores.registry import load_record
 from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.source_tables import create_source_views
+from mlops_assets.stores.source_tables import Wanted, create_source_views, every_batch
 from mlops_assets.stores.tables import read_parquet
 
 NORMAL = Check(
     name="served_share_is_normal",
     description=(
-        "No hour's share of predicted positives, overall or in a slice, deviates from what is normal "
-        "for that hour of the "
-        "week beyond chance, corrected for the number of hours and slices."
+        "No hour's share of predicted positives (no day's, where examples have no time), overall or in a slice, "
+        "deviates beyond chance from what is normal for that hour of the week, corrected for the number of them."
     ),
     blocking=False,
 )
@@ -48,10 +47,10 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         deps=["prediction_log", "evaluation", *(f"validated_{source.name}" for source in use_case.sources)],
         kinds={"lakefs", "json"},
         checks=[NORMAL, READABLE],
-        partitions_def=batch_partitions(use_case),
+        partitions_def=served_days(use_case),
         description=(
-            "The answers of one day, hour by hour, against what is normal for that hour of the week by the model's own "
-            "held-out predictions; and, where outcomes have landed, how right the answers were. A "
+            "The answers of one day against the model's own held-out predictions, hour by hour against that hour of "
+            "the week where examples have a time; and, where outcomes have landed, how right the answers were. A "
             "deviation is a warning."
         ),
     )
@@ -116,12 +115,11 @@ def _realised(
     duckdb: DuckDBResource,
 ) -> Mapping[str, object]:
     """How right the answers were, overall and per watched slice; empty until the day's outcomes have landed."""
-    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
-    batch = day.isoformat()
-    if not all(head.exists(validated_path(use_case.name, source=name, batch=batch)) for name in arriving):
+    wanted = _outcomes_of(head, use_case, day=day)
+    if wanted is None:
         return {}
     with duckdb.get_connection() as connection:
-        create_source_views(connection, head, use_case=use_case, wanted={batch}.__contains__)
+        create_source_views(connection, head, use_case=use_case, wanted=wanted)
         outcomes = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
     labels = outcomes.filter(pc.is_valid(outcomes["label"])).select(["id", "label"])
     answered = rows.append_column("id", served["example_id"]).append_column("score", served["score"])
@@ -141,6 +139,16 @@ def _realised(
         "overall": _figures(report.overall),
         "segments": [*map(_figures, report.segments)],
     }
+
+
+def _outcomes_of(head: Snapshot, use_case: UseCase, *, day: date) -> Wanted | None:
+    """The batches that may hold the day's outcomes: its own once it has landed, any without a time axis."""
+    if not isinstance(use_case.batches, DailyBatches):
+        return every_batch
+    batch = day.isoformat()
+    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+    landed = all(head.exists(validated_path(use_case.name, source=name, batch=batch)) for name in arriving)
+    return {batch}.__contains__ if landed else None
 
 
 def _figures(segment: SegmentReport) -> dict[str, object]:

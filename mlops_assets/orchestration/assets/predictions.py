@@ -15,7 +15,6 @@ from mlops_assets.ml.paths import predictions_path
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
-from mlops_assets.orchestration.assets.training_view import slice_columns
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
@@ -67,7 +66,7 @@ def build_predictions(use_case: UseCase) -> dg.AssetsDefinition:
 
 
 def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str, version: str) -> pa.Table:
-    """id, event_time, slice columns, score, predicted_positive and model_version of every example of the batch."""
+    """id, event_time (if any), slice columns, score, predicted_positive and model_version of every example."""
     create_source_views(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=False))
     create_history_view(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=True))
     examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
@@ -78,14 +77,14 @@ def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *,
         asof=use_case.asof,
         features_sql=use_case.features_sql,
         features=use_case.features,
-        slices=slice_columns(use_case),
+        beside=use_case.columns_beside,
     )
     model = load_version(head, use_case=use_case.name, version=version)
     vocabulary = Vocabulary.from_json(model.files[VOCABULARY])
     scores = predict(view, booster=model.files[MODEL], vocabulary=vocabulary, use_case=use_case)
-    kept = dict.fromkeys(("id", "event_time", *slice_columns(use_case), *use_case.monitoring.slices))
+    kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *use_case.monitoring.slices))
     return (
-        view.select(list(kept))
+        view.select([name for name in kept if name in view.column_names])
         .append_column("score", pa.array(scores))
         .append_column("predicted_positive", pa.array(scores >= model.record.threshold))
         .append_column("model_version", pa.array([version] * view.num_rows, pa.string()))

@@ -1,7 +1,6 @@
 """``training_view``: history and side data joined point-in-time to labelled examples; the model's matrix."""
 
 import json
-from collections.abc import Sequence
 
 import dagster as dg
 import pyarrow as pa
@@ -114,14 +113,9 @@ def compute_view(
         asof=use_case.asof,
         features_sql=use_case.features_sql,
         features=use_case.features,
-        slices=slice_columns(use_case),
+        beside=use_case.columns_beside,
     )
     return table, batches
-
-
-def slice_columns(use_case: UseCase) -> Sequence[str]:
-    """The columns that the declared slices read, each once."""
-    return tuple(dict.fromkeys(column for declared in use_case.slices for column in declared.columns))
 
 
 def _up_to(through: str | None) -> Wanted:

@@ -1,0 +1,56 @@
+"""The declaration of income: its parts put together, with the recipe, slices, gates and what is watched."""
+
+from __future__ import annotations
+
+from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound
+from mlops_assets.ml.monitoring import MonitoringPlan
+from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.splitting import HashSplit
+from mlops_assets.ml.thresholds import PositiveShare
+from mlops_assets.ml.use_case import NamedBatches, Recipe, SeedData, UseCase
+from mlops_assets.use_cases.income.features import EXAMPLES_SQL, FEATURES, FEATURES_SQL
+from mlops_assets.use_cases.income.request import PersonRequest
+from mlops_assets.use_cases.income.seed import land_seed, seed_requests
+from mlops_assets.use_cases.income.sources import SOURCES
+
+USE_CASE = UseCase(
+    name="income",
+    title="Does this person earn more than 50,000 a year?",
+    description=(
+        "People of the 1994 census, scored from what they answered about work, education and household, each counting "
+        "for as many people as the census says. Sex and race are not looked at, and watched."
+    ),
+    owner="team:census-office",
+    batches=NamedBatches(),
+    sources=SOURCES,
+    examples_sql=EXAMPLES_SQL,
+    features_sql=FEATURES_SQL,
+    features=FEATURES,
+    request=PersonRequest,
+    positive_word="over 50,000",
+    split=HashSplit(key="id", test_share=0.3, validation_share=0.15),
+    weight="population",
+    recipe=Recipe(
+        hyperparameters={"eta": 0.1, "max_depth": 5, "min_child_weight": 5, "subsample": 0.8, "colsample_bytree": 0.5},
+        rounds=300,
+        early_stopping_rounds=20,
+    ),
+    threshold=PositiveShare(),
+    slices=(
+        Slice(name="sex", columns=("sex",)),
+        Slice(name="race", columns=("race",)),
+        Slice(name="sex_race", columns=("sex", "race")),
+        Slice(name="education", columns=("education",)),
+    ),
+    gates=(
+        MetricBound(metric="roc_auc_score", at_least=0.88),
+        MetricBound(metric="brier_loss", at_most=0.12),
+        MetricBound(metric="expected_calibration_error", at_most=0.04),
+        SliceBound(slice="sex", metric="roc_auc_score", min_rows=1000, at_least=0.85),
+        SliceBound(slice="race", metric="roc_auc_score", min_rows=300, at_least=0.80, few_rows="skip"),
+        NotWorseThanChampion(metric="log_loss", margin=0.005),
+        NoSliceRegressed(slice="sex_race", metric="log_loss", margin=0.01),
+    ),
+    monitoring=MonitoringPlan(slices=("sex", "race"), minimum_rows=30),
+    seed=SeedData(land=land_seed, requests=seed_requests, first="data-1", last="data-4", served="test-01"),
+)
