@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,8 @@ import pytest
 
 from mlops_assets.orchestration.event_log import EventLog
 from mlops_assets.orchestration.instance import dagster_home, open_instance
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import day_number
 
 
 @pytest.fixture
@@ -56,6 +59,31 @@ def test_the_events_of_a_run_are_in_the_file_that_the_ui_watches_at_once(data: P
 
         assert watched.stat().st_size > 0
         assert not watched.with_name(watched.name + "-wal").exists()
+
+
+def test_many_days_in_one_run_leave_no_check_of_a_day_unanswered(empty: Deployment) -> None:
+    matches = dg.AssetCheckKey(dg.AssetKey(["parcels", "validated_parcels"]), "matches_schema")
+    empty.land(0, 4)
+
+    with open_instance(empty.data) as instance:
+        replace(empty, instance=instance).ingest()
+        told = instance.event_log_storage.get_asset_check_execution_history(matches, limit=100)
+
+    assert {record.status.value for record in told} == {"SUCCEEDED"}
+    assert {record.partition for record in told} == {*(day_number(day) for day in range(5)), None}
+
+
+def test_a_day_refused_in_a_run_over_many_is_the_one_whose_check_failed(empty: Deployment) -> None:
+    whole = dg.AssetCheckKey(dg.AssetKey(["parcels", "raw_parcels"]), "file_is_whole")
+    empty.land(0, 4)
+    empty.drop(b"", source="parcels", batch=day_number(2))
+
+    with open_instance(empty.data) as instance:
+        replace(empty, instance=instance).execute("ingest", *(day_number(day) for day in range(5)))
+        told = instance.event_log_storage.get_asset_check_execution_history(whole, limit=100)
+
+    assert {record.partition for record in told if record.status.value == "FAILED"} == {day_number(2), None}
+    assert not [record for record in told if record.status.value == "SUCCEEDED"]
 
 
 def test_a_data_folder_that_was_moved_is_used_where_it_is_now(data: Path) -> None:
