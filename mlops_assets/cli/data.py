@@ -16,7 +16,7 @@ from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import batch_of
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.arrivals import arrivals
+from mlops_assets.stores.arrivals import arrivals, refusals
 from mlops_assets.stores.champion import champion, listed_versions
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.landing import Scan
@@ -53,7 +53,7 @@ def land(
     landed = chosen.seed.land(
         landing_zone().root, first=first or chosen.seed.first, last=last or chosen.seed.last, sources=source or None
     )
-    typer.echo(f"{landing_zone().root / use_case}: {landed}")
+    typer.echo(f"{landing_zone().root / use_case}: {landed}.")
 
 
 def run(
@@ -97,8 +97,10 @@ def status(use_case: UseCaseName) -> None:
         console.print(f"[yellow]{refused.path}[/]: {refused.reason}", soft_wrap=True)
     for waiting in found.waiting:
         console.print(f"[yellow]{waiting}[/]")
+    for reason in refusals(lake.branches(), snapshot=head, use_case=chosen, found=found):
+        console.print(f"[yellow]{reason}[/]", soft_wrap=True)
     if found.batches:
-        console.print(f"{len(found.batches)} batches are ready: `mlops run {use_case}`.")
+        console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
     serving = champion(head, use_case=use_case)
     versions = listed_versions(head, use_case=use_case)
     console.print(f"Champion: {serving.version if serving else 'none yet'} of {len(versions)} versions.")

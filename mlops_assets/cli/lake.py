@@ -165,9 +165,10 @@ def age(text: str) -> timedelta:
 
 
 def _print_branches(branches: tuple[BranchInfo, ...]) -> None:
-    table = Table("branch", "what it is", "commit", "last worked on", "run")
+    table = Table("branch", "what it is", "commit", "last worked on", "run", "why")
     for branch in branches:
         when, run = branch.updated.strftime("%Y-%m-%d %H:%M"), branch.metadata.get("run_id", "")[:8]
-        table.add_row(branch.name, branch.kind.value, branch.commit[:12], when, run if branch.staged else "")
+        why = "\n".join(f"{batch}: {reasons}" if batch else reasons for batch, reasons in branch.refusals.items())
+        table.add_row(branch.name, branch.kind.value, branch.commit[:12], when, run if branch.staged else "", why)
     if branches:
         Console().print(table)

@@ -55,6 +55,17 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LandedSeed:
+    """How many files were written, and how many were there already with the same content."""
+
+    written: int
+    unchanged: int
+
+    def __str__(self) -> str:
+        return f"{self.written:,} files written, {self.unchanged:,} were there already"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeedData:
     """The committed data that a demo plays back, as the outside world would send it.
 
@@ -64,7 +75,7 @@ class SeedData:
     the sources of ``ahead`` land for that batch, because they arrive ahead of the outcomes.
     """
 
-    land: Callable[..., object]
+    land: Callable[..., LandedSeed]
     requests: Callable[[str], Sequence[Mapping[str, Any]]]
     first: str
     last: str

@@ -12,7 +12,7 @@ from mlops_assets.ml.use_case import NamedBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.arrivals import Arrival, Arrivals, arrivals
+from mlops_assets.stores.arrivals import Arrival, Arrivals, arrivals, refusals
 from mlops_assets.stores.landing import Scan
 
 SECONDS = 10
@@ -39,8 +39,12 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         remembered = data.environment / "sensors" / f"{use_case.name}.json"
         memory = Memory.read(remembered)
         scan = data.landing.scan(use_case.name, sources=use_case.sources, now=time.time(), cursor=memory.seen)
-        found = arrivals(scan, lake.connect().at(), use_case=use_case)
-        reasons = _reasons(scan, found)
+        connected = lake.connect()
+        head = connected.at()
+        found = arrivals(scan, head, use_case=use_case)
+        fresh = [arrival.batch for arrival in found.batches if not memory.has_asked(arrival)]
+        refused = refusals(connected.branches(), snapshot=head, use_case=use_case, found=found, fresh=fresh)
+        reasons = [*_reasons(scan, found), *refused]
         for reason in reasons:
             context.log.warning(reason)
         requests = list(_requests(use_case, found, memory=memory))
@@ -77,6 +81,10 @@ class Memory(BaseModel):
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(self.model_dump_json(), encoding="utf-8")
         unfinished.replace(path)
+
+    def has_asked(self, arrival: Arrival) -> bool:
+        """Whether a run was asked for already for this very content."""
+        return self.asked.get(arrival.batch, ("", 0))[0] == arrival.digest
 
     def run_key(self, arrival: Arrival) -> str:
         """The same for the same content, and a new one when an earlier content comes back after another."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.ml.paths import WHOLE, batch_of, history_path, raw_path, validated_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake_branches import BranchInfo
 from mlops_assets.stores.landing import LandedFile, Scan
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import made_from
@@ -61,6 +62,32 @@ def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
         reference=reference if isinstance(reference, Arrival) else None,
         waiting=tuple(waiting),
     )
+
+
+def refusals(
+    branches: Iterable[BranchInfo],
+    *,
+    snapshot: Snapshot,
+    use_case: UseCase,
+    found: Arrivals,
+    fresh: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Why batches that are not in the lake as they landed were refused, and where each refused write is kept.
+
+    A sentence for each, the newest of each batch and asset. Batches of ``fresh`` have new content and are left out.
+    """
+    told: dict[tuple[str, str], str] = {}
+    for branch in sorted(branches, key=lambda each: each.updated):
+        if branch.metadata.get("use_case") == use_case.name:
+            asset = branch.metadata["asset"]
+            for batch, reasons in branch.refusals.items():
+                told[batch, asset] = f"{asset} refused {batch}: {reasons} It is kept on branch {branch.name}."
+    standing = {arrival.batch for arrival in (*found.batches, found.reference) if arrival is not None}
+    if any(batch not in standing for batch, _ in told):
+        standing |= unfinished_batches(
+            snapshot, use_case=use_case, cadences={each.cadence for each in use_case.sources}
+        )
+    return tuple(told[key] for key in sorted(told) if key[0] in standing and key[0] not in fresh)
 
 
 def unfinished_batches(snapshot: Snapshot, *, use_case: UseCase, cadences: set[Cadence]) -> set[str]:

@@ -6,6 +6,7 @@ Writing to stage branches is in ``publishing.py``; comparing and moving history 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from enum import StrEnum
 
 from lakefs.exceptions import ConflictException, NotFoundException
 
+from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.stores.lake_connection import Connection, plain_errors
 from mlops_assets.stores.write import AUDIT_KEY, FAILED, PASSED, STAGE_NAME, STAGE_PREFIX
@@ -46,6 +48,17 @@ class BranchInfo:
     def staged(self) -> bool:
         """Whether a write left it behind: such branches are cleaned when they are old."""
         return self.name.startswith(STAGE_PREFIX)
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Why its audit failed, by batch (the first ones only); what has no batch is under the empty name."""
+        if self.kind is not BranchKind.AUDIT_FAILED:
+            return {}
+        found: dict[str, list[str]] = {}
+        for check in json.loads(self.metadata.get("verdict", "{}")).get("failed", ()):
+            if check["severity"] == Severity.ERROR:
+                found.setdefault(check["batch"] or "", []).extend(check["reasons"])
+        return {batch: " ".join(dict.fromkeys(reasons)) for batch, reasons in found.items()}
 
 
 def list_branches(connection: Connection, *, target: str) -> tuple[BranchInfo, ...]:

@@ -14,6 +14,7 @@ import pytest
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets_tests.orchestration.deployment import Deployment, content
+from mlops_assets_tests.orchestration.test_corrupt_inputs import with_column
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 
 Tick = Callable[[], dg.SensorResult]
@@ -225,6 +226,38 @@ def test_what_cannot_be_taken_is_the_reason_when_nothing_starts(ingested: Deploy
     settle(ingested)
 
     assert "monday.csv: The name 'monday' must be a day" in said(tick())
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (b"", "raw_parcels refused {day}: The file is empty (0 bytes)."),
+        (with_column(4, "heavy"), "validated_parcels refused {day}: No row is left to publish."),
+    ],
+    ids=["file", "rows"],
+)
+def test_what_was_refused_is_said_until_the_day_lands_whole(
+    ingested: Deployment, tick: Tick, capfd: pytest.CaptureFixture[str], bad: bytes, says: str
+) -> None:
+    ingested.land(10)
+    ingested.drop(bad, source="parcels", batch=day_number(10))
+    settle(ingested)
+    assert asked(tick()) == ingest_runs(10)
+    ingested.execute("ingest", day_number(10))
+    logging.getLogger("dagster").setLevel(logging.WARNING)
+
+    tick()
+    refused = capfd.readouterr().err
+    ingested.drop(content("parcels", day_number(10)), source="parcels", batch=day_number(10))
+    settle(ingested)
+    tick(), tick()
+    ingested.run("ingest", day_number(10))
+    capfd.readouterr()
+    tick()
+
+    assert says.format(day=day_number(10)) in refused
+    assert "It is kept on branch stage-parcels-" in refused
+    assert "refused" not in capfd.readouterr().err
 
 
 def test_what_the_sensor_remembers_does_not_grow_dagsters_own_records(ingested: Deployment, tick: Tick) -> None:

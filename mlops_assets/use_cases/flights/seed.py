@@ -7,7 +7,6 @@ Values are written exactly as in the seed. A file that is there with the same co
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import duckdb
 from mlops_assets.ml.errors import LandingError
 from mlops_assets.ml.paths import WHOLE
 from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.ml.use_case import LandedSeed
 from mlops_assets.stores.landing import LandingZone
 from mlops_assets.use_cases.flights.sources import SOURCES
 
@@ -24,14 +24,6 @@ SQL = Path(__file__).parent / "sql"
 SEED = Path(__file__).resolve().parents[3] / "data" / "seed" / "flights"
 SPLIT_BY_DAY = SQL / "seed_by_day.sql"
 REQUESTS = SQL / "seed_requests.sql"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LandedSeed:
-    """How many files were written, and how many were there already with the same content."""
-
-    written: int
-    unchanged: int
 
 
 def land_seed(

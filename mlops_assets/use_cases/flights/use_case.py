@@ -10,7 +10,7 @@ from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.splitting import TimeSplit
 from mlops_assets.ml.thresholds import PositiveShare
-from mlops_assets.ml.use_case import DailyBatches, Recipe, SeedData, UseCase
+from mlops_assets.ml.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.flights.features import (
     ASOF,
     EXAMPLES_SQL,
@@ -24,7 +24,7 @@ from mlops_assets.use_cases.flights.seed import land_seed, seed_requests
 from mlops_assets.use_cases.flights.sources import SOURCES
 
 
-def _land(zone: Path, *, first: str, last: str, sources: tuple[str, ...] | None = None) -> object:
+def _land(zone: Path, *, first: str, last: str, sources: tuple[str, ...] | None = None) -> LandedSeed:
     return land_seed(zone, first=date.fromisoformat(first), last=date.fromisoformat(last), sources=sources)
 
 

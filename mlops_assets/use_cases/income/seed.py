@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.use_case import LandedSeed
 from mlops_assets.stores.landing import LandingZone
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.sources import PEOPLE
@@ -22,7 +23,9 @@ DROPS = {"data": ("adult.data.gz", 8192), "test": ("adult.test.gz", 1024)}
 FIELDS = 15
 
 
-def land_seed(zone: Path, *, first: str, last: str, sources: Collection[str] | None = None, seed: Path = SEED) -> str:
+def land_seed(
+    zone: Path, *, first: str, last: str, sources: Collection[str] | None = None, seed: Path = SEED
+) -> LandedSeed:
     """Lands the drops whose names lie between ``first`` and ``last``, both included; how many were written."""
     header = ",".join(PEOPLE.columns.names)
     written = [
@@ -30,7 +33,7 @@ def land_seed(zone: Path, *, first: str, last: str, sources: Collection[str] | N
         for batch, rows in drops(seed).items()
         if first <= batch <= last and (sources is None or PEOPLE.name in sources)
     ]
-    return f"{sum(written)} drops written, {len(written) - sum(written)} were there"
+    return LandedSeed(written=sum(written), unchanged=len(written) - sum(written))
 
 
 def seed_requests(batch: str, *, seed: Path = SEED) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.use_case import LandedSeed
 from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import SEED, drops, land_seed, seed_requests
 
@@ -20,8 +21,8 @@ def test_every_published_person_is_in_one_drop() -> None:
 
 
 def test_drops_land_once_with_a_header_and_values_as_published(tmp_path: Path) -> None:
-    assert land_seed(tmp_path, first="data-4", last="test-01") == "2 drops written, 0 were there"
-    assert land_seed(tmp_path, first="data-4", last="test-01") == "0 drops written, 2 were there"
+    assert land_seed(tmp_path, first="data-4", last="test-01") == LandedSeed(written=2, unchanged=0)
+    assert land_seed(tmp_path, first="data-4", last="test-01") == LandedSeed(written=0, unchanged=2)
 
     lines = (tmp_path / "income" / "people" / "test-01.csv").read_text().splitlines()
     assert lines[0].startswith("person,age,workclass,population,")
