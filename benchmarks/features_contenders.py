@@ -21,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -33,6 +33,7 @@ VIEWS = {
     "route": ("origin", "dest"),
     "tailnum": ("tailnum",),
 }
+KEYS = ["carrier", "origin", "dest", "tailnum"]
 WINDOWS = (7, 28)
 MEASURES = {
     "flights": "1",
@@ -47,7 +48,7 @@ Sums = dict[str, float]
 
 
 def ours(events: Path, folder: Path) -> Sums:
-    """Daily aggregates in DuckDB, a file per year (the platform: per day), rolled up part by part."""
+    """Daily aggregates in DuckDB, a year at a time (the platform: a day), and the rows of that year joined to them."""
     from dataclasses import replace
 
     from mlops_assets.ml.history import compute_daily_aggregates
@@ -57,18 +58,22 @@ def ours(events: Path, folder: Path) -> Sums:
     views = [replace(view, windows=WINDOWS, features=view.features[:7]) for view in HISTORY if view.name in VIEWS]
     connection = _connect(folder)
     (years,) = connection.sql(f"SELECT list(DISTINCT batch[:4] ORDER BY batch[:4]) FROM '{events}'").fetchall()[0]
-    for year in years:
-        sql = f"FROM '{events}' WHERE batch BETWEEN '{year}-01-01' AND '{year}-12-31'"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS {sql}")
-        compute_daily_aggregates(connection, views=views, into="aggregates")
-        connection.execute(f"COPY aggregates TO '{folder}/history_{year}.parquet'")
-    connection.execute(f"CREATE TEMP VIEW history AS FROM read_parquet('{folder}/history_*.parquet')")
-    columns = ["event_time", "carrier", "origin", "dest", "tailnum"]
-    parts = (pa.Table.from_batches([part]) for part in pq.ParquetFile(events).iter_batches(200_000, columns=columns))
     sums: Sums = {}
-    for rolled in stream_history(connection, parts, views=views):
-        for name, values in rolled.items():
-            sums[name] = sums.get(name, 0.0) + float(np.nansum(values.to_numpy(zero_copy_only=False)))
+    for number, year in enumerate(years):
+        within = f"BETWEEN '{year}-01-01' AND '{year}-12-31'"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS FROM '{events}' WHERE batch {within}")
+        compute_daily_aggregates(connection, views=views, into=f"history_{number % 2}")
+        recent = " UNION ALL ".join(f"FROM history_{each}" for each in range(min(number + 1, 2)))
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW history AS {recent}")
+        asked = pq.read_table(
+            events,
+            columns=["event_time", *KEYS],
+            read_dictionary=KEYS,
+            filters=[("batch", ">=", f"{year}-01-01"), ("batch", "<=", f"{year}-12-31")],
+        )
+        for rolled in stream_history(connection, [asked], views=views):
+            for name, values in rolled.items():
+                sums[name] = sums.get(name, 0.0) + (pc.sum(values).as_py() or 0.0)
     return sums
 
 

@@ -243,10 +243,10 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> 
 
 
 def _refuse_separator(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, relation: str) -> None:
+    too_many = "%".join(["", *[KEY_SEPARATOR] * len(view.keys), ""])
     odd = connection.sql(
-        f"SELECT entity FROM {quoted(relation)} WHERE view = $view "
-        "AND len(string_split(entity, $mark)) > $keys LIMIT 1",
-        params={"view": view.name, "mark": KEY_SEPARATOR, "keys": len(view.keys)},
+        f"SELECT entity FROM {quoted(relation)} WHERE view = $view AND entity LIKE '{too_many}' LIMIT 1",
+        params={"view": view.name},
     ).fetchall()
     if odd:
         raise FeatureError(

@@ -7,7 +7,9 @@ and as-of columns (the online store is the other); ``request_features`` is the o
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlops_assets.ml.entity_codes import coded_entities
 from mlops_assets.ml.errors import FeatureError
 from mlops_assets.ml.features import (
     AsOfView,
@@ -24,13 +27,16 @@ from mlops_assets.ml.features import (
     Relation,
     compute,
     compute_relations,
-    entity_column,
     microseconds,
     quoted,
     run_sql,
 )
 from mlops_assets.ml.history import HistoryView
-from mlops_assets.ml.roll_up import EPOCH, Totals, from_day, read_totals, roll_up, to_days
+from mlops_assets.ml.roll_up import EPOCH, Totals, from_day, nan_as_null, read_totals, roll_up, to_days
+
+_AT_ONCE = 2
+_PIECE = 1 << 15
+"""Rows that are rolled up together, ``_AT_ONCE`` times over: their columns fit in a processor's cache."""
 
 HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
 
@@ -80,10 +86,10 @@ def attach_history(
     *,
     views: Sequence[HistoryView],
     as_of: date | None = None,
-) -> dict[str, pa.Array]:
-    """One float64 array per history column, aligned with ``examples``; NULL where nothing is known."""
-    (columns,) = stream_history(connection, [examples], views=views, as_of=as_of)
-    return columns
+) -> dict[str, pa.ChunkedArray]:
+    """One float64 column per history column, aligned with ``examples``; NULL where nothing is known."""
+    pieces = list(stream_history(connection, [examples], views=views, as_of=as_of))
+    return {name: pa.chunked_array([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 def stream_history(
@@ -93,20 +99,34 @@ def stream_history(
     views: Sequence[HistoryView],
     as_of: date | None = None,
 ) -> Iterator[dict[str, pa.Array]]:
-    """``attach_history`` part by part, for examples that don't fit in memory.
+    """``attach_history`` piece by piece, in order, for examples that don't fit in memory.
 
     Each part reads the history that its own days need, so parts in the order of time need little of it at once.
     """
-    for examples in parts:
-        days = to_days(examples.column("event_time"))
-        if as_of is not None:
-            days = np.full_like(days, (as_of - EPOCH).days)
-        columns: dict[str, pa.Array] = {}
-        for view in views:
-            totals = _totals_for(connection, view, days=days)
-            rolled = roll_up(totals, view=view, entities=entity_column(examples, view.keys), days=days)
-            columns |= {name: pa.array(values, from_pandas=True) for name, values in rolled.items()}
-        yield columns
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        rolling: deque[Future[dict[str, pa.Array]]] = deque()
+        for examples in parts:
+            days = to_days(examples.column("event_time"))
+            if as_of is not None:
+                days = np.full_like(days, (as_of - EPOCH).days)
+            totals = [_totals_for(connection, view, days=days) for view in views]
+            for start in range(0, max(len(days), 1), _PIECE):
+                piece = examples.slice(start, _PIECE), days[start : start + _PIECE]
+                rolling.append(pool.submit(_columns, *piece, totals=totals, views=views))
+                if len(rolling) > _AT_ONCE:
+                    yield rolling.popleft().result()
+        while rolling:
+            yield rolling.popleft().result()
+
+
+def _columns(
+    examples: pa.Table, days: NDArray[np.int64], *, totals: Sequence[Totals], views: Sequence[HistoryView]
+) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for view, known in zip(views, totals, strict=True):
+        rolled = roll_up(known, view=view, entities=coded_entities(examples, view.keys), days=days)
+        columns |= {name: nan_as_null(values) for name, values in rolled.items()}
+    return columns
 
 
 def _totals_for(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, days: NDArray[np.int64]) -> Totals:

@@ -108,6 +108,29 @@ def test_unknown_and_missing_entities_have_no_history(tmp_path: Path) -> None:
     assert columns["shop__visits_1d"].to_pylist() == [None, None, 1.0]
 
 
+@pytest.mark.parametrize("apart", [1, 30, 20_000])
+def test_days_near_and_far_apart_roll_up_alike(tmp_path: Path, apart: int) -> None:
+    """Few places between the days are looked up in a table, many by binary search."""
+    connection = duckdb.connect()
+    view = shop_view(tmp_path, windows=(7,))
+    first, last = DAY - timedelta(days=apart), DAY
+    visits_table(connection, [("b", "x", first, 3), ("b", "x", last, 5), ("b", "y", first, 7)])
+    connection.register("history", daily_aggregates(connection, views=[view]))
+    totals = read_totals(connection, view=view)
+    asked = [first, first + timedelta(days=1), last + timedelta(days=7), last + timedelta(days=8), date(9000, 1, 1)]
+
+    found = roll_up(
+        totals,
+        view=view,
+        entities=pa.array(["x"] * len(asked)),
+        days=np.array([(day - EPOCH).days for day in asked]),
+    )
+
+    assert found["shop__most_7d"].tolist()[1:3] == [3.0, 5.0]
+    assert np.isnan(found["shop__most_7d"][[0, 3, 4]]).all()
+    assert found["shop__days_since_7d"].tolist()[1:3] == [1.0, 7.0]
+
+
 visits = st.lists(
     st.tuples(
         st.sampled_from(["b1", "b2", "b3"]),
