@@ -6,19 +6,23 @@ where these lie is known to ``stores/batch_surroundings.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.ml.anomalies import AnomalyReport
+from mlops_assets.ml.anomalies import Anomaly, AnomalyReport, Cause
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.cross_table import REFERENCES_EXIST, judge_references
+from mlops_assets.ml.drift import compare
 from mlops_assets.ml.profile import Profile
 from mlops_assets.ml.profiling import profile_batches, profiled_segments
 from mlops_assets.ml.row_counts import ROW_COUNT_IS_USUAL, judge_row_count
+from mlops_assets.ml.severity import Severity
+from mlops_assets.ml.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation import BatchReport, validate
@@ -48,7 +52,8 @@ class JudgedBatch:
 def unusual_checks(source: Source) -> tuple[str, ...]:
     """The names of the checks that compare a batch with others; they warn, and never keep it from being published."""
     daily = (ROW_COUNT_IS_USUAL,) if source.cadence is Cadence.DAILY else ()
-    return (*daily, *((REFERENCES_EXIST,) if source.references else ()))
+    arriving = (DISTRIBUTIONS_ARE_USUAL,) if source.cadence is not Cadence.STATIC else ()
+    return (*daily, *((REFERENCES_EXIST,) if source.references else ()), *arriving)
 
 
 def judge_batches(
@@ -61,17 +66,15 @@ def judge_batches(
 ) -> dict[str, JudgedBatch]:
     """Judge the landed file of each batch, against the others and what has been before."""
     reports = validate(files, source=source, connection=connection)
-    profiles = profile_batches(
-        {batch: report.valid for batch, report in reports.items()},
-        columns=source.columns.names,
-        slices=profiled_segments(use_case.slices, columns=source.columns.names),
-        connection=connection,
-    )
-    known = {**surroundings.profiles, **profiles}
-    rows = {batch: profile.rows for batch, profile in known.items()}
+    profile = partial(_profiles, use_case=use_case, source=source, connection=connection)
+    profiles = profile({batch: report.valid for batch, report in reports.items()})
+    as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
+    known = {**surroundings.profiles, **as_landed}
+    drift = _shifts(list(files), source=source, known=known)
+    rows = {batch: each.rows for batch, each in known.items()}
     judged = {}
     for batch, report in reports.items():
-        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows)}
+        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows), **drift.get(batch, {})}
         if source.references:
             given[REFERENCES_EXIST] = judge_references(
                 report.valid,
@@ -93,7 +96,50 @@ def judge_batches(
                 schema_version=source.columns.version,
                 rows_read=report.rows_read,
                 rows_quarantined=report.rows_read - report.valid.num_rows,
-                anomalies=tuple(found),
+                anomalies=explained(found),
             ),
         )
     return judged
+
+
+def explained(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
+    """The gravest first; what broke a rule is explained by what moved its column, or a column that moved at all."""
+    reasons = [each for each in anomalies if each.cause in (Cause.FACTOR, Cause.OFFSET, Cause.SWAPPED_COLUMNS)]
+    reasons += [each for each in anomalies if each.cause is Cause.CATEGORY_RENAMED]
+    found = []
+    for each in anomalies:
+        columns = set((each.column or "").split(", ")) - {""}
+        fitting = [reason for reason in reasons if reason.column in columns or not columns]
+        if each.cause is None and each.rule and fitting:
+            told = {"cause": fitting[0].cause, "explanation": fitting[0].explanation}
+            found.append(each.model_copy(update=told))
+        else:
+            found.append(each)
+    return tuple(sorted(found, key=lambda each: each.severity is not Severity.ERROR))
+
+
+def _profiles(
+    tables: Mapping[str, pa.Table], *, use_case: UseCase, source: Source, connection: DuckDBPyConnection
+) -> dict[str, Profile]:
+    return profile_batches(
+        tables,
+        columns=source.columns.names,
+        slices=profiled_segments(use_case.slices, columns=source.columns.names),
+        derived=source.derived,
+        connection=connection,
+    )
+
+
+def _shifts(
+    batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]
+) -> dict[str, dict[str, CheckResult]]:
+    """The verdict on the distributions of each batch that has rows; what names the batch is not compared."""
+    if source.cadence is Cadence.STATIC:
+        return {}
+    named = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
+    filled = {batch: profile for batch, profile in known.items() if profile.rows or batch in batches}
+    reports = compare(filled, batches=batches, plan=source.drift, ignored=named & set(source.batch_day))
+    return {
+        batch: {DISTRIBUTIONS_ARE_USUAL: judge_shifts(report, profile=known[batch], profiles=known)}
+        for batch, report in reports.items()
+    }

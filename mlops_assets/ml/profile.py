@@ -191,7 +191,7 @@ def merge(profiles: Sequence[Profile], *, scopes: Collection[str] | None = None)
     if scopes is not None:
         parts = parts.filter(pc.is_in(parts["scope"], value_set=pa.array(sorted(scopes))))
     parts = parts.combine_chunks()
-    named, key = _named(parts)
+    named, key = named_groups(parts)
     is_text = pc.equal(parts["kind"], CATEGORY).to_numpy()
     merged = [_merge(parts, named, key=key, chosen=is_text == text, text=text) for text in (False, True)]
     table = pa.concat_tables(merged)
@@ -200,16 +200,16 @@ def merge(profiles: Sequence[Profile], *, scopes: Collection[str] | None = None)
     return Profile(table=table.take(pc.sort_indices(table["place"])).drop_columns("place"))
 
 
-def _named(parts: pa.Table) -> tuple[pa.Table, Ints]:
+def named_groups(parts: pa.Table) -> tuple[pa.Table, Ints]:
     """The distinct (scope, column) in order, and for each row which of them it is."""
-    scope, column = (_sorted_codes(parts[name]) for name in ("scope", "column"))
+    scope, column = (sorted_codes(parts[name]) for name in ("scope", "column"))
     width = max(len(column[1]), 1)
     known, key = np.unique(scope[0] * width + column[0], return_inverse=True)
     texts = {"scope": scope[1].take(pa.array(known // width)), "column": column[1].take(pa.array(known % width))}
     return pa.table(texts), key.astype(np.int64)
 
 
-def _sorted_codes(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
+def sorted_codes(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
     """Positions of the values in the sorted array of distinct values."""
     encoded = column.dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
@@ -246,7 +246,7 @@ def _grouped(key: Ints) -> tuple[Ints, Ints, Ints]:
 def _counted(parts: pa.Table, *, group: Ints, size: int, text: bool) -> Counted:
     """The cells of all ``parts`` in the order of group and value."""
     owner, elements = flatten(parts["values" if text else "lows"])
-    value, texts = _sorted_codes(elements) if text else (elements.to_numpy(), None)
+    value, texts = sorted_codes(elements) if text else (elements.to_numpy(), None)
     order = np.lexsort((value, group[owner]))
     exponent, overlooked = (parts[name].to_numpy() for name in ("exponent", "overlooked"))
     exact = (exponent == FINEST) & (overlooked == 0)

@@ -101,17 +101,17 @@ def _coarsen(counted: Counted, *, limits: Ints) -> tuple[Ints, Floats, Ints, Int
         fits = _occupied(group[chosen], value[chosen], middle, size=counted.size) <= limits
         high = np.where(open_ & fits, middle, high)
         low = np.where(open_ & ~fits, middle + 1, low)
-    edges = _edges(value, low[group])
+    edges = cell_edges(value, low[group])
     first = _first_of_run(group, edges)
     return group[first], edges[first], _sum_runs(first, of=counted.count), low
 
 
 def _occupied(group: Ints, value: Floats, exponent: Ints, *, size: int) -> Ints:
-    return np.bincount(group[_first_of_run(group, _edges(value, exponent[group]))], minlength=size)
+    return np.bincount(group[_first_of_run(group, cell_edges(value, exponent[group]))], minlength=size)
 
 
-def _edges(value: Floats, exponent: Ints) -> Floats:
-    """Where the cell of each value begins; from 53 bits above the exponent on, doubles lie on the grid themselves."""
+def cell_edges(value: Floats, exponent: Ints) -> Floats:
+    """Where each value's cell begins at its exponent; from 53 bits above the exponent on, doubles lie on the grid."""
     inside = np.abs(value) < np.ldexp(1.0, np.minimum(exponent + 53, COARSEST))
     edges = np.ldexp(np.floor(np.ldexp(np.where(inside, value, 0.0), -exponent)), exponent)
     return np.where(inside, edges, value)

@@ -32,22 +32,26 @@ def profile_batches(
     *,
     columns: Sequence[str],
     slices: Sequence[str] = (),
+    derived: Mapping[str, str] | None = None,
     connection: DuckDBPyConnection,
 ) -> dict[str, Profile]:
     """The profile of each batch over ``columns``, and over every segment of the columns in ``slices``.
 
-    All tables have the same schema. Dates are numbers (days since 1970), times hours of the day.
+    ``derived`` columns are profiled as well, a SQL expression each. All tables have the same schema. Dates are numbers
+    (days since 1970), times hours of the day.
     """
     tables = list(batches.values())
     if not tables:
         return {}
     number = pa.array(np.repeat(np.arange(len(tables)), [table.num_rows for table in tables]))
     rows = pa.concat_tables([table.select(list(columns)) for table in tables])
+    further = "".join(f", {expression} AS {quoted(name)}" for name, expression in (derived or {}).items())
     connection.register("profiled_arrow", rows.append_column("batch_number", number))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {RELATION} AS SELECT * FROM profiled_arrow")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {RELATION} AS SELECT *{further} FROM profiled_arrow")
+    schema = connection.table(RELATION).limit(0).to_arrow_table().drop_columns("batch_number").schema
     try:
-        parts = [_overall(connection, rows.schema, size=len(tables))]
-        parts += [_segments(connection, rows.schema, by=name) for name in slices]
+        parts = [_overall(connection, schema, size=len(tables))]
+        parts += [_segments(connection, schema, by=name) for name in slices]
     finally:
         connection.execute(f"DROP TABLE {RELATION}")
         connection.unregister("profiled_arrow")

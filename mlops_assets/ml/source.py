@@ -6,13 +6,15 @@ The declaration only; reading files is in ``file_format.py``, judging rows in ``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 import pyarrow as pa
 
 from mlops_assets.ml.cross_table import Reference
+from mlops_assets.ml.drift import DriftPlan
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import WHOLE
 from mlops_assets.ml.schema import Model, Schema, read_schema
@@ -38,7 +40,8 @@ class Source:
     stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
     time column, or the three whole-number columns year, month and day. A batch is refused if more than
     ``max_quarantined_share`` of its rows break a row-level rule. ``references`` say what must be found in other
-    sources.
+    sources. ``derived`` are further columns of a batch's profile, a SQL expression each: what two columns say together.
+    ``drift`` says what a batch's distributions are compared with.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Source:
     batch_day: tuple[str, ...] = ()
     max_quarantined_share: float = 0.01
     references: tuple[Reference, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
+    drift: DriftPlan = field(default_factory=DriftPlan)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

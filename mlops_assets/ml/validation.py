@@ -32,15 +32,16 @@ from mlops_assets.ml.source import Source
 class BatchReport:
     """What became of one batch.
 
-    ``valid`` has the schema's columns in their types and ``source_row``; ``quarantined`` has a row for each
-    breach (``QUARANTINE_SCHEMA``). ``checks`` are ``validated_checks(source)``. A batch whose file cannot be
-    read has no rows at all and checks that say why.
+    ``valid`` has the schema's columns in their types and ``source_row``; ``landed`` has all rows, null where a value is
+    not of its type; ``quarantined`` has a row for each breach (``QUARANTINE_SCHEMA``). ``checks`` are
+    ``validated_checks(source)``. A batch whose file cannot be read has no rows at all and checks that say why.
     """
 
     batch: str
     rows_read: int
     valid: pa.Table
     quarantined: pa.Table
+    landed: pa.Table
     checks: tuple[CheckResult, ...]
 
     @property
@@ -90,7 +91,7 @@ def _file_faults(report: FileReport, *, source: Source) -> tuple[Anomaly, ...]:
 def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly]) -> BatchReport:
     valid, quarantined = source.columns.arrow.empty_table(), QUARANTINE_SCHEMA.empty_table()
     checks = verdicts(source, batch=batch, rows_read=0, valid=valid, quarantined=quarantined, faults=faults)
-    return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=quarantined, checks=checks)
+    return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=quarantined, landed=valid, checks=checks)
 
 
 def _read(
@@ -203,7 +204,8 @@ def _split(
             "quarantined": _part(quarantine, held_starts, number),
         }
         faults = _table_faults(mine, findings, source=source)
-        reports[batch] = BatchReport(**outcome, checks=verdicts(source, **outcome, faults=faults))
+        landed = _part(rows.typed, rows.starts, number)
+        reports[batch] = BatchReport(**outcome, landed=landed, checks=verdicts(source, **outcome, faults=faults))
     return reports
 
 

@@ -14,6 +14,7 @@ from mlops_assets.ml.data_audits import StagedBatch, audit_validated, validated_
 from mlops_assets.ml.paths import anomalies_path, profile_path, quarantine_path, raw_path, validated_path
 from mlops_assets.ml.profile import CATEGORY, Profile
 from mlops_assets.ml.row_counts import ROW_COUNT_IS_USUAL
+from mlops_assets.ml.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
@@ -34,6 +35,7 @@ DESCRIPTIONS = {
     "every_row_accounted_for": "Every row of the landed file is published or in quarantine, exactly once.",
     ROW_COUNT_IS_USUAL: "The batch is as long as the same weekday's past leads to expect.",
     REFERENCES_EXIST: "What the rows refer to is there in the other sources, but for the declared share.",
+    DISTRIBUTIONS_ARE_USUAL: "No column is distributed otherwise than what is usual between a batch and its past.",
 }
 
 

@@ -14,6 +14,7 @@ from mlops_assets.use_cases.flights.schemas import (
 
 OWNER = "flight-data@example.org"
 MISSING = ("NA", "")
+HOURS_BEHIND_UTC = "(extract('hour' FROM time_hour) - hour + 24) % 24"
 
 FLIGHTS = Source(
     name="flights",
@@ -29,6 +30,7 @@ FLIGHTS = Source(
         Reference(columns=("tailnum",), source="planes", max_share=0.25),
         Reference(columns=("origin", "time_hour"), source="weather", max_share=0.05),
     ),
+    derived={"hours_behind_utc": HOURS_BEHIND_UTC, "miles_an_hour": "distance / (air_time / 60)"},
 )
 WEATHER = Source(
     name="weather",
@@ -39,6 +41,7 @@ WEATHER = Source(
     null_values=MISSING,
     batch_day=("year", "month", "day"),
     max_quarantined_share=0.05,  # a day has 72 rows: three wrong observations don't cost the day
+    derived={"hours_behind_utc": HOURS_BEHIND_UTC},
 )
 PLANES = Source(
     name="planes",
