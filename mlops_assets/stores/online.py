@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from mlops_assets.ml.roll_up import EPOCH, to_days
 
 Layout = Mapping[str, Any]
 Asked = tuple[str, int]  # key, and the moment (microseconds) up to which a value may have been observed
+P = ParamSpec("P")
+R = TypeVar("R")
 Value = tuple[str, int, bytes]  # key, moment of observation (0 for what has none), packed columns
 
 
@@ -57,7 +60,13 @@ class LookUp:
 
 
 class Backend(Protocol):
-    """Keeps generations of packed values. Every read is of the current generation, in one round trip."""
+    """Keeps generations of packed values. Every read is of the current generation, in one round trip.
+
+    Every method but ``close`` raises ``ServingError`` when ``place``, where the values lie, cannot be reached, read or
+    written.
+    """
+
+    place: str
 
     def current(self) -> Generation | None:
         """The generation in use, ``None`` before the first refresh."""
@@ -76,6 +85,23 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+def as_serving_error(*kinds: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For a backend's methods: errors of its own library become ``ServingError``, which names the backend's place."""
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        @wraps(method)
+        def told(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return method(*args, **kwargs)
+            except kinds as error:
+                place = getattr(args[0], "place", "")
+                raise ServingError(f"The online store at {place} cannot be used: {error}") from error
+
+        return told
+
+    return decorate
 
 
 class OnlineStore:

@@ -14,7 +14,9 @@ from typing import Any
 
 import redis
 
-from mlops_assets.stores.online import Asked, Generation, Layout, Value
+from mlops_assets.stores.online import Asked, Generation, Layout, Value, as_serving_error
+
+_plainly = as_serving_error(redis.RedisError)
 
 _AT_ONCE = 2_000
 _LOCK_SECONDS = 10  # a killed refresh blocks the next one for so long at most
@@ -40,25 +42,31 @@ class RedisBackend:
 
     def __init__(self, url: str, *, use_case: str, kept: int = 2) -> None:
         self._redis: Any = redis.Redis.from_url(url)
+        known = self._redis.connection_pool.connection_kwargs
+        self.place = known.get("path") or f"{known.get('host')}:{known.get('port')}"  # a URL may hold a password
         self._prefix = f"mlops:online:{use_case}:"
         self._kept = kept
         self._fetch = self._redis.register_script(_FETCH)
 
+    @_plainly
     def current(self) -> Generation | None:
         """The generation in use, ``None`` before the first refresh."""
         number = self._redis.get(self._prefix + "in_use")
         return None if number is None else self._generation(int(number))
 
+    @_plainly
     def generations(self) -> list[Generation]:
         """Those that are kept, the newest first."""
         numbers = sorted((int(number) for number in self._redis.hkeys(self._prefix + "generations")), reverse=True)
         return [kept for number in numbers if (kept := self._generation(number))]
 
+    @_plainly
     def fetch(self, asked: Sequence[Asked]) -> tuple[int, list[bytes | None]]:
         """The generation in use and, for every (key, until), its latest value: one script."""
         number, *found = self._fetch(keys=[self._prefix], args=[part for one in asked for part in one])
         return int(number), found
 
+    @_plainly
     def replace(self, values: Iterator[Value], *, commit: str, as_of: date, layout: Layout) -> None:
         """Write a new generation beside the old ones, put it in use, then drop those past ``kept``."""
         with self._redis.lock(self._prefix + "refreshing", timeout=_LOCK_SECONDS) as lock:
@@ -79,6 +87,7 @@ class RedisBackend:
             self._drop(old for old in numbers if before < old < number)  # gone back from
             self._drop([old for old in numbers if not before < old < number][self._kept :])
 
+    @_plainly
     def use(self, number: int) -> None:
         """Put a kept generation in use again."""
         self._redis.set(self._prefix + "in_use", number)

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from mlops_assets.stores.online import Asked, Generation, Layout, Value
+from mlops_assets.stores.online import Asked, Generation, Layout, Value, as_serving_error
+
+_plainly = as_serving_error(sqlite3.Error)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS generation (
@@ -41,7 +43,9 @@ WHERE number NOT IN (SELECT number FROM generation ORDER BY number DESC LIMIT ?)
 class SqliteBackend:
     """Keeps the newest ``kept`` generations in the file ``path``, which is made when it is not there."""
 
+    @_plainly
     def __init__(self, path: Path, *, kept: int = 2) -> None:
+        self.place = str(path)
         self._path = path
         self._kept = kept
         self._local = threading.local()
@@ -49,15 +53,18 @@ class SqliteBackend:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection().executescript(_SCHEMA)
 
+    @_plainly
     def current(self) -> Generation | None:
         """The generation in use, ``None`` before the first refresh."""
         rows = self._select("WHERE number = (SELECT number FROM in_use)")
         return rows[0] if rows else None
 
+    @_plainly
     def generations(self) -> list[Generation]:
         """Those that are kept, the newest first."""
         return self._select("ORDER BY number DESC")
 
+    @_plainly
     def fetch(self, asked: Sequence[Asked]) -> tuple[int, list[bytes | None]]:
         """The generation in use and, for every (key, until), its latest value: one transaction."""
         connection = self._connection()
@@ -69,6 +76,7 @@ class SqliteBackend:
             connection.execute("COMMIT")
         return number, [packed for (packed,) in found]
 
+    @_plainly
     def replace(self, values: Iterator[Value], *, commit: str, as_of: date, layout: Layout) -> None:
         """Write a new generation, put it in use and drop those past ``kept``, in one transaction.
 
@@ -92,6 +100,7 @@ class SqliteBackend:
             raise
         connection.execute("COMMIT")
 
+    @_plainly
     def use(self, number: int) -> None:
         """Put a kept generation in use again."""
         self._connection().execute("UPDATE in_use SET number = ?", (number,))

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -206,6 +208,39 @@ def test_an_empty_store_says_so(store: OnlineStore) -> None:
         store.look_up(requests_for("s1"))
 
 
+def test_a_store_that_is_damaged_is_a_serving_error_that_names_it(tmp_path: Path) -> None:
+    place = Place(tmp_path, {})
+    store = place.open()
+    store.refresh(make_view(), commit="c1")
+    store.close()
+    (file,) = (tmp_path / "online").glob("*.sqlite")
+    file.write_bytes(b"not a database" * 1000)
+
+    with pytest.raises(ServingError, match=f"The online store at {file} cannot be used: file is not a database"):
+        place.open()
+
+
+def test_a_store_whose_table_is_gone_refuses_a_look_up_rather_than_crash(tmp_path: Path) -> None:
+    place = Place(tmp_path, {})
+    store = place.open()
+    store.refresh(make_view(), commit="c1")
+    (file,) = (tmp_path / "online").glob("*.sqlite")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE value")
+
+    with pytest.raises(ServingError, match="cannot be used: no such table: value"):
+        store.look_up(requests_for("s0"))
+    store.close()
+
+
+def test_a_redis_that_does_not_answer_is_a_serving_error(tmp_path: Path) -> None:
+    store = Place(tmp_path, {"MLOPS_ONLINE_STORE_URL": f"unix://{tmp_path / 'nobody'}"}).open()
+
+    with pytest.raises(ServingError, match=f"The online store at {tmp_path / 'nobody'} cannot be used"):
+        _ = store.current
+    store.close()
+
+
 def test_a_refresh_that_fails_half_way_leaves_the_old_generation(store: OnlineStore) -> None:
     store.refresh(make_view(), commit="c1")
 
@@ -254,14 +289,18 @@ def test_readers_never_see_a_mixture_while_it_is_refreshed(store: OnlineStore, p
     def read() -> None:
         reader = place.open()
         while not stop.is_set():
-            found = reader.look_up(asked)
+            try:
+                found = reader.look_up(asked)
+            except ServingError as error:
+                mixed.append(error)
+                continue
             levels = set(found.examples.column("shop__mean_7d").to_pylist())
             if levels != {float(found.commit[1:])}:
                 mixed.append((found.commit, levels))
             seen.add(found.commit)
         reader.close()
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read) for _ in range(8)]
     for thread in readers:
         thread.start()
     for number in range(2, 12):
