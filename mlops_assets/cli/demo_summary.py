@@ -9,7 +9,8 @@ from rich.text import Text
 
 from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
-from mlops_assets.ml.evaluation import Estimate, weakest
+from mlops_assets.ml.estimate import Estimate
+from mlops_assets.ml.evaluation import weakest
 from mlops_assets.ml.monitoring import WatchedCell
 from mlops_assets.ml.paths import batch_of
 from mlops_assets.stores.lake import Lake
@@ -24,6 +25,7 @@ SHOWN_METRICS = {
     "expected_calibration_error": "calibration\nerror",
     "positive_rate": "positives",
 }
+BESIDE_BASELINES = {name: SHOWN_METRICS[name] for name in ("roc_auc_score", "log_loss", "brier_loss")}
 REALISED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
 
 
@@ -76,7 +78,11 @@ def _metrics(told: Demo) -> Group:
     table.add_row("rows", *(f"{segment.rows:,}" for segment in shown))
     for name, label in SHOWN_METRICS.items():
         table.add_row(label, *(_figure(segment.metrics.get(name)) for segment in shown))
-    return Group(table, Text(f"with 95 % intervals, beside the {WEAKEST} slices weakest by ROC AUC", style="dim"))
+    lines = [f"with 95 % intervals, beside the {WEAKEST} slices weakest by ROC AUC"]
+    for name, baseline in report.baselines.items():
+        found = {label: baseline.metrics[metric].value for metric, label in BESIDE_BASELINES.items()}
+        lines.append(f"the {name}: " + ", ".join(f"{label} {v:.3f}" for label, v in found.items() if v is not None))
+    return Group(table, *(Text(line, style="dim") for line in lines))
 
 
 def _figure(estimate: Estimate | None) -> str:

@@ -7,7 +7,7 @@ report is good enough is decided in ``gates.py``; comparing two models belongs i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from mlops_assets.ml.errors import EvaluationError
+from mlops_assets.ml.estimate import Estimate, estimate_of, shortfall
 from mlops_assets.ml.intervals import (
     CONFIDENCE,
     Bounds,
@@ -28,38 +29,18 @@ from mlops_assets.ml.intervals import (
     share_bounds,
     standard_error,
 )
+from mlops_assets.ml.judged_rows import judged_rows
 from mlops_assets.ml.metrics import (
     Floats,
     Grouped,
-    Rows,
     average_precision,
-    checked_rows,
     higher_is_better,
     roc_auc,
 )
-from mlops_assets.ml.slices import Membership, Slice, everything, memberships
+from mlops_assets.ml.slices import Membership, Slice
 
 SCHEMA = 1
 ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
-# What an interval needs to hold what it promises: found by simulation (test_coverage.py).
-ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
-SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
-ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 10}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """One figure with its 95 % interval and the method that gave it.
-
-    Where rows do not suffice, ``value``, ``lower`` and ``upper`` are ``None`` and ``shortfall`` says what was
-    found and needed.
-    """
-
-    value: float | None
-    lower: float | None
-    upper: float | None
-    method: str
-    shortfall: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +60,9 @@ class SegmentReport:
 class EvaluationReport:
     """How a model did on the rows it was judged by. ``units`` counts the independent clusters, ``None`` if
     rows are.
+
+    ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
+    own on rows that it was trained on.
     """
 
     threshold: float
@@ -87,6 +71,8 @@ class EvaluationReport:
     resamples: int
     seed: int
     units: int | None = None
+    baselines: Mapping[str, SegmentReport] = field(default_factory=dict)
+    training: SegmentReport | None = None
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA
 
@@ -128,25 +114,13 @@ def evaluate(
     of rows does not matter: the same rows give the same report to the bit. Raises EvaluationError when there
     is nothing to judge.
     """
-    y, s, w = checked_rows(labels, scores, weights=weights)
-    if slice_columns.num_rows != len(y):
-        raise EvaluationError(f"{len(y)} labels but {slice_columns.num_rows} rows of slice columns.")
-    units = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    members = (everything(len(y)), *memberships(slices, table=slice_columns))
-    keys = () if clusters is None else (units,)
-    order = np.lexsort((*keys, w, *(each.codes for each in members[:0:-1]), y, s))
-    rows = Rows(
-        labels=y[order],
-        scores=s[order],
-        weights=w[order],
-        units=units if clusters is None else units[order],
-        clustered=clusters is not None,
-    )
+    judged = judged_rows(labels, scores, slice_columns=slice_columns, slices=slices, clusters=clusters, weights=weights)
+    members = judged.members
     reports = []
-    at_once = max(1, ROWS_AT_ONCE // len(y))
+    at_once = max(1, ROWS_AT_ONCE // len(judged.order))
     for low in range(0, len(members), at_once):
         some = members[low : low + at_once]
-        families = [Grouped(rows, codes=each.codes[order], segments=len(each.segments)) for each in some]
+        families = [judged.family(each) for each in some]
         resampled = bootstrap(families, resamples=resamples, seed=seed)
         for each, family, drawn in zip(some, families, resampled, strict=True):
             reports += _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
@@ -156,7 +130,7 @@ def evaluate(
         segments=tuple(reports[1:]),
         resamples=resamples,
         seed=seed,
-        units=None if clusters is None else rows.unit_count,
+        units=None if clusters is None else judged.rows.unit_count,
     )
 
 
@@ -186,7 +160,10 @@ def _segment_reports(
             segment=text,
             rows=int(family.counts[i]),
             positives=int(family.positive_counts[i]),
-            metrics={name: _estimate(figures, i, family=family, metric=name) for name, figures in columns.items()},
+            metrics={
+                name: estimate_of(*figures, segment=i, lacking=shortfall(family, segment=i, metric=name))
+                for name, figures in columns.items()
+            },
         )
         for i, text in enumerate(members.segments)
     ]
@@ -254,26 +231,3 @@ def _decision_figures(family: Grouped, *, threshold: float) -> dict[str, tuple[F
 
 def _f1(jaccard: Floats) -> Floats:
     return 2 * jaccard / (1 + jaccard)
-
-
-def _estimate(figures: tuple[Floats, Bounds], segment: int, *, family: Grouped, metric: str) -> Estimate:
-    value, bounds = figures
-    found = (float(value[segment]), float(bounds.lower[segment]), float(bounds.upper[segment]))
-    lacking = shortfall(family, segment=segment, metric=metric)
-    if lacking is None and not all(np.isfinite(found)):
-        lacking = "no row to compute it from"
-    if lacking is not None:
-        return Estimate(value=None, lower=None, upper=None, method="not enough rows", shortfall=lacking)
-    return Estimate(value=found[0], lower=found[1], upper=found[2], method=bounds.method)
-
-
-def shortfall(family: Grouped, *, segment: int, metric: str) -> str | None:
-    """What the segment lacks for an interval that can be trusted, or ``None``."""
-    rows, positives = int(family.counts[segment]), int(family.positive_counts[segment])
-    have = {"rows": rows}
-    if metric not in SHARES:
-        have |= {"positives": positives, "negatives": rows - positives}
-    if family.rows.clustered:
-        have["units"] = int(family.unit_counts[segment])
-    need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
-    return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)

@@ -102,8 +102,3 @@ def weights_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.float64] | No
     if not bool((np.isfinite(weights) & (weights > 0)).all()):
         raise TrainingError(f"Weights must be numbers above 0: some rows of '{use_case.weight}' are not.")
     return np.asarray(weights / weights.mean(), dtype=np.float64)
-
-
-def predict(view: pa.Table, *, booster: bytes, vocabulary: Vocabulary, use_case: UseCase) -> NDArray[np.float64]:
-    """The scores of every row of ``view`` (the features, as columns), float64 of shape (rows,)."""
-    return score(load(booster, threads=use_case.recipe.threads), vocabulary.encode(view, features=use_case.features))

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
-from mlops_assets.ml.evaluation import Estimate, EvaluationReport, SegmentReport
+from mlops_assets.ml.estimate import Estimate
+from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport
+from mlops_assets.ml.metrics import higher_is_better
 from mlops_assets.ml.significance import Comparison, Verdict, holm
 from mlops_assets.ml.slices import OVERALL
 
@@ -78,7 +81,8 @@ class NotWorseThanChampion:
     """A paired test on the same rows rules out that ``metric`` is worse than the champion's by more than
     ``margin``.
 
-    Without a champion the model must be better than the baseline it was compared with, beyond chance.
+    Without a champion the model must be better than the constant prior beyond chance, and the test must rule out that
+    it is worse than the simple linear model by more than ``margin``.
     """
 
     metric: str
@@ -116,7 +120,25 @@ class NoSliceRegressed:
         return f"{self.metric}_regressed_on_no_{self.slice}"
 
 
-Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed
+@dataclass(frozen=True, kw_only=True)
+class TrainTestGap:
+    """``metric`` on rows that were trained on is better than on test rows by at most ``at_most``.
+
+    By default the upper end of the gap's interval is judged, ``judge="point"`` judges the gap alone. A larger gap is a
+    model that learnt its rows by heart, or test rows that are not like them.
+    """
+
+    metric: str
+    at_most: float
+    judge: Judge = "interval"
+    severity: Severity = Severity.ERROR
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_gap_to_training_within_bounds"
+
+
+Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed | TrainTestGap
 SIGNIFICANT = 0.05
 
 
@@ -183,6 +205,8 @@ def _judge(
         return _judge_slice(gate, report=report, previous=previous)
     if isinstance(gate, NoSliceRegressed):
         return _judge_regressions(gate, comparison=comparison)
+    if isinstance(gate, TrainTestGap):
+        return _judge_gap(gate, report=report)
     return _judge_comparison(gate, comparison=comparison)
 
 
@@ -225,11 +249,25 @@ def _judge_slice(gate: SliceBound, *, report: EvaluationReport, previous: Evalua
 
 
 def _judge_comparison(gate: NotWorseThanChampion, *, comparison: Comparison | None) -> CheckResult:
-    difference = None if comparison is None else comparison.of(gate.metric)
-    if comparison is None or difference is None:
+    if comparison is None or comparison.of(gate.metric) is None:
         return _verdict(gate, reasons=[f"{gate.metric}: was not compared with anything"], figures={})
+    figures, reason = _against(gate, comparison=comparison, must_win=comparison.baseline)
+    reasons = [reason]
+    if comparison.baseline:
+        others = [each for each in comparison.baselines if each.opponent != comparison.opponent]
+        reasons += [_against(gate, comparison=each, must_win=False)[1] for each in others]
+    return _verdict(gate, reasons=[reason for reason in reasons if reason], figures=figures)
+
+
+def _against(
+    gate: NotWorseThanChampion, *, comparison: Comparison, must_win: bool
+) -> tuple[dict[str, Figure], str | None]:
+    """The figures of one comparison, and why the gate does not let it pass."""
+    difference = comparison.of(gate.metric)
+    if difference is None:
+        return {}, f"{gate.metric}: was not compared with {comparison.opponent}"
     verdict = difference.verdict(margin=gate.margin)
-    passes = {Verdict.BETTER} if comparison.baseline else {Verdict.BETTER, Verdict.NOT_WORSE}
+    passes = {Verdict.BETTER} if must_win else {Verdict.BETTER, Verdict.NOT_WORSE}
     figures: dict[str, Figure] = {
         "verdict": verdict.value,
         "opponent": comparison.opponent,
@@ -243,15 +281,49 @@ def _judge_comparison(gate: NotWorseThanChampion, *, comparison: Comparison | No
     }
     figures |= {name: figure for name, figure in found.items() if figure is not None}
     if verdict in passes:
-        return _verdict(gate, reasons=[], figures=figures)
+        return figures, None
     if difference.gain is None or difference.lower is None or difference.upper is None:
-        return _verdict(gate, reasons=[f"{gate.metric}: {difference.shortfall}"], figures=figures)
-    wanted = "above 0" if comparison.baseline else f"at least {-gate.margin:.4g}"
-    reason = (
+        return figures, f"{gate.metric}: {difference.shortfall}"
+    wanted = "above 0" if must_win else f"at least {-gate.margin:.4g}"
+    return figures, (
         f"{gate.metric} against {comparison.opponent}: {verdict.value}; gain {difference.gain:+.4g} "
         f"({difference.lower:+.4g} to {difference.upper:+.4g}), its lower end must be {wanted}"
     )
-    return _verdict(gate, reasons=[reason], figures=figures)
+
+
+def _judge_gap(gate: TrainTestGap, *, report: EvaluationReport) -> CheckResult:
+    learnt = None if report.training is None else report.training.metrics.get(gate.metric)
+    tested = report.overall.metrics.get(gate.metric)
+    gap = None if learnt is None or tested is None else gap_between(learnt, tested, metric=gate.metric)
+    if gap is None:
+        reason = f"{gate.metric}: there is no figure on training rows and on test rows to take the gap of"
+        return _verdict(gate, reasons=[reason], figures={})
+    value, lower, upper = gap
+    judged, of = (upper, " at the upper end of its interval") if gate.judge == "interval" else (value, "")
+    reason = f"{gate.metric}: the gap to training is {judged:.4g}{of}, needs at most {gate.at_most:.4g}"
+    return _verdict(
+        gate,
+        reasons=[] if judged <= gate.at_most else [reason],
+        figures={"gap": value, "lower": lower, "upper": upper, "limit": gate.at_most},
+    )
+
+
+def gap_between(learnt: Estimate, tested: Estimate, *, metric: str) -> tuple[float, float, float] | None:
+    """By how much ``learnt`` is better than ``tested`` with its 95 % interval, ``None`` if a figure is missing.
+
+    The interval is made of both intervals (Zou & Donner 2008): training and test rows are different rows.
+    """
+    if None in (learnt.value, learnt.lower, learnt.upper, tested.value, tested.lower, tested.upper):
+        return None
+    ours, theirs = (np.array([e.value, e.lower, e.upper], dtype=np.float64) for e in (learnt, tested))
+    if not higher_is_better(metric):
+        ours, theirs = -ours[[0, 2, 1]], -theirs[[0, 2, 1]]
+    gap = float(ours[0] - theirs[0])
+    down, up = (
+        math.hypot(ours[0] - ours[1], theirs[2] - theirs[0]),
+        math.hypot(ours[2] - ours[0], theirs[0] - theirs[1]),
+    )
+    return gap, gap - down, gap + up
 
 
 def _judge_regressions(gate: NoSliceRegressed, *, comparison: Comparison | None) -> CheckResult:

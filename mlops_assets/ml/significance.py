@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from scipy.special import stdtr
 
 from mlops_assets.ml.errors import EvaluationError
-from mlops_assets.ml.evaluation import shortfall
+from mlops_assets.ml.estimate import shortfall
 from mlops_assets.ml.intervals import Resampled, bootstrap, delong_error, quantile, standard_error
 from mlops_assets.ml.metrics import (
     Floats,
@@ -87,11 +87,15 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A challenger beside an ``opponent``: the champion, or a ``baseline`` when there is no champion yet."""
+    """A challenger beside an ``opponent``: the champion, or a ``baseline`` when there is no champion yet.
+
+    ``baselines`` are the same challenger beside each baseline, overall only.
+    """
 
     opponent: str
     baseline: bool
     differences: tuple[Difference, ...]
+    baselines: tuple[Comparison, ...] = ()
 
     def of(self, metric: str, *, segment: str = OVERALL) -> Difference | None:
         """The difference of that metric on that segment, ``None`` if it was not compared."""
@@ -118,11 +122,6 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         highest = max(highest, min(1.0, (len(p_values) - done) * p_values[i]))
         corrected[i] = highest
     return tuple(corrected)
-
-
-def constant_prior(labels: Floats, *, rows: int, weights: Floats | None = None) -> Floats:
-    """The scores of a model that knows nothing but the share of positives among the training ``labels``."""
-    return np.full(rows, float(np.average(labels, weights=weights)))
 
 
 def compare(

@@ -11,9 +11,11 @@ import pytest
 
 from mlops_assets.ml.errors import TrainingError
 from mlops_assets.ml.features import Feature
-from mlops_assets.ml.fit import clusters_of, fit, predict, split_view, weights_of
+from mlops_assets.ml.fit import clusters_of, fit, split_view, weights_of
+from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.splitting import HashSplit
 from mlops_assets.ml.thresholds import PositiveShare
+from mlops_assets.ml.training import load
 from mlops_assets.ml.use_case import Recipe
 from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
 
@@ -81,7 +83,9 @@ def test_weights_move_the_model_and_its_threshold() -> None:
 
     assert heavy.trained.booster != plain.trained.booster
     means = [
-        predict(view, booster=each.trained.booster, vocabulary=each.vocabulary, use_case=PEOPLE).mean()
+        Scorer(booster=load(each.trained.booster), vocabulary=each.vocabulary)
+        .scores(view, features=PEOPLE.features)
+        .mean()
         for each in (heavy, plain)
     ]
     assert means[0] > means[1]

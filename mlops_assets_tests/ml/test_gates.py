@@ -9,7 +9,8 @@ import pytest
 
 from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.evaluation import Estimate, EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.estimate import Estimate
+from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport, evaluate
 from mlops_assets.ml.gates import (
     Gate,
     GateDecision,
@@ -17,9 +18,11 @@ from mlops_assets.ml.gates import (
     NoSliceRegressed,
     NotWorseThanChampion,
     SliceBound,
+    TrainTestGap,
     decide,
+    gap_between,
 )
-from mlops_assets.ml.significance import Comparison, Difference, compare, constant_prior
+from mlops_assets.ml.significance import Comparison, Difference, compare
 from mlops_assets_tests.ml.judged_rows import CARRIER, make_rows
 
 
@@ -198,6 +201,61 @@ def test_gates_that_say_nothing_or_clash_cannot_be_declared() -> None:
         decide(make_report(), twice)
 
 
+def test_the_first_model_must_beat_the_constant_and_not_be_worse_than_the_linear_model() -> None:
+    gate = NotWorseThanChampion(metric="roc_auc_score", margin=0.005)
+    constant = make_comparison(gain=0.2, baseline=True)
+
+    def beside(linear: Comparison) -> Comparison:
+        return replace(constant, baselines=(constant, replace(linear, opponent="linear model")))
+
+    good, poor = make_comparison(gain=0.0, baseline=True), make_comparison(gain=-0.01, baseline=True)
+    assert reasons_of(make_report(), gate, comparison=beside(good)) == ()
+    assert reasons_of(make_report(), gate, comparison=beside(poor)) == (
+        "roc_auc_score against linear model: worse; gain -0.01 (-0.011 to -0.009), "
+        "its lower end must be at least -0.005",
+    )
+
+
+def test_a_champion_is_the_only_opponent_of_later_models() -> None:
+    poor = replace(make_comparison(gain=-0.1, baseline=True), opponent="linear model")
+    comparison = replace(make_comparison(gain=0.0), baselines=(poor,))
+
+    assert (
+        reasons_of(make_report(), NotWorseThanChampion(metric="roc_auc_score", margin=0.01), comparison=comparison)
+        == ()
+    )
+
+
+GAP = TrainTestGap(metric="roc_auc_score", at_most=0.1)
+
+
+def test_a_model_that_learnt_its_rows_by_heart_is_refused() -> None:
+    by_heart = replace(make_report(auc=0.75), training=make_segment("overall", auc=0.95))
+
+    assert reasons_of(by_heart, GAP) == (
+        "roc_auc_score: the gap to training is 0.2141 at the upper end of its interval, needs at most 0.1",
+    )
+
+
+def test_the_gap_is_judged_at_the_upper_end_of_its_interval() -> None:
+    report = replace(make_report(auc=0.75), training=make_segment("overall", auc=0.84))
+
+    assert reasons_of(report, GAP) != ()
+    assert reasons_of(report, replace(GAP, judge="point")) == ()
+    assert reasons_of(make_report(auc=0.75), GAP) == (
+        "roc_auc_score: there is no figure on training rows and on test rows to take the gap of",
+    )
+
+
+def test_the_interval_of_a_gap_is_that_of_two_independent_means() -> None:
+    """With symmetric intervals it is the textbook interval of a difference."""
+    gap = gap_between(estimate(0.9, half=0.03), estimate(0.8, half=0.04), metric="roc_auc_score")
+    turned = gap_between(estimate(0.3, half=0.03), estimate(0.4, half=0.04), metric="log_loss")
+
+    assert gap == pytest.approx((0.1, 0.05, 0.15))
+    assert turned == pytest.approx((0.1, 0.05, 0.15))
+
+
 EVERY_GATE: tuple[Gate, ...] = (
     MetricBound(metric="roc_auc_score", at_least=0.6),
     MetricBound(metric="average_precision_score", at_least=0.5),
@@ -211,7 +269,7 @@ EVERY_GATE: tuple[Gate, ...] = (
 
 def judged(labels: np.ndarray, scores: np.ndarray, *, seed: int) -> GateDecision:
     _, _, columns = make_rows(len(labels), seed=seed)
-    prior = constant_prior(labels, rows=len(labels))
+    prior = np.full(len(labels), labels.mean())
     report = evaluate(labels, scores, slice_columns=columns, slices=(CARRIER,), threshold=0.5, seed=0)
     comparison = compare(
         labels,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlops_assets.ml.metrics import log_loss, roc_auc_score
-from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare, constant_prior, holm
+from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare, holm
 from mlops_assets_tests.ml.judged_rows import CARRIER, make_rows
 
 
@@ -107,7 +107,7 @@ def test_an_interval_too_wide_for_the_margin_is_no_verdict() -> None:
 
 def test_a_model_with_skill_is_better_than_the_constant_prior() -> None:
     labels, _scores, _ = make_rows(3000, decimals=6)
-    comparison = make_comparison(by=0.0, champion=constant_prior(labels, rows=3000), baseline=True)
+    comparison = make_comparison(by=0.0, champion=np.full(3000, labels.mean()), baseline=True)
 
     assert comparison.baseline
     for metric in COMPARED:

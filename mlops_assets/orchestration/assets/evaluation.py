@@ -4,35 +4,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
+from mlops_assets.ml.baselines import CONSTANT
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation import EvaluationReport, evaluate, weakest
-from mlops_assets.ml.fit import clusters_of, labels_of, predict, split_view, weights_of
-from mlops_assets.ml.gates import decide
-from mlops_assets.ml.matrix import Vocabulary
-from mlops_assets.ml.significance import Comparison, compare, constant_prior
+from mlops_assets.ml.evaluation import EvaluationReport, weakest
+from mlops_assets.ml.judgement import Candidate, judge
+from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.orchestration.versions import VersionConfig, current_version, read_view
 from mlops_assets.stores.champion import champion
-from mlops_assets.stores.model_record import MODEL, VOCABULARY
-from mlops_assets.stores.registry import (
-    Evaluation,
-    ModelVersion,
-    evaluation_files,
-    load_evaluation,
-    load_version,
-)
+from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, load_version
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes
 
 COMPLETE = Check(name="has_every_figure", description="Every overall metric has a value and an interval.")
-CONSTANT = "constant prior"
 
 
 def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
@@ -77,80 +65,31 @@ Judged = tuple[Mapping[str, bytes], EvaluationReport, tuple[CheckResult, ...]]
 
 
 def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | None) -> Judged:
-    model = load_version(head, use_case=use_case.name, version=version)
-    view = read_view(head, use_case=use_case)
-    split = split_view(view, use_case=use_case)
-    test = view.take(split.test.rows)
-    labels, scores = labels_of(test), _scores(test, model, use_case)
-    report = evaluate(
-        labels,
-        scores,
-        slice_columns=test,
-        slices=use_case.slices,
-        threshold=model.record.threshold,
-        seed=use_case.recipe.seed,
-        clusters=clusters_of(test, use_case=use_case),
-        weights=weights_of(test, use_case=use_case),
-    )
-    if opponent is None:
-        learnt = view.take(split.train.rows)
-        weights = weights_of(learnt, use_case=use_case)
-        against = constant_prior(labels_of(learnt), rows=test.num_rows, weights=weights)
-    else:
-        against = _scores(test, load_version(head, use_case=use_case.name, version=opponent), use_case)
-    comparison = _compare(use_case, test, labels, scores, against=against, opponent=opponent)
     before = load_evaluation(head, use_case=use_case.name, version=opponent) if opponent else None
-    decision = decide(report, use_case.gates, comparison=comparison, previous=before.report if before else None)
+    judgement = judge(
+        read_view(head, use_case=use_case),
+        use_case=use_case,
+        challenger=_candidate(head, use_case, version),
+        champion=_candidate(head, use_case, opponent) if opponent else None,
+        previous=before.report if before else None,
+    )
     files = evaluation_files(
-        decision,
+        judgement.decision,
         use_case=use_case.name,
         version=version,
         champion=opponent,
         decided_at=datetime.now(UTC),
-        report=report,
-        predictions=parquet_bytes(_predictions(test, scores, use_case, threshold=model.record.threshold)),
-        comparison=comparison,
+        report=judgement.report,
+        predictions=parquet_bytes(judgement.predictions),
+        comparison=judgement.comparison,
     )
-    return files, report, decision.verdicts
+    return files, judgement.report, judgement.decision.verdicts
 
 
-def _compare(
-    use_case: UseCase,
-    test: pa.Table,
-    labels: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    *,
-    against: NDArray[np.float64],
-    opponent: str | None,
-) -> Comparison:
-    return compare(
-        labels,
-        scores,
-        champion=against,
-        opponent=opponent or CONSTANT,
-        baseline=opponent is None,
-        slice_columns=test,
-        slices=use_case.slices,
-        seed=use_case.recipe.seed,
-        clusters=clusters_of(test, use_case=use_case),
-        weights=weights_of(test, use_case=use_case),
-    )
-
-
-def _scores(test: pa.Table, model: ModelVersion, use_case: UseCase) -> NDArray[np.float64]:
-    vocabulary = Vocabulary.from_json(model.files[VOCABULARY])
-    return predict(test, booster=model.files[MODEL], vocabulary=vocabulary, use_case=use_case)
-
-
-def _predictions(test: pa.Table, scores: NDArray[np.float64], use_case: UseCase, *, threshold: float) -> pa.Table:
-    """The held-out predictions: what monitoring learns from what is normal."""
-    columns = [column for declared in use_case.slices for column in declared.columns]
-    kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
-    return (
-        test.select([name for name in kept if name in test.column_names])
-        .append_column("score", pa.array(scores))
-        .append_column("predicted_positive", pa.array(scores >= threshold))
-    )
+def _candidate(head: Snapshot, use_case: UseCase, version: str) -> Candidate:
+    model = load_version(head, use_case=use_case.name, version=version)
+    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
+    return Candidate(version=version, scorer=scorer, threshold=model.record.threshold)
 
 
 def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> dict[str, bytes]:
@@ -185,8 +124,19 @@ def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -
         "rows": report.overall.rows,
         "segments": len(report.segments),
         **figures,
+        "beside_baselines": dg.MetadataValue.md(_baseline_table(report)),
         "weakest_slices": dg.MetadataValue.md(_weakest_table(report)),
     }
+
+
+def _baseline_table(report: EvaluationReport) -> str:
+    """Every overall figure beside that of each baseline, and on training rows."""
+    columns = {"model": report.overall, "on training rows": report.training, **report.baselines}
+    lines = [f"| metric | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
+    for metric in report.overall.metrics:
+        found = [each.metrics[metric].value if each else None for each in columns.values()]
+        lines.append(f"| {metric} | " + " | ".join("" if v is None else f"{v:.4f}" for v in found) + " |")
+    return "\n".join(lines)
 
 
 def _weakest_table(report: EvaluationReport) -> str:

@@ -9,9 +9,8 @@ from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.fit import predict
-from mlops_assets.ml.matrix import Vocabulary
 from mlops_assets.ml.paths import predictions_path
+from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -20,7 +19,6 @@ from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.champion import champion
-from mlops_assets.stores.model_record import MODEL, VOCABULARY
 from mlops_assets.stores.online_refresh import LATE_OUTCOMES
 from mlops_assets.stores.registry import load_version
 from mlops_assets.stores.snapshot import Snapshot
@@ -80,8 +78,8 @@ def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *,
         beside=use_case.columns_beside,
     )
     model = load_version(head, use_case=use_case.name, version=version)
-    vocabulary = Vocabulary.from_json(model.files[VOCABULARY])
-    scores = predict(view, booster=model.files[MODEL], vocabulary=vocabulary, use_case=use_case)
+    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
+    scores = scorer.scores(view, features=use_case.features)
     kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *use_case.monitoring.slices))
     return (
         view.select([name for name in kept if name in view.column_names])

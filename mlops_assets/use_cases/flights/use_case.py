@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound
+from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound, TrainTestGap
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.splitting import TimeSplit
@@ -76,6 +76,7 @@ USE_CASE = UseCase(
         MetricBound(metric="expected_calibration_error", at_most=0.12),
         SliceBound(slice="carrier", metric="roc_auc_score", min_rows=300, at_least=0.55, few_rows="skip"),
         SliceBound(slice="origin", metric="roc_auc_score", min_rows=300, at_least=0.60),
+        TrainTestGap(metric="roc_auc_score", at_most=0.2),
         NotWorseThanChampion(metric="log_loss", margin=0.005),
         NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound
+from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound, TrainTestGap
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.splitting import HashSplit
@@ -48,6 +48,7 @@ USE_CASE = UseCase(
         MetricBound(metric="expected_calibration_error", at_most=0.04),
         SliceBound(slice="sex", metric="roc_auc_score", min_rows=1000, at_least=0.85),
         SliceBound(slice="race", metric="roc_auc_score", min_rows=300, at_least=0.80, few_rows="skip"),
+        TrainTestGap(metric="roc_auc_score", at_most=0.05),
         NotWorseThanChampion(metric="log_loss", margin=0.005),
         NoSliceRegressed(slice="sex_race", metric="log_loss", margin=0.01),
     ),

@@ -1,0 +1,143 @@
+"""A version judged as a whole: its report, the comparison with its opponents, and what the gates say to both.
+
+One pure call, the same for the asset, for backtests and for tests. The figures come from ``evaluation.py``, paired
+tests from ``significance.py``, the rules from ``gates.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_assets.ml.baselines import Baseline, baselines
+from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.fit import clusters_of, labels_of, split_view, weights_of
+from mlops_assets.ml.gates import GateDecision, decide
+from mlops_assets.ml.metrics import Floats
+from mlops_assets.ml.scoring import Scorer
+from mlops_assets.ml.significance import Comparison, compare
+from mlops_assets.ml.use_case import UseCase
+
+MOST_TRAINING_ROWS = 50_000
+"""How many training rows, evenly spaced, the gap between training and test is measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A version as it is judged: what answers, and from which score on it decides positive."""
+
+    version: str
+    scorer: Scorer
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What came of it. ``predictions`` are the held-out rows with their scores, which monitoring learns from."""
+
+    report: EvaluationReport
+    comparison: Comparison
+    decision: GateDecision
+    predictions: pa.Table
+
+
+def judge(
+    view: pa.Table,
+    *,
+    use_case: UseCase,
+    challenger: Candidate,
+    champion: Candidate | None,
+    previous: EvaluationReport | None = None,
+) -> Judgement:
+    """Judges ``challenger`` on the test part of ``view``, beside ``champion`` (if any) and two baselines.
+
+    ``previous`` is the champion's own report.
+    """
+    split = split_view(view, use_case=use_case)
+    test = view.take(split.test.rows)
+    scores = challenger.scorer.scores(test, features=use_case.features)
+    known = baselines(view, split=split, use_case=use_case)
+    report = replace(
+        _report(test, scores, use_case, threshold=challenger.threshold, slices=use_case.slices),
+        baselines={each.name: _overall(test, each, use_case) for each in known},
+        training=_on_training(view.take(_spread(split.train.rows)), challenger, use_case),
+    )
+    comparison = _compare(test, scores, use_case, champion=champion, known=known)
+    return Judgement(
+        report=report,
+        comparison=comparison,
+        decision=decide(report, use_case.gates, comparison=comparison, previous=previous),
+        predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
+    )
+
+
+def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float, slices: Any) -> EvaluationReport:
+    return evaluate(
+        labels_of(test),
+        scores,
+        slice_columns=test,
+        slices=slices,
+        threshold=threshold,
+        seed=use_case.recipe.seed,
+        clusters=clusters_of(test, use_case=use_case),
+        weights=weights_of(test, use_case=use_case),
+    )
+
+
+def _overall(test: pa.Table, baseline: Baseline, use_case: UseCase) -> SegmentReport:
+    return _report(test, baseline.scores, use_case, threshold=baseline.threshold, slices=()).overall
+
+
+def _on_training(learnt: pa.Table, challenger: Candidate, use_case: UseCase) -> SegmentReport:
+    scores = challenger.scorer.scores(learnt, features=use_case.features)
+    return _report(learnt, scores, use_case, threshold=challenger.threshold, slices=()).overall
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    return rows[:: max(-(-len(rows) // MOST_TRAINING_ROWS), 1)]
+
+
+def _compare(
+    test: pa.Table,
+    scores: Floats,
+    use_case: UseCase,
+    *,
+    champion: Candidate | None,
+    known: tuple[Baseline, Baseline],
+) -> Comparison:
+    """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
+
+    def against(opponent: str, theirs: Floats, *, slices: Any, baseline: bool) -> Comparison:
+        return compare(
+            labels_of(test),
+            scores,
+            champion=theirs,
+            opponent=opponent,
+            baseline=baseline,
+            slice_columns=test,
+            slices=slices,
+            seed=use_case.recipe.seed,
+            clusters=clusters_of(test, use_case=use_case),
+            weights=weights_of(test, use_case=use_case),
+        )
+
+    beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)
+    if champion is None:
+        main = against(known[0].name, known[0].scores, slices=use_case.slices, baseline=True)
+    else:
+        theirs = champion.scorer.scores(test, features=use_case.features)
+        main = against(champion.version, theirs, slices=use_case.slices, baseline=False)
+    return replace(main, baselines=beside)
+
+
+def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:
+    columns = [column for declared in use_case.slices for column in declared.columns]
+    kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
+    return (
+        test.select([name for name in kept if name in test.column_names])
+        .append_column("score", pa.array(scores))
+        .append_column("predicted_positive", pa.array(scores >= threshold))
+    )

@@ -1,0 +1,41 @@
+"""A model version as it answers: booster and vocabulary as they were frozen, from their files to scores.
+
+The one way from rows to scores for evaluation, batch scoring, parity checks and the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import xgboost as xgb
+
+from mlops_assets.ml.features import Feature
+from mlops_assets.ml.matrix import Matrix, Vocabulary
+from mlops_assets.ml.metrics import Floats
+from mlops_assets.ml.training import load, score
+
+MODEL, VOCABULARY = "model.ubj", "vocabulary.json"
+"""The files of a version that decide its answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """What answers."""
+
+    booster: xgb.Booster
+    vocabulary: Vocabulary
+
+    @classmethod
+    def open(cls, files: Mapping[str, bytes], *, threads: int = 1) -> Scorer:
+        """The model in those files, by name. Raises TrainingError when the booster is none."""
+        return cls(booster=load(files[MODEL], threads=threads), vocabulary=Vocabulary.from_json(files[VOCABULARY]))
+
+    def scores(self, rows: pa.Table, *, features: Sequence[Feature]) -> Floats:
+        """The score of every row of ``rows`` (the features, as columns), float64 of shape (rows,)."""
+        return self.of_matrix(self.vocabulary.encode(rows, features=features))
+
+    def of_matrix(self, matrix: Matrix) -> Floats:
+        """The same for rows that are encoded already."""
+        return score(self.booster, matrix)

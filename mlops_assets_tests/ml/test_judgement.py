@@ -1,0 +1,95 @@
+"""Train, evaluate and decide in one go on small tables, as the assets do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_assets.ml.baselines import CONSTANT, LINEAR, baselines
+from mlops_assets.ml.fit import fit, split_view
+from mlops_assets.ml.gates import MetricBound, NotWorseThanChampion, TrainTestGap
+from mlops_assets.ml.judgement import Candidate, judge
+from mlops_assets.ml.scoring import Scorer
+from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.training import load
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets_tests.ml.test_fit import PEOPLE, make_view
+
+JUDGED = replace(
+    PEOPLE,
+    slices=(Slice(name="job", columns=("job",)),),
+    gates=(
+        MetricBound(metric="roc_auc_score", at_least=0.5),
+        NotWorseThanChampion(metric="log_loss", margin=0.05),
+        TrainTestGap(metric="roc_auc_score", at_most=0.2),
+    ),
+)
+
+
+def make_people(rows: int = 3000, **columns: Any) -> pa.Table:
+    jobs = pa.array(np.where(np.arange(rows) % 3, "clerk", "pilot"))
+    return make_view(rows, job=jobs, **columns)
+
+
+def candidate(view: pa.Table, *, use_case: UseCase = JUDGED, version: str = "v1") -> Candidate:
+    fitted = fit(view, use_case=use_case)
+    scorer = Scorer(booster=load(fitted.trained.booster), vocabulary=fitted.vocabulary)
+    return Candidate(version=version, scorer=scorer, threshold=fitted.threshold)
+
+
+def test_a_first_model_is_judged_beside_both_baselines() -> None:
+    view = make_people()
+
+    judgement = judge(view, use_case=JUDGED, challenger=candidate(view), champion=None)
+
+    assert judgement.decision.reasons == ()
+    assert set(judgement.report.baselines) == {CONSTANT, LINEAR}
+    assert set(judgement.report.baselines[LINEAR].metrics) == set(judgement.report.overall.metrics)
+    assert judgement.report.baselines[CONSTANT].metrics["roc_auc_score"].value == 0.5
+    assert judgement.report.training is not None
+    assert (judgement.comparison.opponent, judgement.comparison.baseline) == (CONSTANT, True)
+    assert {each.segment for each in judgement.report.segments} == {"job=clerk", "job=pilot"}
+    assert judgement.predictions.column_names == ["id", "label", "job", "score", "predicted_positive"]
+
+
+def test_a_challenger_is_judged_beside_its_champion_and_the_baselines() -> None:
+    view = make_people()
+    champion, challenger = candidate(view), candidate(view, version="v2")
+
+    judgement = judge(view, use_case=JUDGED, challenger=challenger, champion=champion)
+
+    assert (judgement.comparison.opponent, judgement.comparison.baseline) == ("v1", False)
+    assert [each.opponent for each in judgement.comparison.baselines] == [CONSTANT, LINEAR]
+    assert judgement.decision.passed
+
+
+def test_a_model_without_skill_is_refused_beside_the_baselines() -> None:
+    view = make_people()
+    shuffled = view.set_column(2, "age", pa.array(np.random.default_rng(0).permutation(np.asarray(view["age"]))))
+
+    judgement = judge(view, use_case=JUDGED, challenger=candidate(shuffled), champion=None)
+
+    refused = [reason.split(":")[0] for reason in judgement.decision.reasons]
+    assert "log_loss against linear model" in refused
+    assert not judgement.decision.passed
+
+
+def test_baselines_learn_from_training_rows_only() -> None:
+    view = make_people()
+    split = split_view(view, use_case=PEOPLE)
+    flipped = np.asarray(view["label"]).copy()
+    flipped[split.test.rows] = 1 - flipped[split.test.rows]
+
+    plain = baselines(view, split=split, use_case=PEOPLE)
+    other = baselines(view.set_column(1, "label", pa.array(flipped)), split=split, use_case=PEOPLE)
+
+    for one, two in zip(plain, other, strict=True):
+        assert np.array_equal(one.scores, two.scores)
+        assert one.threshold == two.threshold
+    weights = np.asarray(view["population"])[split.train.rows]
+    prior = np.average(np.asarray(view["label"])[split.train.rows], weights=weights)
+    assert plain[0].scores[0] == pytest.approx(prior)
