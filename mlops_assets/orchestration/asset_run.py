@@ -14,6 +14,7 @@ import dagster as dg
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
+from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
 from mlops_assets.stores.code import git_state, use_case_code_version
 from mlops_assets.stores.lake import Lake
@@ -103,7 +104,7 @@ class AssetRun:
             ) from refusal
         self.log(publication)
         yield dg.MaterializeResult(
-            metadata={**(metadata or {}), **self._lineage(publication), "seconds": self.seconds},
+            metadata={**_readable(metadata or {}), **self._lineage(publication), "seconds": self.seconds},
             check_results=list(check_results(self.context, audits=[*publication.audits, *verdicts])),
         )
 
@@ -114,7 +115,7 @@ class AssetRun:
             yield from check_results(self.context, audits=audits)
             raise dg.Failure(" ".join(reason for audit in failed for reason in audit.reasons))
         yield dg.MaterializeResult(
-            metadata={**metadata, "git_commit": git_state().commit, "seconds": self.seconds},
+            metadata={**_readable(metadata), "git_commit": git_state().commit, "seconds": self.seconds},
             check_results=list(check_results(self.context, audits=audits)),
         )
 
@@ -153,3 +154,7 @@ class AssetRun:
             "files_written": publication.files,
             "files_unchanged": publication.unchanged,
         }
+
+
+def _readable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: readable(told) for name, told in metadata.items()}

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
+from mlops_assets.orchestration.metadata import readable
 
 SEVERITIES = {
     Severity.ERROR: dg.AssetCheckSeverity.ERROR,
@@ -72,7 +73,8 @@ def _single(verdict: CheckResult) -> dg.AssetCheckResult:
 def _told(verdict: CheckResult) -> dict[str, Any]:
     """The figures as plain numbers, which the UI plots, and the anomalies as JSON."""
     found = [anomaly.model_dump(mode="json", exclude_none=True) for anomaly in verdict.anomalies]
-    return {**verdict.figures, **({"anomalies": dg.MetadataValue.json(found)} if found else {})}
+    figures = {name: readable(figure) for name, figure in verdict.figures.items()}
+    return {**figures, **({"anomalies": dg.MetadataValue.json(found)} if found else {})}
 
 
 def _summary(name: str, verdicts: Sequence[CheckResult]) -> dg.AssetCheckResult:
@@ -96,7 +98,7 @@ def _ranges(verdicts: Sequence[CheckResult]) -> dict[str, Figure]:
             if isinstance(figure, int | float) and not isinstance(figure, bool):
                 found[key].append(figure)
     return {
-        f"{key}_{word}": choose(figures)
+        f"{key}_{word}": readable(choose(figures))
         for key, figures in found.items()
         for word, choose in (("min", min), ("max", max))
     }

@@ -1,6 +1,7 @@
-"""What an asset tells of itself in the UI: column schema, column lineage, preview, row counts."""
+"""What an asset tells of itself in the UI: column schema with meanings, column lineage, preview, row counts."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -10,23 +11,32 @@ from mlops_assets.ml.use_case import UseCase
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
+DIGITS = 6
 
 
-def table_metadata(table: pa.Table) -> dict[str, object]:
-    """Row count, column schema and the first rows of a table."""
+def table_metadata(table: pa.Table, *, meanings: Mapping[str, str] | None = None) -> dict[str, object]:
+    """Row count, column schema with the columns' ``meanings`` as far as they are known, and the first rows."""
     return {
         "dagster/row_count": table.num_rows,
-        "dagster/column_schema": column_schema(table.schema),
+        "dagster/column_schema": column_schema(table.schema, meanings=meanings or {}),
         "preview": preview(table),
     }
 
 
-def column_schema(schema: pa.Schema) -> dg.TableSchema:
-    """Names, types and nullability as Dagster shows them."""
+def readable(figure: Any) -> Any:
+    """A float with as many digits as a person reads; anything else as it is."""
+    return float(f"{figure:.{DIGITS}g}") if isinstance(figure, float) else figure
+
+
+def column_schema(schema: pa.Schema, *, meanings: Mapping[str, str]) -> dg.TableSchema:
+    """Names, types, nullability and meanings as Dagster shows them."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                name=field.name, type=str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable)
+                name=field.name,
+                type=str(field.type),
+                description=meanings.get(field.name) or None,
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
             )
             for field in schema
         ]
@@ -62,5 +72,5 @@ def _row(cells: list[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = "" if value is None else str(readable(value))
     return text.replace("|", "\\|")

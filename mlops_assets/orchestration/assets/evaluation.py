@@ -1,13 +1,16 @@
 """``evaluation``: how a version does on rows it has not seen, overall and by slice, and what the gates say to it."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
+from inspect import getdoc
 
 import dagster as dg
 
 from mlops_assets.ml.baselines import CONSTANT
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation import EvaluationReport, weakest
+from mlops_assets.ml.gates import Gate
 from mlops_assets.ml.judgement import Candidate, judge
 from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
@@ -111,9 +114,11 @@ def _complete(staged: Snapshot, use_case: UseCase, version: str) -> CheckResult:
     )
 
 
-def _promise(gate: object) -> str:
-    """What a gate demands, as the UI shows it."""
-    return f"Gate for promotion: {gate}."
+def _promise(gate: Gate) -> str:
+    """What a gate demands, as the UI shows it: the first sentence of its kind, and what was set for this one."""
+    rule = " ".join((getdoc(type(gate)) or "").split("\n\n")[0].split()).replace("``", "")
+    told = {each.name: getattr(gate, each.name) for each in fields(gate) if getattr(gate, each.name) != each.default}
+    return f"Gate for promotion: {rule} Here: {', '.join(f'{name} {value}' for name, value in told.items())}."
 
 
 def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -> dict[str, object]:

@@ -140,7 +140,9 @@ def _metadata(source: Source, judged: Mapping[str, JudgedBatch]) -> dict[str, ob
     kept = sum(table.num_rows for table in valid)
     found = [anomaly for each in judged.values() for anomaly in each.anomalies.anomalies]
     return {
-        **table_metadata(pa.concat_tables(valid)),
+        **table_metadata(
+            pa.concat_tables(valid), meanings={each.name: each.description for each in source.columns.columns}
+        ),
         "rows_read": read,
         "rows_quarantined": read - kept,
         "quarantined_share": (read - kept) / read if read else None,
