@@ -10,6 +10,7 @@ import typer
 from mlops_assets.cli.data import data_commands
 from mlops_assets.cli.demo import demo
 from mlops_assets.cli.doctor import doctor
+from mlops_assets.cli.features import features_app
 from mlops_assets.cli.lake import lake_app, lakefs_app
 from mlops_assets.cli.models import model_commands
 from mlops_assets.cli.online import online_app
@@ -36,6 +37,7 @@ for register in (data_commands, validation_commands, model_commands, serving_com
     register(app)
 app.command()(demo)
 app.command()(doctor)
+app.add_typer(features_app, name="features")
 app.add_typer(lake_app, name="lake")
 app.add_typer(online_app, name="online")
 app.add_typer(lakefs_app, name="lakefs")

@@ -72,6 +72,12 @@ def example_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     return {name: tuple(sorted(origins)) for name, origins in columns.items()}
 
 
+def view_sources(sql: Path, *, use_case: UseCase) -> tuple[str, ...]:
+    """The sources that the columns of a view are made of, sorted."""
+    columns = _columns_of(sql, relations=_relations(use_case))
+    return tuple(sorted({origin.source for origins in columns.values() for origin in origins}))
+
+
 def attached_columns(use_case: UseCase) -> tuple[str, ...]:
     """The columns of history and side data that the platform attaches to every example, offline and online."""
     return tuple(_attached(use_case, relations=_relations(use_case)))

@@ -52,6 +52,10 @@ class DataResource(dg.ConfigurableResource):
         """Where outside systems drop files."""
         return LandingZone(self.root / "landing")
 
+    def reports(self, use_case: UseCase) -> Path:
+        """Where pages about a use case are written for people to open."""
+        return self.environment / "reports" / use_case.name
+
     @contextmanager
     def online_store(self, use_case: UseCase) -> Iterator[OnlineStore]:
         """The online store of a use case, open while the context lasts."""

@@ -1,6 +1,7 @@
 """``training_view``: history and side data joined point-in-time to labelled examples; the model's matrix."""
 
 import json
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -10,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from pydantic import Field
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.feature_catalogue import ViewProfile, profile_view
 from mlops_assets.ml.fit import labels_of
 from mlops_assets.ml.leakage import NOT_TOO_GOOD, REQUEST_ONLY, audit_request_sql, audit_single_features
 from mlops_assets.ml.lineage import feature_lineage
@@ -20,7 +22,9 @@ from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import column_lineage, table_metadata
-from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
+from mlops_assets.stores.feature_catalogue import PROFILE, read_catalogue
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.source_tables import Wanted, create_history_view, create_source_views
 from mlops_assets.stores.tables import parquet_bytes, read_parquet
@@ -73,6 +77,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: TrainingViewConfig,
         lake: LakeResource,
+        data: DataResource,
         duckdb: DuckDBResource,
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
@@ -80,16 +85,19 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         with duckdb.get_connection() as connection:
             table, batches = compute_view(connection, head, use_case=use_case, wanted=_up_to(config.through))
         manifest = {"first": batches[0], "last": batches[-1], "batches": len(batches), "rows": table.num_rows}
+        profile = profile_view(table, features=use_case.features, through=batches[-1])
         yield from run.publish(
             files={
                 training_view_path(use_case.name): parquet_bytes(table),
                 training_view_path(use_case.name, name="manifest.json"): json.dumps(manifest, indent=1).encode(),
+                training_view_path(use_case.name, name=PROFILE): profile.model_dump_json(indent=1).encode(),
             },
             audit=lambda staged: _audit(staged, head, use_case=use_case, duckdb=duckdb),
             metadata={
-                **table_metadata(table),
+                **table_metadata(table, meanings={each.name: each.description for each in use_case.features}),
                 **column_lineage(feature_lineage(use_case), use_case=use_case),
                 **manifest,
+                **_catalogued(head, profile, use_case=use_case, folder=data.reports(use_case)),
                 "read_at_lakefs_commit": head.commit,
             },
         )
@@ -116,6 +124,15 @@ def compute_view(
         beside=use_case.columns_beside,
     )
     return table, batches
+
+
+def _catalogued(snapshot: Snapshot, profile: ViewProfile, *, use_case: UseCase, folder: Path) -> dict[str, object]:
+    """Writes the page of all features and says where, with the most important of them."""
+    found = read_catalogue(snapshot, use_case=use_case, profile=profile)
+    page = folder / "features.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(catalogue_page(found), encoding="utf-8")
+    return {"feature_catalogue": dg.MetadataValue.path(page), "features": dg.MetadataValue.md(strongest(found))}
 
 
 def _up_to(through: str | None) -> Wanted:

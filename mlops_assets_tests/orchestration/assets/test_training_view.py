@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from mlops_assets.ml.leakage import NOT_TOO_GOOD, REQUEST_ONLY
 from mlops_assets.orchestration.runs import RunFailed
+from mlops_assets.stores.feature_catalogue import read_catalogue
 from mlops_assets_tests.orchestration.deployment import Deployment
-from mlops_assets_tests.orchestration.toy import PARCELS
+from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 
 VIEW = ["training_view"]
 
@@ -36,3 +38,29 @@ def test_a_feature_that_tells_the_label_is_named_and_nothing_is_published(ingest
         replace(ingested, use_case=strict).run("train", assets=VIEW)
 
     assert ingested.paths("training_view/") == []
+
+
+def test_a_page_and_a_profile_of_all_features_come_with_the_view(ingested: Deployment) -> None:
+    run = ingested.run("train", assets=VIEW)
+
+    told = run.metadata["training_view"]
+    page = Path(told["feature_catalogue"])
+    assert page.parent == ingested.data / "reports" / "parcels"
+    for feature in PARCELS.features:
+        assert f"<h3>{feature.name}</h3>" in page.read_text(encoding="utf-8")
+    found = read_catalogue(ingested.lake.at(), use_case=PARCELS)
+    entries = {entry.name: entry for entry in found.entries}
+    assert (found.through, found.rows, found.champion) == (day_number(9), told["rows"], None)
+    assert entries["depot__late_rate_3d"].known_through == day_number(9)
+    assert entries["depot__late_rate_3d"].lineage == ("parcels.minutes_late",)
+    profile = entries["depot__late_rate_3d"].profile
+    assert profile is not None
+    assert 0 < profile.missing_share < 1
+    assert sum(profile.shares) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_champions_importances_are_shares_of_its_gain(trained: Deployment) -> None:
+    found = read_catalogue(trained.lake.at(), use_case=PARCELS)
+
+    assert found.champion is not None
+    assert sum(entry.importance or 0 for entry in found.entries) == pytest.approx(1)
