@@ -98,7 +98,7 @@ def _gates(told: Demo) -> Table:
     for verdict in decision.verdicts:
         figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
         table.add_row(
-            "[green]✓[/]" if verdict.passed else "[red]✗[/]",
+            "[green]✓[/]" if verdict.passed else "[red]✗[/]" if verdict.blocks else "[yellow]![/]",
             f"{verdict.name}\n[dim]{figures or '; '.join(verdict.reasons)}[/]",
         )
     return table

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.estimate import Estimate, estimate_of, shortfall
+from mlops_assets.ml.fairness import FairnessReport
 from mlops_assets.ml.intervals import (
     CONFIDENCE,
     Bounds,
@@ -62,7 +63,7 @@ class EvaluationReport:
     rows are.
 
     ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
-    own on rows that it was trained on.
+    own on rows that it was trained on. ``fairness`` has one report per protected slice.
     """
 
     threshold: float
@@ -73,6 +74,7 @@ class EvaluationReport:
     units: int | None = None
     baselines: Mapping[str, SegmentReport] = field(default_factory=dict)
     training: SegmentReport | None = None
+    fairness: tuple[FairnessReport, ...] = ()
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA
 

@@ -24,6 +24,7 @@ from mlops_assets.ml.significance import Comparison, Verdict, holm
 from mlops_assets.ml.slices import OVERALL
 
 Judge = Literal["interval", "point"]
+Rate = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "score_bias"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,33 @@ class TrainTestGap:
         return f"{self.metric}_gap_to_training_within_bounds"
 
 
-Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed | TrainTestGap
+@dataclass(frozen=True, kw_only=True)
+class FairnessBound:
+    """The groups of the protected slice ``slice`` differ in ``rate`` by at most a gap, or at least keep a ratio.
+
+    By default the interval is judged: the upper end of the largest gap must be within ``largest_gap``, the lower end
+    of the smallest ratio must reach ``smallest_ratio``. Groups without enough rows are not judged; ``required`` names
+    those that must be.
+    """
+
+    slice: str
+    rate: Rate
+    largest_gap: float | None = None
+    smallest_ratio: float | None = None
+    judge: Judge = "interval"
+    required: tuple[str, ...] = ()
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        if self.largest_gap is None and self.smallest_ratio is None:
+            raise DeclarationError(f"Gate {self.name} needs largest_gap, smallest_ratio or both.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.rate}_is_fair_by_{self.slice}"
+
+
+Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed | TrainTestGap | FairnessBound
 SIGNIFICANT = 0.05
 
 
@@ -205,6 +232,8 @@ def _judge(
         return _judge_slice(gate, report=report, previous=previous)
     if isinstance(gate, NoSliceRegressed):
         return _judge_regressions(gate, comparison=comparison)
+    if isinstance(gate, FairnessBound):
+        return _judge_fairness(gate, report=report)
     if isinstance(gate, TrainTestGap):
         return _judge_gap(gate, report=report)
     return _judge_comparison(gate, comparison=comparison)
@@ -291,6 +320,32 @@ def _against(
     )
 
 
+def _judge_fairness(gate: FairnessBound, *, report: EvaluationReport) -> CheckResult:
+    found = next((each for each in report.fairness if each.slice == gate.slice), None)
+    disparity = None if found is None else found.decided.disparities.get(gate.rate)
+    if found is None or disparity is None:
+        return _verdict(gate, reasons=[f"{gate.rate}: no fairness report on '{gate.slice}'"], figures={})
+    told = {group: rates[gate.rate] for group, rates in found.decided.groups.items()}
+    reasons = [
+        f"{gate.rate}[{name}]: {told[name].shortfall if name in told else 'no rows'}"
+        for name in gate.required
+        if name not in told or told[name].value is None
+    ]
+    pair = f"between {disparity.lowest} and {disparity.highest}"
+    for what, estimate, least, most in (
+        ("largest gap", disparity.gap, None, gate.largest_gap),
+        ("smallest ratio", disparity.ratio, gate.smallest_ratio, None),
+    ):
+        if least is not None or most is not None:
+            reason = _beyond(estimate, f"{gate.rate} by {gate.slice}, {what}", judge=gate.judge, least=least, most=most)
+            reasons += [f"{reason} {pair}"] if reason else []
+    figures: dict[str, Figure] = {f"gap_{name}": figure for name, figure in _figures(disparity.gap).items()}
+    figures |= {f"ratio_{name}": figure for name, figure in _figures(disparity.ratio).items()}
+    return _verdict(
+        gate, reasons=reasons, figures=figures | {"lowest": str(disparity.lowest), "highest": str(disparity.highest)}
+    )
+
+
 def _judge_gap(gate: TrainTestGap, *, report: EvaluationReport) -> CheckResult:
     learnt = None if report.training is None else report.training.metrics.get(gate.metric)
     tested = report.overall.metrics.get(gate.metric)
@@ -351,18 +406,23 @@ def _outside(gate: MetricBound | SliceBound, *, segment: SegmentReport) -> str |
     if estimate is None:
         known = ", ".join(segment.metrics)
         return f"{label}: no such figure in the report. Figures: {known}"
+    return _beyond(estimate, label, judge=gate.judge, least=gate.at_least, most=gate.at_most)
+
+
+def _beyond(estimate: Estimate, label: str, *, judge: Judge, least: float | None, most: float | None) -> str | None:
+    """Why the figure, called ``label``, is not from ``least`` to ``most``, or ``None`` when it is."""
     if estimate.shortfall is not None:
         return f"{label}: {estimate.shortfall}"
-    interval = gate.judge == "interval"
+    interval = judge == "interval"
     low = estimate.lower if interval else estimate.value
     high = estimate.upper if interval else estimate.value
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return f"{label}: the figure is missing"
     of = " at the lower end of its interval" if interval else ""
-    if gate.at_least is not None and low < gate.at_least:
-        return f"{label}: {low:.4g}{of}, needs at least {gate.at_least:.4g}"
-    if gate.at_most is not None and high > gate.at_most:
-        return f"{label}: {high:.4g}{of.replace('lower', 'upper')}, needs at most {gate.at_most:.4g}"
+    if least is not None and low < least:
+        return f"{label}: {low:.4g}{of}, needs at least {least:.4g}"
+    if most is not None and high > most:
+        return f"{label}: {high:.4g}{of.replace('lower', 'upper')}, needs at most {most:.4g}"
     return None
 
 

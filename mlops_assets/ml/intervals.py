@@ -36,10 +36,10 @@ class Bounds:
     method: str
 
 
-def quantile(units: Ints) -> Floats:
-    """The two-sided 95 % quantile of Student's t with ``units`` - 1 degrees of freedom."""
+def quantile(units: Ints, *, confidence: float = CONFIDENCE) -> Floats:
+    """The two-sided quantile (of 95 % by default) of Student's t with ``units`` - 1 degrees of freedom."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(stdtrit(np.maximum(units - 1, 1), 1 - _TAIL))
+        return np.asarray(stdtrit(np.maximum(units - 1, 1), 1 - (1 - confidence) / 2))
 
 
 def wilson(share: Floats, *, count: Floats, z: Floats | float) -> tuple[Floats, Floats]:
@@ -53,7 +53,21 @@ def wilson(share: Floats, *, count: Floats, z: Floats | float) -> tuple[Floats, 
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def share_bounds(grouped: Grouped, *, among: Floats, hit: Floats) -> tuple[Floats, Bounds]:
+def mean_bounds(grouped: Grouped, *, of: Floats, confidence: float = CONFIDENCE) -> tuple[Floats, Bounds]:
+    """The weighted mean per segment of ``of`` (in the order of the segments) and its bounds, linearised."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = grouped.sums(grouped.weights)
+        mean = grouped.sums(grouped.weights * of) / total
+        residual, segment = grouped.per_unit(grouped.weights * (of - mean[grouped.segment]))
+        units = grouped.unit_counts
+        squares = np.bincount(segment, weights=np.square(residual), minlength=grouped.segments)
+        half = quantile(units, confidence=confidence) * np.sqrt(squares * units / np.maximum(units - 1, 1)) / total
+    return mean, Bounds(lower=mean - half, upper=mean + half, method="Student's t, linearised")
+
+
+def share_bounds(
+    grouped: Grouped, *, among: Floats, hit: Floats, confidence: float = CONFIDENCE
+) -> tuple[Floats, Bounds]:
     """The weighted share of ``hit`` rows ``among`` others (both 0/1, in the order of the segments) and its
     bounds.
 
@@ -66,7 +80,7 @@ def share_bounds(grouped: Grouped, *, among: Floats, hit: Floats) -> tuple[Float
         share = grouped.sums(base * hit) / total
     rows = grouped.sums(among)
     if not grouped.rows.clustered and bool((grouped.weights == 1).all()):
-        lower, upper = wilson(share, count=rows, z=quantile(np.array([np.iinfo(np.int64).max])))
+        lower, upper = wilson(share, count=rows, z=quantile(np.array([np.iinfo(np.int64).max]), confidence=confidence))
         return share, Bounds(lower=lower, upper=upper, method="Wilson")
     with np.errstate(invalid="ignore", divide="ignore"):
         residual, segment = grouped.per_unit(base * (hit - share[grouped.segment]))
@@ -76,7 +90,7 @@ def share_bounds(grouped: Grouped, *, among: Floats, hit: Floats) -> tuple[Float
         kish = np.square(total) / np.bincount(segment, weights=np.square(mass), minlength=grouped.segments)
         effective = share * (1 - share) / (variance * units / np.maximum(units - 1, 1))
     effective = np.where(variance > 0, np.minimum(effective, rows), kish)
-    lower, upper = wilson(share, count=effective, z=quantile(units.astype(np.int64)))
+    lower, upper = wilson(share, count=effective, z=quantile(units.astype(np.int64), confidence=confidence))
     return share, Bounds(lower=lower, upper=upper, method="Wilson, effective rows")
 
 

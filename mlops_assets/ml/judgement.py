@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mlops_assets.ml.baselines import Baseline, baselines
 from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.fairness import fairness
 from mlops_assets.ml.fit import clusters_of, labels_of, split_view, weights_of
 from mlops_assets.ml.gates import GateDecision, decide
 from mlops_assets.ml.metrics import Floats
@@ -64,6 +65,15 @@ def judge(
         _report(test, scores, use_case, threshold=challenger.threshold, slices=use_case.slices),
         baselines={each.name: _overall(test, each, use_case) for each in known},
         training=_on_training(view.take(_spread(split.train.rows)), challenger, use_case),
+        fairness=fairness(
+            labels_of(test),
+            scores,
+            slice_columns=test,
+            protected=[declared for declared in use_case.slices if declared.name in use_case.protected],
+            threshold=challenger.threshold,
+            clusters=clusters_of(test, use_case=use_case),
+            weights=weights_of(test, use_case=use_case),
+        ),
     )
     comparison = _compare(test, scores, use_case, champion=champion, known=known)
     return Judgement(

@@ -92,10 +92,11 @@ class UseCase:
     case whose batches have names has no time axis: its examples have no event_time and no outcome_known_at.
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
-    how many of the population a row stands for, in training and in every figure. ``relations`` are named steps of SQL
-    that several views read. ``request`` is what a caller of the service must send for one row; ``positive_word`` says
-    what a positive prediction means. A feature whose own area under the ROC curve is surely above
-    ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
+    how many of the population a row stands for, in training and in every figure. ``protected`` names slices whose
+    groups must be treated alike: they get a fairness report. ``relations`` are named steps of SQL that several views
+    read. ``request`` is what a caller of the service must send for one row; ``positive_word`` says what a positive
+    prediction means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for
+    leakage. ``seed`` plays the outside world with the committed seed data.
     """
 
     name: str
@@ -120,6 +121,7 @@ class UseCase:
     asof: tuple[AsOfView, ...] = ()
     clusters: str | None = None
     weight: str | None = None
+    protected: tuple[str, ...] = ()
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +131,10 @@ class UseCase:
             raise DeclarationError(
                 f"Use case name '{self.name}' must be lower-case letters, digits and underscores, a letter first."
             )
+        unknown = sorted(set(self.protected) - {declared.name for declared in self.slices})
+        if unknown:
+            known = ", ".join(declared.name for declared in self.slices)
+            raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
         for what, names in (
             ("sources", [source.name for source in self.sources]),
             ("features", [feature.name for feature in self.features]),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT / "mlops_assets", ROOT / "bento")
 WORD = re.compile(r"[A-Za-z_]\w*")
 GENERIC = frozenset(
-    {"name", "type", "model", "engine", "temp", "tz", "origin", "dest", "route"}  # of programs
+    {"name", "type", "model", "engine", "engines", "temp", "tz", "origin", "dest", "route", "distance"}  # of programs
     | {"year", "month", "day", "hour", "minute", "day_of_week", "age"}  # of time
 )
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from mlops_assets.ml.baselines import CONSTANT
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.estimate import Estimate
 from mlops_assets.ml.evaluation import EvaluationReport, weakest
 from mlops_assets.ml.gates import Gate
 from mlops_assets.ml.judgement import Candidate, judge
@@ -130,6 +131,7 @@ def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -
         "segments": len(report.segments),
         **figures,
         "beside_baselines": dg.MetadataValue.md(_baseline_table(report)),
+        **({"fairness": dg.MetadataValue.md(_fairness_table(report))} if report.fairness else {}),
         "weakest_slices": dg.MetadataValue.md(_weakest_table(report)),
     }
 
@@ -142,6 +144,23 @@ def _baseline_table(report: EvaluationReport) -> str:
         found = [each.metrics[metric].value if each else None for each in columns.values()]
         lines.append(f"| {metric} | " + " | ".join("" if v is None else f"{v:.4f}" for v in found) + " |")
     return "\n".join(lines)
+
+
+def _fairness_table(report: EvaluationReport) -> str:
+    """Every rate of every protected group at the decision threshold, and the largest gap."""
+    lines = ["| rate | group | value | 95 % interval |", "| --- | --- | ---: | --- |"]
+    for found in report.fairness:
+        for rate, disparity in found.decided.disparities.items():
+            told = {group: rates[rate] for group, rates in found.decided.groups.items()}
+            for name, each in {**told, f"largest gap by {found.slice}": disparity.gap}.items():
+                lines.append(f"| {rate} | {name} | {_told(each)} |")
+    return "\n".join(lines)
+
+
+def _told(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f" | {estimate.shortfall}"
+    return f"{estimate.value:.3f} | {estimate.lower:.3f} – {estimate.upper:.3f}"
 
 
 def _weakest_table(report: EvaluationReport) -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound, TrainTestGap
+from mlops_assets.ml.checks import Severity
+from mlops_assets.ml.gates import (
+    FairnessBound,
+    MetricBound,
+    NoSliceRegressed,
+    NotWorseThanChampion,
+    SliceBound,
+    TrainTestGap,
+)
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.splitting import HashSplit
@@ -42,12 +50,20 @@ USE_CASE = UseCase(
         Slice(name="sex_race", columns=("sex", "race")),
         Slice(name="education", columns=("education",)),
     ),
+    protected=("sex", "race"),
     gates=(
         MetricBound(metric="roc_auc_score", at_least=0.88),
         MetricBound(metric="brier_loss", at_most=0.12),
         MetricBound(metric="expected_calibration_error", at_most=0.04),
         SliceBound(slice="sex", metric="roc_auc_score", min_rows=1000, at_least=0.85),
         SliceBound(slice="race", metric="roc_auc_score", min_rows=300, at_least=0.80, few_rows="skip"),
+        FairnessBound(slice="sex", rate="true_positive_rate", largest_gap=0.25),
+        FairnessBound(slice="sex", rate="false_positive_rate", largest_gap=0.12),
+        FairnessBound(slice="sex", rate="score_bias", largest_gap=0.05),
+        # the four-fifths rule: what people earned in 1994 breaks it, and a model that is right repeats it
+        FairnessBound(slice="sex", rate="selection_rate", smallest_ratio=0.8, severity=Severity.WARN),
+        # few people of the smaller groups: most of this is how little is known
+        FairnessBound(slice="race", rate="true_positive_rate", largest_gap=0.5, required=("race=White", "race=Black")),
         TrainTestGap(metric="roc_auc_score", at_most=0.05),
         NotWorseThanChampion(metric="log_loss", margin=0.005),
         NoSliceRegressed(slice="sex_race", metric="log_loss", margin=0.01),
