@@ -1,0 +1,97 @@
+"""What an operator does in the Dagster UI, in a real browser: look at the graph, click to materialise, read checks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mlops_assets.ml.data_audits import NEW_CONTENT, RAW_CHECKS
+from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.instance import open_instance
+from mlops_assets.orchestration.pipeline import ingest
+from mlops_assets.use_cases.flights import USE_CASE
+from mlops_assets_tests.end_to_end.dagster_ui import browser_page, dagster_ui
+from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent, let_go
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+
+CHECKS = (*RAW_CHECKS, NEW_CONTENT)
+TAKEN_IN, CLICKED, WAITING = "2013-06-10", "2013-06-11", "2013-06-12"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Flights with one day taken in, and of the next two only the flights: the sensor waits for their weather."""
+    folder = tmp_path_factory.mktemp("ui")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLOPS_DATA_DIR", str(folder))
+        patch.setenv("LAKECTL_CONFIG_FILE", os.devnull)
+        for name in FOREIGN_SETTINGS:
+            patch.delenv(name, raising=False)
+        landing = folder / "landing"
+        USE_CASE.seed.land(landing, first=TAKEN_IN, last=TAKEN_IN)
+        with open_instance(folder) as instance:
+            ingest(USE_CASE, instance=instance, steps=Silent())
+        USE_CASE.seed.land(landing, first=CLICKED, last=WAITING, sources=("flights",))
+        yield folder
+        let_go(folder)
+
+
+@pytest.fixture(scope="module")
+def ui(data: Path) -> Iterator[str]:
+    """The address of the UI on that deployment."""
+    with dagster_ui(data) as url:
+        yield url
+
+
+@pytest.fixture
+def page(ui: str, tmp_path: Path) -> Iterator[Page]:
+    """A browser that looks at the UI."""
+    with browser_page(seen=tmp_path / "seen.png") as opened:
+        opened.goto(ui)
+        yield opened
+
+
+def test_the_asset_graph_shows_every_asset_of_flights(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/locations/mlops_assets.definitions/asset-groups/flights/lineage")
+
+    for key in build_definitions([USE_CASE]).get_repository_def().asset_graph.get_all_asset_keys():
+        expect(page.locator("foreignObject").get_by_text(key.path[-1], exact=True)).to_be_attached()
+
+
+def test_a_day_materialised_by_clicking_ends_green_and_its_checks_show_their_figures(
+    page: Page, ui: str, data: Path
+) -> None:
+    rows = (data / "landing" / "flights" / "flights" / f"{CLICKED}.csv").read_bytes().count(b"\n") - 1
+
+    page.goto(f"{ui}/assets/flights/raw_flights")
+    page.get_by_role("button", name="Materialize").first.click()
+    chosen = page.get_by_role("dialog").get_by_placeholder("2013-01-01")
+    chosen.fill(CLICKED)
+    chosen.press("Tab")
+    page.get_by_role("dialog").get_by_role("button", name="Launch 1 run").click()
+    page.get_by_text("Launched run").wait_for()
+    page.get_by_role("button", name="View", exact=True).or_(page.get_by_role("link", name="View", exact=True)).click()
+
+    expect(page.get_by_text("Success", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{len(CHECKS)} checks")).to_be_visible()
+
+    page.goto(f"{ui}/assets/flights/raw_flights?view=checks&checkDetail=has_rows")
+
+    for name in CHECKS:
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
+    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
+    expect(page.get_by_text(CLICKED, exact=True)).to_be_visible()
+    expect(page.get_by_role("row", name="rows")).to_contain_text(str(rows))
+
+
+def test_what_the_sensor_waits_for_is_said_in_the_ui(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/locations/mlops_assets.definitions/sensors/flights__new_data")
+
+    page.get_by_role("button", name="View logs").first.click()
+    expect(page.get_by_role("dialog").get_by_text(f"Batch {WAITING} waits for weather.").first).to_be_visible()
