@@ -22,7 +22,7 @@ from mlops_assets.ml.profile import Profile
 from mlops_assets.ml.profiling import profile_batches, profiled_segments
 from mlops_assets.ml.row_counts import ROW_COUNT_IS_USUAL, judge_row_count
 from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts
+from mlops_assets.ml.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation import BatchReport, validate
@@ -137,9 +137,11 @@ def _shifts(
     if source.cadence is Cadence.STATIC:
         return {}
     named = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
-    filled = {batch: profile for batch, profile in known.items() if profile.rows or batch in batches}
-    reports = compare(filled, batches=batches, plan=source.drift, ignored=named & set(source.batch_day))
-    return {
+    filled = {batch: profile for batch, profile in known.items() if profile.rows}
+    wanted = [batch for batch in batches if batch in filled]
+    reports = compare(filled, batches=wanted, plan=source.drift, ignored=named & set(source.batch_day))
+    nothing = {batch: {DISTRIBUTIONS_ARE_USUAL: no_shifts(batch)} for batch in batches}
+    return nothing | {
         batch: {DISTRIBUTIONS_ARE_USUAL: judge_shifts(report, profile=known[batch], profiles=known)}
         for batch, report in reports.items()
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.anomalies import KINDS, Anomaly, Cause, Code, anomaly
+from mlops_assets.ml.anomalies import Anomaly, Cause, Code, anomaly
 from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.value_forms import Form, explain_form
 
@@ -107,4 +107,4 @@ def _explain(code: Code, broken: pa.Table, *, rows_read: int, values: list[str],
         (day, count) = Counter(values).most_common(1)[0] if values else ("nothing", 0)
         said = f"{count} of the {len(values)} rows looked at say {day}."
         return Form(cause=Cause.OTHER_DAY, explanation=said)
-    return explain_form(values, rule=rule) if KINDS[code].level == "rows" else None
+    return None if code is Code.MISSING_VALUE else explain_form(values, rule=rule)

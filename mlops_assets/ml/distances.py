@@ -88,6 +88,14 @@ def unseen_share(found: Floats, *, reference: Floats) -> Floats:
     return unseen
 
 
+def outside_share(found: Floats, *, reference: Floats) -> Floats:
+    """The share of rows below the least or above the greatest cell of the reference."""
+    seen = reference > 0
+    below, above = np.cumsum(seen, axis=1) == 0, np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] == 0
+    outside: Floats = np.where((below | above) & seen.any(axis=1, keepdims=True), shares(found), 0.0).sum(axis=1)
+    return outside
+
+
 def homogeneity_p(found: Floats, *, reference: Floats) -> Floats:
     """P-value of Pearson's chi-squared test that both rows of counts come from one distribution."""
     both = found + reference

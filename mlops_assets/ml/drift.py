@@ -41,9 +41,12 @@ LEAST_EFFECTS: Mapping[str, float] = {
     "wasserstein": 0.1,
     "missing_share": 0.02,
     "unseen_share": 0.02,
+    "outside_share": 0.98,
 }
 """The measures that are judged, and what is too small to matter however normal it is to be smaller.
 
+``unseen_share`` is that of texts the reference lacks. ``outside_share`` is that of numbers beyond its least or
+greatest: nearly all of them, whatever is usual, for a cold front brings some, another unit all.
 ``wasserstein`` is in standard deviations of the reference; ``missing_share`` is a difference of shares.
 """
 _ROUNDING = 1e-6
@@ -64,7 +67,7 @@ class DriftPlan:
     window: int = 28
     minimum_batches: int = 4
     minimum_past: int = 14
-    minimum_rows: int = 50
+    minimum_rows: int = 40
     false_alarm_rate: float = 0.01
     bounds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
@@ -210,6 +213,7 @@ def _measure(
     else:
         moments = _moments(series, rows=rows, weights=weights)
         moved = distances.wasserstein(found, reference=reference, values=series.values)
+        judged["outside_share"] = distances.outside_share(found, reference=reference)
         judged["wasserstein"] = np.where(
             moments["deviation"] > 0, moved / np.maximum(moments["deviation"], 1e-300), moved
         )
@@ -304,6 +308,7 @@ def _bounds(compared: Sequence[_Compared], *, past: Ints, count: int, plan: Drif
     deviation = np.sqrt(squares / np.maximum(size - 1, 1))
     reach = student.isf(plan.false_alarm_rate / max(count, 1), np.maximum(size - 1, 1))
     learnt = np.exp(np.minimum(mean + reach * deviation * np.sqrt(1 + 1 / np.maximum(size, 1)), 700.0))
+    learnt = np.where([each.measure == "outside_share" for each in compared], least, learnt)
     bounds = np.where(size >= plan.minimum_past, np.maximum(learnt, least), np.nan)
     declared = [plan.bounds.get((each.series.column, each.measure)) for each in compared]
     return np.array([bound if told is None else told for bound, told in zip(bounds, declared, strict=True)])

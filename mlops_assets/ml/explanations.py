@@ -86,14 +86,18 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """The column to explain, in the batch and in its reference (``batches`` of them, merged); ``usual`` is the
-    distance, in deviations, that is usual for a number."""
+    """The column to explain, in the batch and in its reference, which are ``batches`` merged.
+
+    ``usual`` is the distance, in deviations, that is usual for a number; ``outside`` says whether nearly all numbers
+    lie beyond the reference.
+    """
 
     column: str
     found: Figures
     reference: Figures
     batches: int
     usual: float = 0.0
+    outside: bool = False
 
 
 def explain(moved: Moved) -> Form | None:
@@ -119,7 +123,7 @@ def _swapped(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Fo
             continue
         crossed = max(_apart(found, others_past), _apart(other, reference))
         straight = min(own, _apart(other, others_past))
-        if np.isfinite(crossed) and straight > 0.5 and crossed < _LEFT * straight:
+        if np.isfinite(crossed) and straight > _COMPLETE * 4 and crossed < _LEFT * straight:
             said = f"{moved.column} has the values of {name}, and {name} those of {moved.column}."
             return Form(cause=Cause.SWAPPED_COLUMNS, explanation=said)
     return None
@@ -133,7 +137,8 @@ def _missing_as_constant(moved: Moved, found: ColumnProfile, reference: ColumnPr
     now, before = _value_shares(found), _value_shares(reference)
     risen = {value: share - before.get(value, 0.0) for value, share in now.items()}
     value = max(risen, key=lambda each: risen[each])
-    if not 0.6 * fallen < risen[value] < 1.6 * fallen:
+    next_most = max((rise for each, rise in risen.items() if each != value), default=0.0)
+    if not 0.6 * fallen < risen[value] < 1.6 * fallen or risen[value] < 2 * next_most:
         return None
     said = (
         f"Missing values have become {value}: {reference.missing_share:.1%} are usually missing, now "
@@ -184,7 +189,7 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
         return None
     now, before = _quantiles(found), _quantiles(reference)
     deviation, apart = reference.deviation or 0.0, _distance(now, before, reference.deviation)
-    if apart <= max(moved.usual, _COMPLETE) or np.mean(before != 0) < 0.5:
+    if apart <= _COMPLETE or (apart <= moved.usual and not moved.outside) or np.mean(before != 0) < 0.5:
         return None
     allowed = max(moved.usual, _COMPLETE)
     fitting = []
@@ -218,7 +223,8 @@ def _offset(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> For
 
 def _rows_missing(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
     """A segment has far fewer rows than usual, the others have theirs; or the rows end early."""
-    for scope, expected, rows in _segments(moved):
+    own = f"{moved.column}="
+    for scope, expected, rows in sorted(_segments(moved), key=lambda each: (not each[0].startswith(own), -each[1])):
         if expected >= _LARGE * reference.rows / moved.batches and rows < _GONE * expected:
             said = (
                 f"Rows of {scope} are missing: {rows} instead of about {expected:.0f}; the other segments have theirs."
@@ -235,8 +241,8 @@ def _cut_off(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Fo
     middle = reference.lows + reference.width / 2
     total = max(int(reference.counts.sum()), 1)
     for lacking, said in (
-        (middle > found.maximum + reference.width, f"from {found.maximum:g} on"),
-        (middle < found.minimum - reference.width, f"before {found.minimum:g}"),
+        (middle > found.maximum + reference.width, f"beyond {found.maximum:g}"),
+        (middle < found.minimum - reference.width, f"below {found.minimum:g}"),
     ):
         share = float(reference.counts[lacking].sum()) / total
         if share > 0.1 and abs(found.rows / per_batch - (1 - share)) < 0.15:

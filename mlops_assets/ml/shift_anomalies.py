@@ -21,12 +21,14 @@ _CODES = {
     "wasserstein": Code.DISTRIBUTION_MOVED,
     "missing_share": Code.MISSING_SHARE_MOVED,
     "unseen_share": Code.NEW_VALUES,
+    "outside_share": Code.DISTRIBUTION_MOVED,
 }
 _WORDS = {
     "jensen_shannon": "is {found:.2f} (Jensen-Shannon distance) from its reference, usually below {bound:.2f}",
     "wasserstein": "has moved by {found:.2f} deviations, usually below {bound:.2f}",
     "missing_share": "has a missing share {found:.1%} away from its reference, usually within {bound:.1%}",
     "unseen_share": "has {found:.1%} values that the reference lacks, usually below {bound:.1%}",
+    "outside_share": "has {found:.0%} of its values beyond everything that the reference has",
 }
 
 
@@ -52,6 +54,12 @@ def judge_shifts(report: DriftReport, *, profile: Profile, profiles: Mapping[str
     )
 
 
+def no_shifts(batch: str) -> CheckResult:
+    """``DISTRIBUTIONS_ARE_USUAL`` of a batch without rows: other checks say why it has none."""
+    told: dict[str, Figure] = {"verdict": "insufficient data"}
+    return CheckResult(name=DISTRIBUTIONS_ARE_USUAL, passed=True, severity=Severity.WARN, batch=batch, figures=told)
+
+
 def _by_column(report: DriftReport) -> dict[tuple[str, Code], list[Shift]]:
     """What moved by column and kind, each with the whole batch first."""
     grouped: dict[tuple[str, Code], list[Shift]] = {}
@@ -70,8 +78,16 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, found: Figures, re
     usual = max(
         (s.bound or 0.0 for s in report.shifts if (s.column, s.measure) == (top.column, "wasserstein")), default=0
     )
+    outside = any(shift.measure == "outside_share" for shift in shifts)
     form = explain(
-        Moved(column=top.column, found=found, reference=reference, batches=len(report.reference), usual=usual)
+        Moved(
+            column=top.column,
+            found=found,
+            reference=reference,
+            batches=len(report.reference),
+            usual=usual,
+            outside=outside,
+        )
     )
     return anomaly(
         _CODES[top.measure],

@@ -95,7 +95,7 @@ def test_significant_but_small_is_none() -> None:
 def test_too_few_rows_or_days_are_insufficient_data() -> None:
     few = judge(20, last=lambda table: table)
     assert {shift.verdict for shift in few.shifts} == {"insufficient data"}
-    assert "20 rows, needs 50" in few.shifts[0].why
+    assert "20 rows, needs 40" in few.shifts[0].why
     known = profiles(200)
     young = {day: known[day] for day in list(known)[:10]}
     report = compare(young, batches=[list(young)[-1]], plan=DriftPlan())[list(young)[-1]]

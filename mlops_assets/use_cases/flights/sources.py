@@ -30,7 +30,7 @@ FLIGHTS = Source(
         Reference(columns=("tailnum",), source="planes", max_share=0.25),
         Reference(columns=("origin", "time_hour"), source="weather", max_share=0.05),
     ),
-    derived={"hours_behind_utc": HOURS_BEHIND_UTC, "miles_an_hour": "distance / (air_time / 60)"},
+    derived={"hours_behind_utc": HOURS_BEHIND_UTC, "miles_an_hour": "distance / nullif(air_time / 60, 0)"},
 )
 WEATHER = Source(
     name="weather",
