@@ -25,13 +25,14 @@ from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.matrix import Matrix, Vocabulary
 from mlops_assets.ml.request_step import RequestStep
 from mlops_assets.ml.requests import request_table
+from mlops_assets.ml.scoring import MODEL, VOCABULARY
 from mlops_assets.ml.training import load, score
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.bento_store import checksum
+from mlops_assets.stores.model_record import RECORD
 from mlops_assets.stores.online import LookUp, OnlineStore, open_online_store
 from mlops_assets.stores.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
 
-MODEL, VOCABULARY, RECORD = "model.ubj", "vocabulary.json", "record.json"
 LOG_TIMEOUT = 2.0
 """Seconds to wait for another writer of the log before a request is refused."""
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.deployment import UseCaseName, use_case_of, use_case_of_version
+from mlops_assets.cli.reproduction import reproduce
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.champion import ListedVersion, events, listed_versions
 from mlops_assets.stores.champion import promote as move_up
@@ -26,7 +27,7 @@ from mlops_assets.stores.tracing import trace as follow
 from mlops_assets.use_cases import registry
 
 console = Console()
-HEADLINE = ("roc_auc_score", "brier_loss")
+HEADLINE = {"roc_auc_score": "ROC AUC", "brier_loss": "Brier loss"}
 
 
 def model_commands(app: typer.Typer) -> None:
@@ -35,6 +36,7 @@ def model_commands(app: typer.Typer) -> None:
     app.command()(promote)
     app.command()(rollback)
     app.command()(trace)
+    app.command()(reproduce)
 
 
 def models(
@@ -52,24 +54,23 @@ def models(
         }
         typer.echo(json.dumps(told, indent=1))
         return
-    table = Table("version", "status", "trained on", "trained at", *HEADLINE, "refused because")
+    table = Table()
+    for heading in ("version", "status", "data to", *HEADLINE.values()):
+        table.add_column(heading, no_wrap=True)
     for each in listed:
         record = each.record
         found = load_evaluation(head, use_case=use_case, version=record.version)
         figures = [found.report.overall.metrics.get(name) if found else None for name in HEADLINE]
-        told = [f"{f.value:.3f} ({f.lower:.3f} – {f.upper:.3f})" if f and f.value is not None else "" for f in figures]
-        refused = (
-            "; ".join(each.decision.decision.reasons[:2]) if each.decision and not each.decision.decision.passed else ""
-        )
-        table.add_row(
-            record.version,
-            each.status.value,
-            f"{record.first_batch} – {record.last_batch}",
-            f"{record.created_at:%Y-%m-%d %H:%M}",
-            *told,
-            refused,
-        )
+        told = [
+            f"{f.value:.3f}\n[dim]{f.lower:.3f}–{f.upper:.3f}[/]" if f and f.value is not None else "" for f in figures
+        ]
+        trained = f"[dim]{record.created_at:%Y-%m-%d %H:%M}[/]"
+        table.add_row(f"{record.version}\n{trained}", each.status.value, record.last_batch, *told)
     console.print(table)
+    for each in listed:
+        if each.decision and not each.decision.decision.passed:
+            reasons = "; ".join(each.decision.decision.reasons[:2])
+            console.print(f"[yellow]{each.record.version}[/] was refused: {reasons}")
     for move in moves:
         overruled = f" [red]overriding: {'; '.join(move.overridden)}[/]" if move.overridden else ""
         console.print(f"{move.at:%Y-%m-%d %H:%M} {move.version} {move.action} by {move.by}: {move.why}{overruled}")
@@ -77,7 +78,7 @@ def models(
 
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
-    use_case: Annotated[str | None, typer.Option(help="Its use case; without it the first by name.")] = None,
+    use_case: Annotated[str | None, typer.Option(help="Its use case, if two have such a version.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "promoted by hand",
     override: Annotated[
         bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
@@ -86,7 +87,7 @@ def promote(
     """Make a version the champion, after verifying its recorded decision and every checksum."""
     if override and reason == "promoted by hand":
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
-    name = use_case_of(use_case).name
+    name = use_case_of_version(version, use_case=use_case).name
     pointer = move_up(
         Lake.connect(),
         use_case=name,

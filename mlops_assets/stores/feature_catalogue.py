@@ -7,10 +7,10 @@ from mlops_assets.ml.feature_catalogue import Catalogue, ViewProfile, catalogue
 from mlops_assets.ml.features import AsOfView
 from mlops_assets.ml.lineage import view_sources
 from mlops_assets.ml.paths import batch_of, history_path, training_view_path, validated_path
+from mlops_assets.ml.scoring import MODEL
 from mlops_assets.ml.training import load
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.champion import champion
-from mlops_assets.stores.model_record import MODEL
 from mlops_assets.stores.registry import load_version
 from mlops_assets.stores.snapshot import Snapshot
 

@@ -19,8 +19,7 @@ from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.gates import GateDecision
 
 RECORD = "record.json"
-MODEL = "model.ubj"
-VOCABULARY = "vocabulary.json"
+LEARNING_CURVE = "learning_curve.json"
 REPORT = "report.json"
 COMPARISON = "comparison.json"
 PREDICTIONS = "predictions.parquet"

@@ -24,11 +24,11 @@ from mlops_assets.ml.checks import CheckResult, Severity
 from mlops_assets.ml.errors import PlatformError, ServingError
 from mlops_assets.ml.matrix import Vocabulary
 from mlops_assets.ml.requests import request_table
+from mlops_assets.ml.scoring import MODEL, VOCABULARY
 from mlops_assets.ml.training import load, score
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.feature_reading import point_in_time_features
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_record import MODEL, VOCABULARY
 from mlops_assets.stores.registry import load_version
 
 NAME = "served_equals_offline"

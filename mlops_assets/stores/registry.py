@@ -18,12 +18,12 @@ from mlops_assets.ml.evaluation import EvaluationReport
 from mlops_assets.ml.gates import GateDecision
 from mlops_assets.ml.matrix import Matrix
 from mlops_assets.ml.paths import evaluation_path, model_path
+from mlops_assets.ml.scoring import MODEL
 from mlops_assets.ml.significance import Comparison
 from mlops_assets.ml.training import load, score
 from mlops_assets.stores.model_record import (
     COMPARISON,
     DECISION,
-    MODEL,
     PREDICTIONS,
     RECORD,
     REPORT,

@@ -16,12 +16,12 @@ from mlops_assets.ml.features import quoted
 from mlops_assets.ml.history import daily_aggregates, split_by_batch
 from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
 from mlops_assets.ml.paths import WHOLE, history_path, training_view_path, validated_path
+from mlops_assets.ml.scoring import MODEL, VOCABULARY
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.training import load, train
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.stores.champion import champion, promote
 from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_record import MODEL, VOCABULARY
 from mlops_assets.stores.online import open_online_store
 from mlops_assets.stores.online_refresh import refresh_online_store
 from mlops_assets.stores.prediction_log import prediction_log_of

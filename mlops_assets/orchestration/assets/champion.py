@@ -10,8 +10,9 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.orchestration.versions import VersionConfig, current_version
+from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.stores.champion import promote
+from mlops_assets.stores.model_recipe import current_version
 
 CHECKS = (
     Check(
@@ -63,6 +64,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
                 "promoted_at": pointer.at.isoformat(),
                 "promoted_by": pointer.by,
                 "why": pointer.why,
+                "overridden": "; ".join(pointer.overridden) or "nothing",
                 "lakefs_commit": run.lake.head(),
             },
         )

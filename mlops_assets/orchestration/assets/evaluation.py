@@ -18,8 +18,9 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.orchestration.versions import VersionConfig, current_version, read_view
+from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.stores.champion import champion
+from mlops_assets.stores.model_recipe import current_version, read_view
 from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, load_version
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes

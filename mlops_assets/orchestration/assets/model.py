@@ -13,10 +13,10 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.orchestration.versions import current_version, libraries, read_manifest, read_view
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.code import git_state, use_case_code_version
-from mlops_assets.stores.model_record import MODEL, RECORD, VOCABULARY, ModelRecord, PartRecord
+from mlops_assets.stores.model_recipe import current_version, fitted_files, libraries, read_manifest, read_view
+from mlops_assets.stores.model_record import RECORD, ModelRecord, PartRecord
 from mlops_assets.stores.registry import ModelVersion, load_version, verify_answers, version_files
 from mlops_assets.stores.snapshot import Snapshot
 
@@ -25,7 +25,6 @@ CHECKS = (
         name="loads_and_answers", description="The stored model has its recorded checksums, loads and gives a score."
     ),
 )
-LEARNING_CURVE = "learning_curve.json"
 
 
 def build_model(use_case: UseCase) -> dg.AssetsDefinition:
@@ -64,12 +63,7 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
 def _train(run: AssetRun, head: Snapshot, version: str) -> ModelVersion:
     use_case = run.use_case
     fitted = fit(read_view(head, use_case=use_case), use_case=use_case)
-    files = {
-        MODEL: fitted.trained.booster,
-        VOCABULARY: fitted.vocabulary.to_json().encode(),
-        LEARNING_CURVE: json.dumps(fitted.trained.learning_curve).encode(),
-    }
-    return ModelVersion(record=_record(run, head, version, fitted), files=files)
+    return ModelVersion(record=_record(run, head, version, fitted), files=fitted_files(fitted))
 
 
 def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) -> ModelRecord:

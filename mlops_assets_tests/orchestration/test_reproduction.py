@@ -1,0 +1,56 @@
+"""A version trained again from its record is the same to the last bit, or says what differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.reproduction import Reproduction, reproduce
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import PARCELS
+
+
+def reproduced(deployment: Deployment, *, use_case: UseCase = PARCELS) -> Reproduction:
+    serving = champion(deployment.lake.at(), use_case="parcels")
+    assert serving is not None
+    return reproduce(deployment.lake, use_case=use_case, version=serving.version)
+
+
+def differing(found: Reproduction) -> set[str]:
+    return {each.what for each in found.compared if not each.same}
+
+
+def test_a_version_is_rebuilt_to_the_last_bit_also_when_the_lake_has_moved_on(trained: Deployment) -> None:
+    trained.land(10)
+    trained.ingest()
+
+    found = reproduced(trained)
+
+    assert found.same
+    assert {"model.ubj", "vocabulary.json", "threshold", "test predictions"} <= {each.what for each in found.compared}
+    assert all(each.same for each in found.surroundings)
+
+
+def test_the_recorded_hyperparameters_count_and_not_those_of_today(trained: Deployment) -> None:
+    today = replace(PARCELS, recipe=replace(PARCELS.recipe, hyperparameters={"eta": 0.01, "max_depth": 1}, rounds=1))
+
+    assert reproduced(trained, use_case=today).same
+
+
+def test_code_that_does_something_else_is_told_by_what_it_changes(trained: Deployment) -> None:
+    fewer = replace(PARCELS, features=PARCELS.features[1:])
+
+    found = reproduced(trained, use_case=fewer)
+
+    assert not found.same
+    assert {"model.ubj", "vocabulary.json"} <= differing(found)
+    assert "train rows" not in differing(found)
+
+
+def test_a_version_that_nobody_knows_is_an_error_that_lists_the_known_ones(trained: Deployment) -> None:
+    with pytest.raises(RegistryError, match="Unknown version 'nobody' of parcels"):
+        reproduce(trained.lake, use_case=PARCELS, version="nobody")
