@@ -17,6 +17,7 @@ from mlops_assets.orchestration.partitions import batch_partitions, served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
 from mlops_assets.stores.arrivals import arrivals, unfinished_batches
+from mlops_assets.stores.landing import Scan
 
 
 class Reporter(Protocol):
@@ -42,6 +43,7 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
         done.append(_run(use_case, REFERENCE, "Reference files", instance=instance, steps=steps))
         head = lake.at()
     left = unfinished_batches(head, use_case=use_case, cadences={Cadence.DAILY, Cadence.NAMED})
+    left &= _landed_whole(use_case, scan)
     fresh = {arrival.batch for arrival in arrivals(scan, head, use_case=use_case).batches}
     waiting = list(contiguous(use_case, fresh | left))
     while waiting:
@@ -56,6 +58,13 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
     if refused:
         raise LandingError("\n".join(refused))
     return done
+
+
+def _landed_whole(use_case: UseCase, scan: Scan) -> set[str]:
+    """The batches of which every arriving source has a file; others cannot be finished yet."""
+    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
+    landed = [{file.batch for file in scan.files if file.source == name} for name in arriving]
+    return set.intersection(*landed) if landed else set()
 
 
 def _take(use_case: UseCase, batches: Sequence[str], *, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:

@@ -57,6 +57,17 @@ def test_many_days_in_one_run_record_every_check_once_with_the_range_of_its_figu
     }
 
 
+def test_a_day_of_which_one_source_was_taken_by_hand_waits_for_the_others(ingested: Deployment) -> None:
+    ingested.land(10, sources=("parcels",))
+    ingested.run("ingest", day_number(10), assets=["raw_parcels"])
+
+    assert ingested.ingest() == []
+    ingested.land(10)
+    ingested.ingest()
+
+    assert f"history/{day_number(10)}.parquet" in ingested.paths("history/")
+
+
 def test_every_materialisation_tells_where_it_is_and_what_it_cost(empty: Deployment) -> None:
     empty.land(0)
 
