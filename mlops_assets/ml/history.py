@@ -7,6 +7,7 @@ window is in ``ml/roll_up.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,15 @@ from mlops_assets.ml.features import KEY_SEPARATOR, Feature, Relation, compute_r
 if TYPE_CHECKING:
     from mlops_assets.ml.roll_up import Window
 
-Merge = Literal["sum", "min", "max"]
+Merge = Literal["sum", "min", "max", "or"]
+BITS = 62
+"""Bits that one measure of a ``Distinct`` holds: a BIGINT's, without its sign and the one beside it."""
+
+_DISTINCT_BITS = f"""
+CREATE OR REPLACE TEMP MACRO distinct_bits(value, word, words) AS bit_or(
+    CASE WHEN md5_number_lower(CAST(value AS VARCHAR)) // {BITS} % words = word
+    THEN CAST(1 AS BIGINT) << CAST(md5_number_lower(CAST(value AS VARCHAR)) % {BITS} AS INTEGER) END
+)"""
 IDENTITY = ("batch", "view", "entity", "known_on")
 
 
@@ -32,14 +41,18 @@ IDENTITY = ("batch", "view", "entity", "known_on")
 class HistoryFeature:
     """One figure over a window of an entity's past. ``windows`` (days) overrides those of the view.
 
-    ``merge`` is how the measures that it reads (fields ``of``, ``per``, ``squares``) add up over rows and
-    days.
+    ``merge`` is how the measures that it reads add up over rows and days.
     """
 
     merge: ClassVar[Merge] = "sum"
     name: str
     description: str
     windows: tuple[int, ...] = ()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it reads: its fields ``of``, ``per`` and ``squares``."""
+        return tuple(name for role in ("of", "per", "squares") if (name := getattr(self, role, None)))
 
     def over(self, window: Window) -> NDArray[np.float64]:
         """The figure for every row of ``window``; NaN where nothing is known."""
@@ -118,6 +131,32 @@ class Highest(HistoryFeature):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distinct(HistoryFeature):
+    """About how many different values there were, by linear counting (Whang et al. 1990): the same in any order.
+
+    Every value sets one of ``words * BITS`` bits, in the measures ``<of>_0``, ``<of>_1`` … that the view's SQL makes by
+    ``distinct_bits(value, 0, words) AS <of>_0`` and so on. With n bits, the standard error is about 3 % for n / 2
+    values and 248 bits, 7 % for 2n; when every bit is set, the figure is the highest that can be told.
+    """
+
+    of: str
+    words: int = 4
+    merge: ClassVar[Merge] = "or"
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """One measure per word."""
+        return tuple(f"{self.of}_{word}" for word in range(self.words))
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """-n ln(share of bits not set)."""
+        bits = self.words * BITS
+        counted = [bits * math.log(bits / max(bits - count, 1)) for count in range(bits + 1)]
+        words = [np.bitwise_count(window.merged(name, self.merge)) for name in self.measures]
+        return np.where(window.seen, np.array(counted)[np.sum(words, axis=0, dtype=np.int64)], np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistoryView:
     """The past of one kind of entity.
 
@@ -182,6 +221,7 @@ def compute_daily_aggregates(
 ) -> None:
     """The same rows in no order, left in ``connection`` as the temporary table ``into``: may be large."""
     compute_relations(connection, relations)
+    connection.execute(_DISTINCT_BITS)
     for view in views:
         text = view.sql.read_text(encoding="utf-8")
         _run(connection, view, f"CREATE OR REPLACE TEMP VIEW {quoted(_name(view))} AS {text}")

@@ -163,7 +163,7 @@ def _read_by(feature: HistoryFeature) -> list[str]:
     """The columns of the view that a figure over its past is worked out from."""
     if isinstance(feature, Recency):
         return ["known_on"]
-    return [name for role in ("of", "per", "squares") if (name := getattr(feature, role, None))]
+    return list(feature.measures)
 
 
 def _side_columns(view: AsOfView, columns: Mapping[str, Origins]) -> dict[str, Origins]:

@@ -32,7 +32,9 @@ NEUTRAL = {
     "sum": 0,
     "min": np.iinfo(np.int64).max,
     "max": np.iinfo(np.int64).min,
+    "or": 0,
 }  # what a NULL measure counts as
+_REDUCE = {"min": np.minimum, "max": np.maximum, "or": np.bitwise_or}
 _ROWS_AT_ONCE = 500_000
 
 
@@ -41,8 +43,8 @@ class Totals:
     """One view's history, sorted by entity code and day.
 
     ``places`` are the rows' (entity, day) as one integer, ``span`` places to an entity, of which the first is the day
-    ``first``. ``prefixes`` hold, per measure that adds up, the sums of the first 0, 1, 2 … rows; ``extremes`` the
-    daily minima and maxima, with one neutral element more.
+    ``first``. ``prefixes`` hold, per measure that adds up, the sums of the first 0, 1, 2 … rows; ``others`` the
+    measures that do not (minima, maxima, bits), with one neutral element more.
     """
 
     entities: pa.Array
@@ -50,7 +52,7 @@ class Totals:
     first: int
     span: int
     prefixes: Mapping[str, Integers]
-    extremes: Mapping[str, Integers]
+    others: Mapping[str, Integers]
 
     @cached_property
     def days(self) -> Integers:
@@ -105,11 +107,15 @@ class Window:
         """The smallest (``min``) or largest (``max``) of ``measure``; NaN where the entity has none in the
         window.
         """
-        found = np.full(len(self.asked), np.nan)
+        best = self.merged(measure, merge)
+        return np.where(best == NEUTRAL[merge], np.nan, best)
+
+    def merged(self, measure: str, merge: str) -> Integers:
+        """``measure`` merged over the window; the merge's neutral element where the entity was not seen."""
+        found = np.full(len(self.asked), NEUTRAL[merge], dtype=np.int64)
         if self.seen.any():
             edges = np.column_stack((self.low[self.seen], self.high[self.seen])).ravel()
-            best = (np.minimum if merge == "min" else np.maximum).reduceat(self.totals.extremes[measure], edges)[::2]
-            found[self.seen] = np.where(best == NEUTRAL[merge], np.nan, best)
+            found[self.seen] = _REDUCE[merge].reduceat(self.totals.others[measure], edges)[::2]
         return found
 
     @cached_property
@@ -153,20 +159,20 @@ def read_totals(
     earliest, span = (int(days.min()), int(days.max() - days.min()) + 2) if len(days) else (0, 1)
     places = _joined(parts, "entity") * span + days - earliest
     order = np.argsort(places)
-    prefixes, extremes = {}, {}
+    prefixes, others = {}, {}
     for name, merge in measures.items():  # a copy of one column at a time: histories can be large
         values = _joined(parts, name)
         if merge == "sum":
             prefixes[name] = _running(values[order])
         else:
-            extremes[name] = np.append(values[order], NEUTRAL[merge])
+            others[name] = np.append(values[order], NEUTRAL[merge])
     return Totals(
         entities=pa.array(codes, pa.string()),
         places=places[order],
         first=earliest,
         span=span,
         prefixes=prefixes,
-        extremes=extremes,
+        others=others,
     )
 
 
@@ -231,9 +237,4 @@ def nan_as_null(values: Floats) -> pa.Array:
 
 def _measures(view: HistoryView) -> dict[str, str]:
     """Which measures the features need, and by which SQL aggregate their rows merge."""
-    merges: dict[str, str] = {}
-    for feature in view.features:
-        for role in ("of", "per", "squares"):
-            if name := getattr(feature, role, None):
-                merges[name] = feature.merge
-    return merges
+    return {name: feature.merge for feature in view.features for name in feature.measures}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.history import HistoryView, daily_aggregates, history_features, split_by_batch
+from mlops_assets.ml.history import Distinct, HistoryView, daily_aggregates, history_features, split_by_batch
 from mlops_assets.ml.roll_up import EPOCH, read_totals, roll_up
 from mlops_assets.ml.training_view import attach_history
 from mlops_assets_tests.ml.visits import Visit, examples_table, shop_view, visits_table
@@ -129,6 +130,41 @@ def test_days_near_and_far_apart_roll_up_alike(tmp_path: Path, apart: int) -> No
     assert found["shop__most_7d"].tolist()[1:3] == [3.0, 5.0]
     assert np.isnan(found["shop__most_7d"][[0, 3, 4]]).all()
     assert found["shop__days_since_7d"].tolist()[1:3] == [1.0, 7.0]
+
+
+DISTINCT = """
+-- One row per batch, shop and day: who came, as bits.
+SELECT batch, shop, known_on, distinct_bits(amount, 0, 2) AS guests_0, distinct_bits(amount, 1, 2) AS guests_1
+FROM visits GROUP BY ALL
+"""
+
+
+def guests_view(folder: Path) -> HistoryView:
+    """How many different amounts were paid, about, over a week."""
+    features = (Distinct(name="guests", of="guests", words=2, description="Different guests"),)
+    return replace(shop_view(folder, sql=DISTINCT, windows=(7,)), features=features)
+
+
+@pytest.mark.parametrize("different", [1, 30, 120])
+def test_different_values_are_counted_about_right_however_often_they_come(tmp_path: Path, different: int) -> None:
+    connection = duckdb.connect()
+    rows = [("b", "x", DAY - timedelta(days=1 + back), guest) for back in range(3) for guest in range(different)]
+
+    found = _rolled(connection, [[*rows, ("b", "y", DAY, 1)]], view=guests_view(tmp_path), asked=DAY)
+
+    assert found["shop__guests_7d"][0] == pytest.approx(different, rel=0.2)
+    assert math.isnan(found["shop__guests_7d"][1])
+
+
+def test_different_values_add_up_to_the_same_bits_in_any_split(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    view = guests_view(tmp_path)
+    rows = [(f"b{guest % 3}", "x", DAY - timedelta(days=1 + guest % 9), guest % 70) for guest in range(300)]
+
+    split = [[row for row in rows if row[0] == batch] for batch in ("b2", "b0", "b1")]
+
+    together = _rolled(connection, [rows], view=view, asked=DAY)["shop__guests_7d"]
+    assert _rolled(connection, split, view=view, asked=DAY)["shop__guests_7d"].tobytes() == together.tobytes()
 
 
 visits = st.lists(
