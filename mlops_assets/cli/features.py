@@ -35,7 +35,7 @@ class _ListsByDefault(TyperGroup):
 features_app = typer.Typer(
     cls=_ListsByDefault,
     no_args_is_help=True,
-    help="The features: `mlops features flights` lists them, `mlops features get` computes them for rows of your own.",
+    help="The features: `mlops features CASE` lists them, `mlops features get` computes them for rows of your own.",
 )
 console = Console()
 

@@ -26,11 +26,11 @@ import numpy as np
 from scipy.stats import t as student
 
 from mlops_assets.ml import distances
+from mlops_assets.ml.corrections import holm
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.profile import CATEGORY, Profile
 from mlops_assets.ml.profile_cells import Flags, Floats, Ints
 from mlops_assets.ml.profile_series import ColumnSeries, column_series
-from mlops_assets.ml.significance import holm
 from mlops_assets.ml.slices import OVERALL
 
 Verdict = Literal["normal", "moved", "insufficient data"]

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from mlops_assets.ml.discovery import WeakSegment
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.estimate import Estimate, estimate_of, shortfall
 from mlops_assets.ml.fairness import FairnessReport
@@ -38,7 +39,7 @@ from mlops_assets.ml.metrics import (
     higher_is_better,
     roc_auc,
 )
-from mlops_assets.ml.slices import Membership, Slice
+from mlops_assets.ml.slices import AnySlice, Membership
 
 SCHEMA = 1
 ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
@@ -58,12 +59,26 @@ class SegmentReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Discovered:
+    """A weak segment that was discovered, with all figures on the half of the test rows that confirmed it.
+
+    ``since`` is the version that it was first discovered for; one of the previous version is told again whether or
+    not it is still weak.
+    """
+
+    weak: WeakSegment
+    figures: SegmentReport
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
     """How a model did on the rows it was judged by. ``units`` counts the independent clusters, ``None`` if
     rows are.
 
     ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
-    own on rows that it was trained on. ``fairness`` has one report per protected slice.
+    own on rows that it was trained on. ``fairness`` has one report per protected slice, ``discovered``
+    the weak segments that nobody declared.
     """
 
     threshold: float
@@ -75,6 +90,7 @@ class EvaluationReport:
     baselines: Mapping[str, SegmentReport] = field(default_factory=dict)
     training: SegmentReport | None = None
     fairness: tuple[FairnessReport, ...] = ()
+    discovered: tuple[Discovered, ...] = ()
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA
 
@@ -102,7 +118,7 @@ def evaluate(
     scores: NDArray[np.generic],
     *,
     slice_columns: pa.Table,
-    slices: Sequence[Slice],
+    slices: Sequence[AnySlice],
     threshold: float,
     seed: int,
     clusters: NDArray[np.generic] | None = None,

@@ -21,7 +21,7 @@ from mlops_assets.ml.estimate import Estimate, missing
 from mlops_assets.ml.intervals import CONFIDENCE, Bounds, mean_bounds, share_bounds
 from mlops_assets.ml.judged_rows import judged_rows
 from mlops_assets.ml.metrics import Floats, Grouped
-from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.slices import AnySlice
 
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "score_bias")
 SHARES_SELECTED = tuple(share / 20 for share in range(1, 20))
@@ -65,7 +65,7 @@ def fairness(
     scores: NDArray[np.generic],
     *,
     slice_columns: pa.Table,
-    protected: Sequence[Slice],
+    protected: Sequence[AnySlice],
     threshold: float,
     clusters: NDArray[np.generic] | None = None,
     weights: NDArray[np.generic] | None = None,

@@ -16,11 +16,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
+from mlops_assets.ml.corrections import holm
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
 from mlops_assets.ml.estimate import Estimate
 from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport
 from mlops_assets.ml.metrics import higher_is_better
-from mlops_assets.ml.significance import Comparison, Verdict, holm
+from mlops_assets.ml.significance import Comparison, Verdict
 from mlops_assets.ml.slices import OVERALL
 
 Judge = Literal["interval", "point"]

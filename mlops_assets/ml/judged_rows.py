@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.metrics import Grouped, Rows, checked_rows
-from mlops_assets.ml.slices import Membership, Slice, everything, memberships
+from mlops_assets.ml.slices import AnySlice, Membership, everything, memberships
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def judged_rows(
     scores: NDArray[np.generic],
     *,
     slice_columns: pa.Table,
-    slices: Sequence[Slice],
+    slices: Sequence[AnySlice],
     clusters: NDArray[np.generic] | None = None,
     weights: NDArray[np.generic] | None = None,
 ) -> JudgedRows:

@@ -6,6 +6,7 @@ tests from ``significance.py``, the rules from ``gates.py``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_assets.ml.baselines import Baseline, baselines
-from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.discovery import discover
+from mlops_assets.ml.evaluation import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.ml.fairness import fairness
 from mlops_assets.ml.fit import clusters_of, labels_of, split_view, weights_of
 from mlops_assets.ml.gates import GateDecision, decide
 from mlops_assets.ml.metrics import Floats
 from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.significance import Comparison, compare
+from mlops_assets.ml.splitting import places
 from mlops_assets.ml.use_case import UseCase
 
 MOST_TRAINING_ROWS = 50_000
@@ -61,10 +64,12 @@ def judge(
     test = view.take(split.test.rows)
     scores = challenger.scorer.scores(test, features=use_case.features)
     known = baselines(view, split=split, use_case=use_case)
+    before = previous.discovered if previous else ()
     report = replace(
         _report(test, scores, use_case, threshold=challenger.threshold, slices=use_case.slices),
         baselines={each.name: _overall(test, each, use_case) for each in known},
         training=_on_training(view.take(_spread(split.train.rows)), challenger, use_case),
+        discovered=_discovered(test, scores, challenger, use_case, before=before),
         fairness=fairness(
             labels_of(test),
             scores,
@@ -95,6 +100,43 @@ def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: flo
         clusters=clusters_of(test, use_case=use_case),
         weights=weights_of(test, use_case=use_case),
     )
+
+
+def _discovered(
+    test: pa.Table, scores: Floats, challenger: Candidate, use_case: UseCase, *, before: Sequence[Discovered]
+) -> tuple[Discovered, ...]:
+    """Weak segments of this version, and those of the previous one again, on the half that confirms."""
+    clusters = clusters_of(test, use_case=use_case)
+    searched = _searched_half(test, clusters)
+    sure = np.clip(np.where(labels_of(test) == 1, scores, 1 - scores), np.finfo(np.float64).eps, 1)
+    features = [feature.name for feature in use_case.features]
+    sliced = [column for declared in use_case.slices for column in declared.columns]
+    weak = discover(
+        test,
+        losses=-np.log(sure),
+        halves=searched,
+        columns=tuple(dict.fromkeys([*features, *sliced])),
+        clusters=clusters,
+        weights=weights_of(test, use_case=use_case),
+    )
+    known = {str(each.weak): (each.weak, each.since) for each in before}
+    known |= {str(each): (each, known.get(str(each), (each, challenger.version))[1]) for each in weak}
+    rest = test.filter(pa.array(~searched))
+    rules = [each.as_slice for each, _ in known.values()]
+    report = _report(rest, scores[~searched], use_case, threshold=challenger.threshold, slices=rules)
+    figures = {segment.segment: segment for segment in report.segments}
+    return tuple(
+        Discovered(weak=each, figures=figures[name], since=since)
+        for name, (each, since) in known.items()
+        if name in figures
+    )
+
+
+def _searched_half(test: pa.Table, clusters: np.ndarray | None) -> np.ndarray:
+    """The half of the test rows to look for weak segments in: every other cluster, or rows by a hash of their id."""
+    if clusters is not None:
+        return np.asarray(np.unique(clusters, return_inverse=True)[1] % 2 == 0)
+    return places(test.column("id"), salt="half") < 0.5
 
 
 def _overall(test: pa.Table, baseline: Baseline, use_case: UseCase) -> SegmentReport:

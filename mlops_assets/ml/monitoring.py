@@ -32,8 +32,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
+from mlops_assets.ml.corrections import discoveries
 from mlops_assets.ml.errors import EvaluationError
-from mlops_assets.ml.overdispersion import discoveries, estimate_correlation, judge_count, mean_variance
+from mlops_assets.ml.overdispersion import estimate_correlation, judge_count, mean_variance
 from mlops_assets.ml.slices import MISSING, OVERALL
 
 Verdict = Literal["normal", "deviates", "insufficient data"]

@@ -82,16 +82,5 @@ def judge_count(positives: int, *, rows: int, share: float, correlation: float, 
     return Judgement(p_value=min(1.0, 2.0 * min(lower, upper)), low=float(low), high=float(high))
 
 
-def discoveries(p_values: Floats, *, rate: float) -> NDArray[np.bool_]:
-    """Which hypotheses are rejected at false discovery ``rate`` (Benjamini and Hochberg, JRSS B 57, 1995)."""
-    count = len(p_values)
-    if count == 0:
-        return np.zeros(0, dtype=np.bool_)
-    ordered = np.sort(p_values)
-    passing = np.flatnonzero(ordered <= rate * np.arange(1, count + 1) / count)
-    limit = ordered[passing[-1]] if len(passing) else -1.0
-    return np.asarray(p_values <= limit, dtype=np.bool_)
-
-
 def _summed(member: NDArray[np.intp], *, of: Floats) -> Floats:
     return np.bincount(member, weights=of).astype(np.float64)

@@ -15,16 +15,17 @@ from duckdb import DuckDBPyConnection
 from mlops_assets.ml.features import quoted
 from mlops_assets.ml.profile import CATEGORY, PROFILE_SCHEMA, SLICE_CELLS, Kind, Profile, cell_limit
 from mlops_assets.ml.profile_cells import FINEST, Counted, Floats, Ints, reduce_cells
-from mlops_assets.ml.slices import MISSING, OVERALL, Slice
+from mlops_assets.ml.slices import MISSING, OVERALL, AnySlice, Slice
 
 RELATION = "profiled_rows"
 _NUMBERED = PROFILE_SCHEMA.insert(0, pa.field("batch_number", pa.int64()))
 _NO_HASHES = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint32))
 
 
-def profiled_segments(slices: Sequence[Slice], *, columns: Sequence[str]) -> tuple[str, ...]:
+def profiled_segments(slices: Sequence[AnySlice], *, columns: Sequence[str]) -> tuple[str, ...]:
     """Which of a table's ``columns`` have a profile for each of their values: those that are a slice by themselves."""
-    return tuple(each.columns[0] for each in slices if len(each.columns) == 1 and each.columns[0] in columns)
+    whole = [each for each in slices if isinstance(each, Slice) and len(each.columns) == 1]
+    return tuple(each.columns[0] for each in whole if each.columns[0] in columns)
 
 
 def profile_batches(

@@ -29,7 +29,7 @@ from mlops_assets.ml.metrics import (
     higher_is_better,
     roc_auc,
 )
-from mlops_assets.ml.slices import OVERALL, Membership, Slice, everything, memberships
+from mlops_assets.ml.slices import OVERALL, AnySlice, Membership, everything, memberships
 
 COMPARED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
 
@@ -114,16 +114,6 @@ class Comparison:
             raise EvaluationError(f"Not a comparison of models: {error}") from error
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P-values corrected for how many claims are tested together (Holm 1979), in the order given."""
-    ascending = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for done, i in enumerate(ascending):
-        highest = max(highest, min(1.0, (len(p_values) - done) * p_values[i]))
-        corrected[i] = highest
-    return tuple(corrected)
-
-
 def compare(
     labels: NDArray[np.generic],
     challenger: NDArray[np.generic],
@@ -131,7 +121,7 @@ def compare(
     champion: NDArray[np.generic],
     opponent: str,
     slice_columns: pa.Table,
-    slices: Sequence[Slice],
+    slices: Sequence[AnySlice],
     seed: int,
     baseline: bool = False,
     clusters: NDArray[np.generic] | None = None,

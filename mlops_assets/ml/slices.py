@@ -7,7 +7,7 @@ What is computed per segment belongs in ``evaluation.py``; finding weak segments
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,45 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A named rule over ``columns``: the rows for which ``holds`` (rows -> bool of shape (rows,)), and the others."""
+
+    name: str
+    columns: tuple[str, ...]
+    holds: Callable[[pa.Table], NDArray[np.bool_]]
+
+    def membership(self, table: pa.Table) -> Membership:
+        """Two segments: ``night`` and ``not night``."""
+        codes = np.where(self.holds(table), 0, 1).astype(np.int32)
+        return Membership(slice=self.name, codes=codes, segments=(self.name, f"not {self.name}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiles:
+    """A number in ``bins`` of about equally many rows, cut anew for the rows that are judged."""
+
+    name: str
+    column: str
+    bins: int = 4
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def membership(self, table: pa.Table) -> Membership:
+        """Segments are named by place (``age 1 of 4``), which stays when the edges move; equal numbers share one."""
+        values = np.asarray(pc.cast(table.column(self.column), pa.float64()).to_numpy(), dtype=np.float64)
+        known = ~np.isnan(values)
+        cuts = np.quantile(values[known], np.arange(1, self.bins) / self.bins) if known.any() else np.zeros(0)
+        codes = np.where(known, np.searchsorted(cuts, values, side="left"), self.bins).astype(np.int32)
+        names = [f"{self.column} {place} of {self.bins}" for place in range(1, self.bins + 1)]
+        return Membership(slice=self.name, codes=codes, segments=(*names, f"{self.column}={MISSING}"))
+
+
+AnySlice = Slice | Rule | Quantiles
+
+
+@dataclass(frozen=True, kw_only=True)
 class Membership:
     """To which segment of one slice each row belongs.
 
@@ -51,18 +90,39 @@ def everything(rows: int) -> Membership:
     return Membership(slice=OVERALL, codes=np.zeros(rows, dtype=np.int32), segments=(OVERALL,))
 
 
-def memberships(slices: Sequence[Slice], *, table: pa.Table) -> tuple[Membership, ...]:
+def memberships(slices: Sequence[AnySlice], *, table: pa.Table) -> tuple[Membership, ...]:
     """The membership of every row of ``table`` in each of ``slices``; segments are in order of their values.
 
-    Raises EvaluationError naming a column that is not there.
+    Segments without a row are left out. Raises EvaluationError naming a column that is not there.
     """
-    columns = {name: _encoded(table, name=name) for name in dict.fromkeys(n for s in slices for n in s.columns)}
-    return tuple(_cross(each, columns=columns) for each in slices)
+    crossed = dict.fromkeys(name for each in slices if isinstance(each, Slice) for name in each.columns)
+    columns = {name: _encoded(table, name=name) for name in crossed}
+    return tuple(
+        _cross(each, columns=columns) if isinstance(each, Slice) else _present(_of_rule(each, table=table))
+        for each in slices
+    )
+
+
+def _of_rule(declared: Rule | Quantiles, *, table: pa.Table) -> Membership:
+    for name in declared.columns:
+        _refuse_unknown(table, name=name)
+    return declared.membership(table)
+
+
+def _present(member: Membership) -> Membership:
+    """The same with only the segments that have rows."""
+    present, codes = np.unique(member.codes, return_inverse=True)
+    segments = tuple(member.segments[code] for code in present)
+    return Membership(slice=member.slice, codes=codes.astype(np.int32), segments=segments)
+
+
+def _refuse_unknown(table: pa.Table, *, name: str) -> None:
+    if name not in table.column_names:
+        raise EvaluationError(f"Unknown slice column '{name}'. Columns: {', '.join(table.column_names)}.")
 
 
 def _encoded(table: pa.Table, *, name: str) -> tuple[NDArray[np.int64], list[str]]:
-    if name not in table.column_names:
-        raise EvaluationError(f"Unknown slice column '{name}'. Columns: {', '.join(table.column_names)}.")
+    _refuse_unknown(table, name=name)
     column = table[name]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

@@ -109,7 +109,7 @@ def split_by_hash(keys: pa.ChunkedArray, *, labels: NDArray[np.float64], split: 
     """
     if keys.null_count:
         raise TrainingError(f"Cannot split by '{split.key}': {keys.null_count} rows have none.")
-    place = _places(keys)
+    place = places(keys)
     tested, watched = place < split.test_share, place < split.test_share + split.validation_share
     return Split(
         train=_part("train", labels, chosen=~watched),
@@ -118,12 +118,18 @@ def split_by_hash(keys: pa.ChunkedArray, *, labels: NDArray[np.float64], split: 
     )
 
 
-def _places(keys: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Where each key stands between 0 and 1: the same on every machine, whatever other keys there are."""
+def places(keys: pa.ChunkedArray, *, salt: str = "") -> NDArray[np.float64]:
+    """Where each key stands between 0 and 1: the same on every machine, whatever other keys there are.
+
+    Another ``salt`` gives places that have nothing to do with these.
+    """
     coded = pc.dictionary_encode(keys.combine_chunks().cast(pa.string()))
-    digests = [hashlib.blake2b(key.encode(), digest_size=8).digest() for key in coded.dictionary.to_pylist()]
-    places = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.float64) / 2.0**64
-    return places[np.asarray(coded.indices, dtype=np.int64)]
+    digests = [
+        hashlib.blake2b(key.encode(), digest_size=8, salt=salt.encode()).digest()
+        for key in coded.dictionary.to_pylist()
+    ]
+    found = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.float64) / 2.0**64
+    return found[np.asarray(coded.indices, dtype=np.int64)]
 
 
 def _part(

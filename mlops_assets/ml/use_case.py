@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.gates import Gate
     from mlops_assets.ml.history import HistoryView
     from mlops_assets.ml.monitoring import MonitoringPlan
-    from mlops_assets.ml.slices import Slice
+    from mlops_assets.ml.slices import AnySlice
     from mlops_assets.ml.source import Source
     from mlops_assets.ml.splitting import HashSplit, TimeSplit
     from mlops_assets.ml.thresholds import ThresholdRule
@@ -111,7 +111,7 @@ class UseCase:
     request: type[BaseModel]
     split: TimeSplit | HashSplit
     recipe: Recipe
-    slices: tuple[Slice, ...]
+    slices: tuple[AnySlice, ...]
     gates: tuple[Gate, ...]
     monitoring: MonitoringPlan
     threshold: ThresholdRule

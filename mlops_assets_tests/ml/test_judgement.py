@@ -93,3 +93,36 @@ def test_baselines_learn_from_training_rows_only() -> None:
     weights = np.asarray(view["population"])[split.train.rows]
     prior = np.average(np.asarray(view["label"])[split.train.rows], weights=weights)
     assert plain[0].scores[0] == pytest.approx(prior)
+
+
+def harmed_people(rows: int = 6000) -> pa.Table:
+    """The labels of pilots have nothing to do with their age, which only a slice by job shows."""
+    view = make_people(rows)
+    labels, pilots = np.asarray(view["label"]).copy(), np.asarray(view["job"]) == "pilot"
+    labels[pilots] = np.random.default_rng(9).integers(0, 2, pilots.sum())
+    clear = np.asarray(view["age"]) > 50
+    labels[~pilots] = clear[~pilots]
+    return view.set_column(1, "label", pa.array(labels))
+
+
+def test_weak_segments_are_discovered_and_told_again_for_the_next_version() -> None:
+    view = harmed_people()
+    first = judge(view, use_case=JUDGED, challenger=candidate(view), champion=None)
+
+    again = judge(view, use_case=JUDGED, challenger=candidate(view, version="v2"), champion=None, previous=first.report)
+
+    assert [str(each.weak) for each in first.report.discovered] == ["job in {pilot}"]
+    found = first.report.discovered[0]
+    assert found.since == "v1"
+    assert found.figures.rows < 1200  # the half of a third of the test rows
+    assert found.figures.metrics["log_loss"].value == pytest.approx(found.weak.loss, rel=0.2)
+    assert [each.since for each in again.report.discovered] == ["v1"]
+
+
+def test_a_report_with_everything_survives_its_json() -> None:
+    view = harmed_people()
+    report = judge(view, use_case=replace(JUDGED, protected=("job",)), challenger=candidate(view), champion=None).report
+
+    assert report.fairness
+    assert report.discovered
+    assert type(report).from_json(report.to_json()) == report

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlops_assets.ml.overdispersion import discoveries, estimate_correlation, judge_count, mean_variance
+from mlops_assets.ml.corrections import discoveries
+from mlops_assets.ml.overdispersion import estimate_correlation, judge_count, mean_variance
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.02, 0.3])

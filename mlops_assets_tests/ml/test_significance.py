@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlops_assets.ml.corrections import holm
 from mlops_assets.ml.metrics import log_loss, roc_auc_score
-from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare, holm
+from mlops_assets.ml.significance import COMPARED, Comparison, Verdict, compare
 from mlops_assets_tests.ml.judged_rows import CARRIER, make_rows
 
 

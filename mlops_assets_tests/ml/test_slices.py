@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
-from mlops_assets.ml.slices import Slice, memberships
+from mlops_assets.ml.slices import Quantiles, Rule, Slice, memberships
 
 TABLE = pa.table({"carrier": ["UA", "AA", None, "UA"], "hour": [5, 17, 5, 17]})
 
@@ -60,3 +61,35 @@ def test_no_rows_have_no_segments() -> None:
 def test_a_slice_needs_a_column() -> None:
     with pytest.raises(DeclarationError, match="needs at least one column"):
         Slice(name="nothing", columns=())
+
+
+AGES = pa.table({"age": [20.0, 30.0, 30.0, 40.0, 50.0, 60.0, 70.0, None]})
+
+
+def test_quantiles_cut_a_number_into_bins_of_about_equally_many_rows() -> None:
+    (member,) = memberships([Quantiles(name="age", column="age", bins=2)], table=AGES)
+
+    assert member.segments == ("age 1 of 2", "age 2 of 2", "age=(missing)")
+    assert member.codes.tolist() == [0, 0, 0, 0, 1, 1, 1, 2]
+
+
+def test_equal_numbers_share_a_bin_and_empty_bins_are_left_out() -> None:
+    same = pa.table({"age": [5.0] * 6 + [9.0]})
+
+    (member,) = memberships([Quantiles(name="age", column="age", bins=3)], table=same)
+
+    assert member.segments == ("age 1 of 3", "age 3 of 3")
+
+
+def test_a_rule_makes_two_segments() -> None:
+    old = Rule(name="old", columns=("age",), holds=lambda rows: np.nan_to_num(rows["age"].to_numpy()) > 45)
+
+    (member,) = memberships([old], table=AGES)
+
+    assert member.segments == ("old", "not old")
+    assert member.codes.tolist() == [1, 1, 1, 1, 0, 0, 0, 1]
+
+
+def test_a_rule_over_a_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(EvaluationError, match=r"Unknown slice column 'size'\. Columns: age"):
+        memberships([Rule(name="big", columns=("size",), holds=lambda rows: np.ones(8, bool))], table=AGES)

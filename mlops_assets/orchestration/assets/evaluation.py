@@ -133,6 +133,7 @@ def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -
         **figures,
         "beside_baselines": dg.MetadataValue.md(_baseline_table(report)),
         **({"fairness": dg.MetadataValue.md(_fairness_table(report))} if report.fairness else {}),
+        "discovered_slices": dg.MetadataValue.md(_discovered_table(report)),
         "weakest_slices": dg.MetadataValue.md(_weakest_table(report)),
     }
 
@@ -162,6 +163,18 @@ def _told(estimate: Estimate) -> str:
     if estimate.value is None:
         return f" | {estimate.shortfall}"
     return f"{estimate.value:.3f} | {estimate.lower:.3f} – {estimate.upper:.3f}"
+
+
+def _discovered_table(report: EvaluationReport) -> str:
+    """The weak segments that nobody declared, on the rows that confirmed them."""
+    if not report.discovered:
+        return "No weak segment was found beyond chance."
+    lines = ["| segment | rows | share | log loss | of the rest | since |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+    for each in report.discovered:
+        weak, rows = each.weak, each.figures.rows
+        loss = f"{weak.loss:.3f} | {weak.rest_loss:.3f}"
+        lines.append(f"| {weak} | {rows} | {weak.share:.1%} | {loss} | {each.since} |")
+    return "\n".join(lines)
 
 
 def _weakest_table(report: EvaluationReport) -> str:

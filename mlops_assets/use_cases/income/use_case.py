@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.gates import (
     FairnessBound,
@@ -12,7 +17,7 @@ from mlops_assets.ml.gates import (
     TrainTestGap,
 )
 from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.slices import Quantiles, Rule, Slice
 from mlops_assets.ml.splitting import HashSplit
 from mlops_assets.ml.thresholds import PositiveShare
 from mlops_assets.ml.use_case import NamedBatches, Recipe, SeedData, UseCase
@@ -20,6 +25,12 @@ from mlops_assets.use_cases.income.features import EXAMPLES_SQL, FEATURES, FEATU
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.seed import land_seed, seed_requests
 from mlops_assets.use_cases.income.sources import SOURCES
+
+
+def _born_abroad(rows: pa.Table) -> NDArray[np.bool_]:
+    """Born outside of the United States; people whose country is not known are not counted to them."""
+    return np.asarray(pc.fill_null(pc.not_equal(rows.column("native_country"), "United-States"), False), dtype=np.bool_)
+
 
 USE_CASE = UseCase(
     name="income",
@@ -49,6 +60,8 @@ USE_CASE = UseCase(
         Slice(name="race", columns=("race",)),
         Slice(name="sex_race", columns=("sex", "race")),
         Slice(name="education", columns=("education",)),
+        Quantiles(name="age", column="age"),
+        Rule(name="born_abroad", columns=("native_country",), holds=_born_abroad),
     ),
     protected=("sex", "race"),
     gates=(
