@@ -17,7 +17,7 @@ from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page, dagster_ui
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent, let_go
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("ui")]
 
 CHECKS = (*RAW_CHECKS, NEW_CONTENT)
 TAKEN_IN, CLICKED, WAITING = "2013-06-10", "2013-06-11", "2013-06-12"

@@ -1,0 +1,104 @@
+"""`mlops demo` on a few weeks of flights: the real code path from dropped files to a served, watched, traced answer."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from mlops_assets.cli.main import app
+from mlops_assets.cli.service import RunningService
+from mlops_assets.ml.errors import ServingError
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.prediction_log import prediction_log_of
+from mlops_assets.stores.settings import environment_directory
+from mlops_assets_tests.end_to_end.small_flights import SERVED, SMALL
+from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, let_go
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("demo")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A demo that was played twice, and the lake's head after each time."""
+
+    data: Path
+    first: Result
+    again: Result
+    heads: tuple[str, str]
+
+
+def _small(_: str | None) -> UseCase:
+    return SMALL
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """The demo, played twice in one folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLOPS_DATA_DIR", str(folder))
+        patch.setenv("LAKECTL_CONFIG_FILE", os.devnull)
+        patch.setenv("COLUMNS", "200")
+        for name in FOREIGN_SETTINGS:
+            patch.delenv(name, raising=False)
+        patch.setattr("mlops_assets.cli.demo.use_case_of", _small)
+        first = CliRunner().invoke(app, ["demo", "flights"], catch_exceptions=False)
+        head = Lake.connect().head()
+        again = CliRunner().invoke(app, ["demo", "flights"], catch_exceptions=False)
+        yield Played(data=folder, first=first, again=again, heads=(head, Lake.connect().head()))
+        let_go(folder)
+
+
+def test_the_demo_ends_well_and_shows_every_stage(played: Played) -> None:
+    serving = champion(Lake.connect().at(), use_case="flights")
+
+    assert played.first.exit_code == 0
+    assert serving is not None
+    shown = played.first.output
+    assert f"flights:{serving.version}" in shown
+    for title in ("Rows through each stage", "on the test rows", "Gates", f"Served on {SERVED}", "Seconds per asset"):
+        assert title in shown
+    assert re.search(r"flights +24 ", shown)
+    assert re.search(r"966 of 966 served scores equal the batch scores to the bit", shown)
+
+
+def test_one_answer_is_traced_to_version_lake_commit_landed_files_and_git_commit(played: Played) -> None:
+    log = prediction_log_of("flights", folder=environment_directory())
+    answered = log.read_after(0, limit=2000).to_pylist()
+
+    told = CliRunner().invoke(app, ["trace", answered[0]["prediction_id"]], catch_exceptions=False).output
+
+    assert answered[0]["model_version"] in told
+    assert re.search(r"data: lakeFS commit [0-9a-f]{16}", told)
+    assert re.search(r"flights/raw/flights/2013-06-08.csv \([\d,]+ bytes, sha256 [0-9a-f]{16}\)", told)
+    assert re.search(r"code: git commit [0-9a-f]{16}", told)
+
+
+def test_the_demo_played_again_changes_nothing_and_ends_well(played: Played) -> None:
+    assert played.again.exit_code == 0
+    assert played.heads[0] == played.heads[1]
+    assert "All of it happened." in played.again.output
+    assert prediction_log_of("flights", folder=environment_directory()).read_after(966, limit=1).num_rows == 0
+
+
+def test_the_served_bento_refuses_a_bad_row_naming_row_field_and_reason(played: Played, tmp_path: Path) -> None:
+    serving = champion(Lake.connect().at(), use_case="flights")
+    assert serving is not None
+    good, bad = [dict(row) for row in SMALL.seed.requests(SERVED)[:2]]
+    bad["distance"] = -1
+
+    with RunningService.start(
+        f"flights:{serving.version}", data_dir=played.data, log=tmp_path / "service.log"
+    ) as service:
+        assert service.predict([good])[0]["model_version"] == serving.version
+        with pytest.raises(ServingError, match=r"answered 400: .*\"row\": ?1.*\"field\": ?\"distance\".*greater than"):
+            service.predict([good, bad])
