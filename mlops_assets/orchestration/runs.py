@@ -106,10 +106,13 @@ def _asset_of(step_key: str) -> str:
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> RunFailed:
+    """The asset's own words; those of its blocking checks where they stopped what comes after it."""
+    stopping = [check for check in result.get_asset_check_evaluations() if check.blocking and not check.passed]
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
         told = event.step_failure_data.user_failure_data
         said = (told.description if told else None) or (error.cause.message if error and error.cause else None)
+        said = said or "; ".join(f"{check.check_name}: {check.description}" for check in stopping)
         refused = told.metadata.get(REFUSED_BATCHES) if told else None
         return RunFailed(
             f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}",

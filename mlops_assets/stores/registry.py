@@ -16,11 +16,13 @@ import numpy as np
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.evaluation import EvaluationReport
 from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.judgement import Candidate
 from mlops_assets.ml.matrix import Matrix
 from mlops_assets.ml.paths import evaluation_path, model_path
-from mlops_assets.ml.scoring import MODEL
+from mlops_assets.ml.scoring import MODEL, Scorer
 from mlops_assets.ml.significance import Comparison
 from mlops_assets.ml.training import load, score
+from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.model_record import (
     COMPARISON,
     DECISION,
@@ -134,6 +136,13 @@ def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evalu
         report=EvaluationReport.from_json(files[REPORT]),
         comparison=Comparison.from_json(files[COMPARISON]) if COMPARISON in files else None,
     )
+
+
+def open_candidate(snapshot: Snapshot, *, use_case: UseCase, version: str) -> Candidate:
+    """A version ready to be judged. Raises RegistryError when there is no such one, or it is damaged."""
+    model = load_version(snapshot, use_case=use_case.name, version=version)
+    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
+    return Candidate(version=version, scorer=scorer, threshold=model.record.threshold)
 
 
 def version_ids(snapshot: Snapshot, *, use_case: str) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.estimate import Estimate
 from mlops_assets.ml.evaluation import EvaluationReport, weakest
 from mlops_assets.ml.gates import Gate
-from mlops_assets.ml.judgement import Candidate, judge
-from mlops_assets.ml.scoring import Scorer
+from mlops_assets.ml.judgement import judge
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -21,7 +20,7 @@ from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.model_recipe import current_version, read_view
-from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, load_version
+from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes
 
@@ -74,8 +73,8 @@ def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | N
     judgement = judge(
         read_view(head, use_case=use_case),
         use_case=use_case,
-        challenger=_candidate(head, use_case, version),
-        champion=_candidate(head, use_case, opponent) if opponent else None,
+        challenger=open_candidate(head, use_case=use_case, version=version),
+        champion=open_candidate(head, use_case=use_case, version=opponent) if opponent else None,
         previous=before.report if before else None,
     )
     files = evaluation_files(
@@ -89,12 +88,6 @@ def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | N
         comparison=judgement.comparison,
     )
     return files, judgement.report, judgement.decision.verdicts
-
-
-def _candidate(head: Snapshot, use_case: UseCase, version: str) -> Candidate:
-    model = load_version(head, use_case=use_case.name, version=version)
-    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
-    return Candidate(version=version, scorer=scorer, threshold=model.record.threshold)
 
 
 def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> dict[str, bytes]:

@@ -1,0 +1,135 @@
+"""`mlops compare`: two versions judged on the same rows, and what they were made from side by side."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.cli.deployment import use_case_of_version
+from mlops_assets.ml.corrections import holm
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.fit import split_view
+from mlops_assets.ml.judgement import judge
+from mlops_assets.ml.significance import Difference, Verdict
+from mlops_assets.ml.slices import OVERALL
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.model_recipe import read_view
+from mlops_assets.stores.model_record import ModelRecord
+from mlops_assets.stores.registry import load_record, open_candidate
+
+console = Console()
+SLICE_METRIC = "log_loss"
+SIGNIFICANT = 0.05
+COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
+
+
+def compare(
+    version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
+    other: Annotated[str, typer.Argument(help="The version to hold it against.")],
+    use_case: Annotated[str | None, typer.Option(help="Their use case, if two have such versions.")] = None,
+    metric: Annotated[str, typer.Option(help="What slices are compared by.")] = SLICE_METRIC,
+) -> None:
+    """Compare two versions on the test rows of today's training view: paired, with intervals, overall and by slice.
+
+    Gains are positive where the first version is better. Slices are corrected for being many (Holm).
+    """
+    chosen = use_case_of_version(version, use_case=use_case)
+    head = Lake.connect().at()
+    view = read_view(head, use_case=chosen)
+    records = [load_record(head, use_case=chosen.name, version=each) for each in (version, other)]
+    tested_from = split_view(view, use_case=chosen).test.first
+    for record in records:
+        _refuse_seen(record, tested_from=tested_from)
+    first, second = (open_candidate(head, use_case=chosen, version=each) for each in (version, other))
+    differences = judge(view, use_case=chosen, challenger=first, champion=second).comparison.differences
+    if not any(each.metric == metric for each in differences):
+        known = ", ".join(dict.fromkeys(each.metric for each in differences))
+        raise RegistryError(f"Slices are not compared by '{metric}'. Metrics: {known}.")
+    console.print(_origins(*records))
+    console.print(_overall([each for each in differences if each.segment == OVERALL]))
+    _show_slices([each for each in differences if each.segment != OVERALL and each.metric == metric])
+
+
+def _refuse_seen(record: ModelRecord, *, tested_from: date | None) -> None:
+    """A version must not be judged on rows it has learnt from."""
+    last = max((part.last for name, part in record.split.items() if name != "test" and part.last), default=None)
+    if last is not None and tested_from is not None and last >= tested_from:
+        raise RegistryError(
+            f"{record.version} has learnt from days up to {last}, and the test rows of today's training view begin on "
+            f"{tested_from}: it would be judged on what it has seen. Materialise a training view of later days first."
+        )
+
+
+def _origins(first: ModelRecord, second: ModelRecord) -> Table:
+    """Where the two differ in what they were made from."""
+    told = [
+        {
+            "data": f"{each.first_batch} to {each.last_batch}, lakeFS {each.data_commit[:12]}",
+            "code": f"{each.code_version}, git {each.git_commit[:12]}" + (" changed" if each.git_dirty else ""),
+            **{name: str(value) for name, value in each.hyperparameters.items()},
+            "trees": str(each.best_round + 1),
+            "seed": str(each.seed),
+            "threshold": f"{each.threshold:.4f}",
+            **each.libraries,
+        }
+        for each in (first, second)
+    ]
+    table = Table("made from", first.version, second.version)
+    for name in dict.fromkeys([*told[0], *told[1]]):
+        ours, theirs = (each.get(name, "none") for each in told)
+        if ours != theirs:
+            table.add_row(name, ours, theirs)
+    return table
+
+
+def _overall(differences: list[Difference]) -> Table:
+    rows = differences[0].rows if differences else 0
+    table = Table(f"all {rows:,} test rows", "first", "second", "gain, 95 %", "verdict")
+    for each in differences:
+        table.add_row(each.metric, _number(each.challenger), _number(each.champion), _gain(each), _verdict(each))
+    return table
+
+
+def _show_slices(differences: list[Difference]) -> None:
+    """The slices that differ significantly, and how many do not."""
+    tested = [(each, p) for each in differences if (p := _two_sided(each)) is not None]
+    corrected = holm([p for _, p in tested])
+    found = [(each, p) for (each, _), p in zip(tested, corrected, strict=True) if p < SIGNIFICANT]
+    if found:
+        table = Table(f"slice, by {differences[0].metric}", "rows", "gain, 95 %", "p", "verdict")
+        for each, p in sorted(found, key=lambda pair: pair[0].gain or 0.0):
+            table.add_row(each.segment, f"{each.rows:,}", _gain(each), f"{p:.2g}", _verdict(each))
+        console.print(table)
+    console.print(
+        f"Slices: {len(found)} differ significantly, {len(tested) - len(found)} do not, "
+        f"{len(differences) - len(tested)} have not enough rows."
+    )
+
+
+def _two_sided(difference: Difference) -> float | None:
+    if difference.gain == 0:
+        return 1.0
+    worse = difference.p_worse()
+    return None if worse is None or np.isnan(worse) else min(1.0, 2 * min(worse, 1 - worse))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _gain(each: Difference) -> str:
+    return (
+        each.shortfall or ""
+        if each.gain is None
+        else f"{each.gain:+.3f} [dim]({each.lower:+.3f} to {each.upper:+.3f})[/]"
+    )
+
+
+def _verdict(each: Difference) -> str:
+    found = each.verdict()
+    return f"[{COLOURS[found]}]{found.value}[/]" if found in COLOURS else f"[dim]{found.value}[/]"

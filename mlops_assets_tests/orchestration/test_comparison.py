@@ -1,0 +1,79 @@
+"""`mlops compare` on versions that training made: paired on rows that neither has seen."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from mlops_assets.cli.models import model_commands
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.stores.champion import champion
+from mlops_assets.use_cases import registry
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import PARCELS
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy is the one use case there is."""
+    monkeypatch.setattr(registry, "names", lambda: ("parcels",))
+    monkeypatch.setattr(registry, "find", lambda name: PARCELS)
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def compare(*words: str) -> Result:
+    app = typer.Typer()
+    model_commands(app)
+    return CliRunner().invoke(app, ["compare", *words], catch_exceptions=False)
+
+
+def serving(deployment: Deployment) -> str:
+    found = champion(deployment.lake.at(), use_case="parcels")
+    assert found is not None
+    return found.version
+
+
+@pytest.mark.usefixtures("known")
+def test_two_versions_are_compared_on_the_same_rows_with_what_they_were_made_from(trained: Deployment) -> None:
+    first = serving(trained)
+    trained.land(10, 13)
+    trained.ingest()
+    trained.train()
+
+    told = compare(serving(trained), first).output
+
+    assert f"made from │ {serving(trained)}" in told.replace("┃", "│")
+    assert "2024-03-01 to 2024-03-14" in told
+    assert "all 240 test rows" in told
+    assert "log_loss" in told
+    assert "differ significantly" in told
+
+
+@pytest.mark.usefixtures("known")
+def test_a_version_with_itself_gains_nothing(trained: Deployment) -> None:
+    told = compare(serving(trained), serving(trained)).output
+
+    assert told.count("│ +0.000 (") == 4
+    assert "Slices: 0 differ significantly" in told
+
+
+@pytest.mark.usefixtures("known")
+def test_a_version_is_not_judged_on_rows_it_has_learnt_from(trained: Deployment) -> None:
+    first = serving(trained)
+    trained.land(10, 19)
+    trained.ingest()
+    trained.train()
+    trained.run(
+        "train", assets=["training_view"], ops={"parcels__training_view": {"config": {"through": "2024-03-10"}}}
+    )
+
+    with pytest.raises(RegistryError, match="has learnt from days up to 2024-03-16"):
+        compare(serving(trained), first)
+
+
+@pytest.mark.usefixtures("known")
+def test_an_unknown_metric_is_an_error_that_lists_the_known_ones(trained: Deployment) -> None:
+    with pytest.raises(RegistryError, match="Metrics: roc_auc_score, average_precision_score, log_loss, brier_loss"):
+        compare(serving(trained), serving(trained), "--metric", "luck")
