@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from mlops_assets.cli.deployment import use_case_of
 from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.feature_catalogue import Catalogue, Entry
+from mlops_assets.ml.feature_catalogue import LEARNT, Catalogue, Entry
 from mlops_assets.reports.feature_catalogue import catalogue_page, freshness
 from mlops_assets.stores.feature_catalogue import read_catalogue
 from mlops_assets.stores.feature_reading import point_in_time_features
@@ -102,7 +102,7 @@ def _table(catalogue: Catalogue, *, find: str) -> Table:
 def _words(entry: Entry) -> str:
     """A feature in three lines: its name, what it means, and where it comes from."""
     default = [] if entry.default is None else [f"unknown counts as {entry.default}"]
-    origins = ", ".join(entry.lineage) or "the moment itself"
+    origins = ", ".join(entry.lineage) or ("the training rows" if entry.made_by == LEARNT else "the moment itself")
     told = " · ".join([entry.kind, entry.owner, *default, freshness(entry), f"from {origins}"])
     return f"[bold]{entry.name}[/]\n{entry.description}\n[dim]{told}[/]"
 

@@ -18,6 +18,7 @@ from mlops_assets.ml.features import Feature
 from mlops_assets.ml.lineage import SourceColumn, attached_columns, feature_lineage
 from mlops_assets.ml.use_case import UseCase
 
+LEARNT = "training rows"
 BINS = 24
 TOP_CATEGORIES = 8
 MOST_ROWS = 50_000
@@ -54,9 +55,9 @@ class ViewProfile(BaseModel):
 class Entry(BaseModel):
     """One feature as a reader wants to know it.
 
-    ``made_by`` is the history or as-of view that gives it, or ``request``; ``known_through`` the last batch that can
-    have moved it, ``None`` for what comes with the request. ``importance`` is its share of the total gain of the
-    champion's splits. ``lineage`` names source columns as ``source.column``.
+    ``made_by`` is the history or as-of view that gives it, ``request``, or ``LEARNT`` for statistics frozen with the
+    model version; ``known_through`` the last batch that can have moved it, if it is of a view. ``importance`` is its
+    share of the total gain of the champion's splits. ``lineage`` names source columns as ``source.column``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +111,7 @@ def catalogue(
 ) -> Catalogue:
     """The catalogue from what was read: ``gains`` are the champion's by feature, ``known_through`` by view."""
     lineage = feature_lineage(use_case)
+    learnt = use_case.learning.features if use_case.learning else ()
     total = sum(gains.values())
     entries = tuple(
         _entry(
@@ -118,9 +120,12 @@ def catalogue(
             known_through=known_through.get(made_by),
             importance=gains.get(feature.name, 0.0) / total if total else None,
             profile=profile.features.get(feature.name) if profile else None,
-            lineage=lineage[feature.name],
+            lineage=lineage.get(feature.name, ()),
         )
-        for feature, made_by in zip(use_case.features, _makers(use_case), strict=True)
+        for feature, made_by in [
+            *zip(use_case.features, _makers(use_case), strict=True),
+            *((feature, LEARNT) for feature in learnt),
+        ]
     )
     return Catalogue(
         use_case=use_case.name,

@@ -7,7 +7,7 @@ version and only applied afterwards; how good it is is judged in ``evaluation.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import TrainingError
+from mlops_assets.ml.learnt import learn, out_of_fold
 from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
 from mlops_assets.ml.splitting import Split, TimeSplit, split_by_hash, split_by_time
 from mlops_assets.ml.thresholds import choose_threshold
@@ -41,11 +42,11 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
     """
     split = split_view(view, use_case=use_case)
     learnt, watched = view.take(split.train.rows), view.take(split.validation.rows)
-    vocabulary = learn_vocabulary(learnt, features=use_case.features)
+    vocabulary, beside = _learn(learnt, use_case=use_case)
     validation = vocabulary.encode(watched, features=use_case.features)
     recipe = use_case.recipe
     trained = train(
-        vocabulary.encode(learnt, features=use_case.features),
+        vocabulary.encode(learnt, features=use_case.features, learnt=beside),
         labels_of(learnt),
         weights=weights_of(learnt, use_case=use_case),
         validation=(validation, labels_of(watched)),
@@ -66,6 +67,17 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
         ),
         metrics={f"{part}_loss": curve[trained.best_round] for part, curve in trained.learning_curve.items()},
     )
+
+
+def _learn(rows: pa.Table, *, use_case: UseCase) -> tuple[Vocabulary, pa.Table | None]:
+    """What is learnt besides the model, and the learnt features of the training rows themselves, if there are any."""
+    vocabulary, features = learn_vocabulary(rows, features=use_case.features), use_case.features
+    if use_case.learning is None:
+        return vocabulary, None
+    labels, learning = labels_of(rows), use_case.learning
+    learnt = learn(rows, labels=labels, learning=learning, features=features)
+    beside = out_of_fold(rows, labels=labels, learning=learning, features=features)
+    return replace(vocabulary, learnt=learnt), beside
 
 
 def split_view(view: pa.Table, *, use_case: UseCase) -> Split:

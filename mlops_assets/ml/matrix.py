@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import FeatureError
 from mlops_assets.ml.features import Feature
+from mlops_assets.ml.learnt import Learnt
+
+_LEARNT = "learnt tables"  # no feature is called so: names have no spaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +36,21 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """The categories of every categorical feature, in the order of their codes."""
+    """The categories of every categorical feature, in the order of their codes, and what else was ``learnt``."""
 
     categories: Mapping[str, tuple[str, ...]]
+    learnt: Learnt | None = None
 
-    def encode(self, table: pa.Table, *, features: Sequence[Feature]) -> Matrix:
-        """The columns ``features`` of ``table`` as a ``Matrix``; what is not declared is not looked at."""
+    def encode(self, table: pa.Table, *, features: Sequence[Feature], learnt: pa.Table | None = None) -> Matrix:
+        """The columns ``features`` of ``table`` and then the learnt features as a ``Matrix``.
+
+        What is not declared is not looked at. ``learnt`` are learnt features made elsewhere: training rows have theirs
+        out of fold.
+        """
+        if self.learnt is not None:
+            more = learnt or self.learnt.columns(table.select(["id", *(feature.name for feature in features)]))
+            table = pa.table({**_by_name(table), **_by_name(more)})
+            features = (*features, *self.learnt.features)
         columns = [
             self._numbers(column, feature) for column, feature in zip(_columns(table, features), features, strict=True)
         ]
@@ -52,12 +64,18 @@ class Vocabulary:
 
     def to_json(self) -> str:
         """The frozen form that is stored with the model version."""
-        return json.dumps({name: list(values) for name, values in sorted(self.categories.items())}, indent=1)
+        told: dict[str, object] = {name: list(values) for name, values in sorted(self.categories.items())}
+        return json.dumps(told | ({_LEARNT: self.learnt.to_plain()} if self.learnt else {}), indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Vocabulary:
         """The vocabulary that ``to_json`` wrote."""
-        return cls(categories={name: tuple(values) for name, values in json.loads(text).items()})
+        told = json.loads(text)
+        learnt = told.pop(_LEARNT, None)
+        return cls(
+            categories={name: tuple(values) for name, values in told.items()},
+            learnt=Learnt.from_plain(learnt) if learnt else None,
+        )
 
     def _numbers(self, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
         if feature.kind == "numeric":
@@ -82,8 +100,12 @@ def learn_vocabulary(table: pa.Table, *, features: Sequence[Feature]) -> Vocabul
     )
 
 
+def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
 def _columns(table: pa.Table, features: Sequence[Feature]) -> list[pa.ChunkedArray]:
-    columns = dict(zip(table.column_names, table.columns, strict=True))
+    columns = _by_name(table)
     missing = [feature.name for feature in features if feature.name not in columns]
     if missing:
         raise FeatureError(f"Feature '{missing[0]}' is not in the rows. Columns: {', '.join(columns)}.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.features import AsOfView, Feature, Relation
     from mlops_assets.ml.gates import Gate
     from mlops_assets.ml.history import HistoryView
+    from mlops_assets.ml.learnt import Learning
     from mlops_assets.ml.monitoring import MonitoringPlan
     from mlops_assets.ml.slices import AnySlice
     from mlops_assets.ml.source import Source
@@ -94,9 +95,10 @@ class UseCase:
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
     how many of the population a row stands for, in training and in every figure. ``protected`` names slices whose
     groups must be treated alike: they get a fairness report. ``relations`` are named steps of SQL that several views
-    read. ``request`` is what a caller of the service must send for one row; ``positive_word`` says what a positive
-    prediction means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for
-    leakage. ``seed`` plays the outside world with the committed seed data.
+    read. ``learning`` is what is learnt from the training rows besides the model, and the features made of it.
+    ``request`` is what a caller of the service must send for one row; ``positive_word`` says what a positive prediction
+    means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
+    ``seed`` plays the outside world with the committed seed data.
     """
 
     name: str
@@ -119,6 +121,7 @@ class UseCase:
     relations: tuple[Relation, ...] = ()
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
+    learning: Learning | None = None
     clusters: str | None = None
     weight: str | None = None
     protected: tuple[str, ...] = ()
@@ -137,7 +140,7 @@ class UseCase:
             raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
         for what, names in (
             ("sources", [source.name for source in self.sources]),
-            ("features", [feature.name for feature in self.features]),
+            ("features", [each.name for each in (*self.features, *(self.learning.features if self.learning else ()))]),
             ("history views", [view.name for view in self.history]),
             ("slices", [declared.name for declared in self.slices]),
         ):

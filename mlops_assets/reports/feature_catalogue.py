@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from mlops_assets.ml.feature_catalogue import Catalogue, Entry, FeatureProfile
+from mlops_assets.ml.feature_catalogue import LEARNT, Catalogue, Entry, FeatureProfile
 from mlops_assets.ml.paths import WHOLE
 
 STYLE = Path(__file__).parent / "feature_catalogue.css"
@@ -66,7 +66,8 @@ def strongest(catalogue: Catalogue, *, count: int = 12) -> str:
 
 
 def _heading(made_by: str) -> str:
-    return "From the request itself" if made_by == "request" else f"View {made_by}"
+    said = {"request": "From the request itself", LEARNT: "Learnt from the training rows"}
+    return said.get(made_by, f"View {made_by}")
 
 
 def _facts(catalogue: Catalogue) -> str:
@@ -86,19 +87,24 @@ def _row(entry: Entry, *, heaviest: float) -> str:
     text = " ".join((entry.name, entry.description, entry.owner, entry.made_by, *entry.lineage)).lower()
     default = "" if entry.default is None else f' · unknown counts as <b class="mono">{escape(str(entry.default))}</b>'
     origins = "".join(f"<code>{escape(origin)}</code>" for origin in entry.lineage)
+    origins = (
+        origins or f'<span class="quiet">{"the training rows" if entry.made_by == LEARNT else "the moment"}</span>'
+    )
     ranks = f'data-importance="{importance or 0:.8f}" data-missing="{missing or 0:.8f}"'
     return f"""<article data-text="{escape(text)}" {ranks}>
 <div class="what"><h3>{escape(entry.name)}</h3><p>{escape(entry.description)}</p>
 <p class="quiet">{entry.kind} · {escape(entry.owner)} · {escape(freshness(entry))}{default}</p></div>
-<figure>{_chart(profile) if profile else '<span class="quiet">no training view yet</span>'}</figure>
+<figure>{_chart(profile) if profile else '<span class="quiet">no distribution</span>'}</figure>
 <div class="figures">{bars}</div>
-<div class="lineage">{origins or '<span class="quiet">the moment itself</span>'}</div></article>"""
+<div class="lineage">{origins}</div></article>"""
 
 
 def freshness(entry: Entry) -> str:
     """How new what the feature is made of can be, in words."""
     if entry.made_by == "request":
         return "known with the request"
+    if entry.made_by == LEARNT:
+        return "learnt with each model version"
     if entry.known_through is None:
         return "nothing known yet"
     return "reference data" if entry.known_through == WHOLE else f"known through {entry.known_through}"
