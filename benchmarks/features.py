@@ -190,10 +190,13 @@ def look_ups(store: OnlineStore, *, rows: int, entities: int, times: int = 2000)
     return {"p50_ms": float(np.median(spent)), "p99_ms": float(np.quantile(spent, 0.99))}
 
 
-def read_for_ever(data: str, environment: dict[str, str], entities: int, stop: object, answers: object) -> None:
+def read_for_ever(
+    data: str, environment: dict[str, str], entities: int, reading: object, stop: object, answers: object
+) -> None:
     """One reader: counts look-ups, values that are not of the generation they come with, and errors."""
     store = open_online_store("bench", data=Path(data), environment=environment)
     request, count, wrong = asked(rows=20, entities=entities, seed=os.getpid()), 0, 0
+    reading.release()  # type: ignore[attr-defined]
     while not stop.is_set():  # type: ignore[attr-defined]
         try:
             found = store.look_up(request)
@@ -210,12 +213,13 @@ def under_refresh(data: Path, environment: dict[str, str], *, entities: int, ref
     store = open_online_store("bench", data=data, environment=environment)
     store.refresh(made_view(entities=entities, level=0.0), commit="0")
     context = multiprocessing.get_context("spawn")
-    stop, answers = context.Event(), context.Queue()
-    readers = [
-        context.Process(target=read_for_ever, args=(str(data), environment, entities, stop, answers)) for _ in range(8)
-    ]
+    reading, stop, answers = context.Semaphore(0), context.Event(), context.Queue()
+    told_to = (str(data), environment, entities, reading, stop, answers)
+    readers = [context.Process(target=read_for_ever, args=told_to) for _ in range(8)]
     for reader in readers:
         reader.start()
+    for _ in readers:
+        reading.acquire()
     spent = []
     for number in range(1, refreshes + 1):
         view = made_view(entities=entities, level=float(number))

@@ -24,9 +24,10 @@ import pyarrow.compute as pc
 from mlops_assets.ml.errors import ServingError, SettingError
 from mlops_assets.ml.features import entity_column
 from mlops_assets.ml.online_view import OnlineView
-from mlops_assets.ml.roll_up import EPOCH, to_days
+from mlops_assets.ml.roll_up import EPOCH
 
 Layout = Mapping[str, Any]
+_DAY = 86_400_000_000  # microseconds
 Asked = tuple[str, int]  # key, and the moment (microseconds) up to which a value may have been observed
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -138,17 +139,18 @@ class OnlineStore:
     def look_up(self, requests: pa.Table) -> LookUp:
         """All values for all ``requests`` (``event_time`` and the key columns), in one round trip."""
         generation = self._known or self._in_use()
+        moments = _moments(requests)
         while True:
-            asked = _asked(requests, generation.layout)
+            asked = _asked(requests, generation.layout, moments)
             number, found = self.backend.fetch([one for view in asked for one in view if one])
             if number == generation.number:
                 break
             generation = self._in_use()
         self._known = generation
-        age = self._age(requests, generation)
+        age = self._age(moments, generation)
         values = iter(found)
         aligned = [[next(values) if one else None for one in view] for view in asked]
-        examples = _unpacked(requests, generation.layout, aligned)
+        examples = _unpacked(requests, generation.layout, aligned, moments)
         return LookUp(examples=examples, commit=generation.commit, as_of=generation.as_of, age_days=age)
 
     def close(self) -> None:
@@ -161,10 +163,10 @@ class OnlineStore:
             raise ServingError("The online store is empty: refresh it from the lake first.")
         return current
 
-    def _age(self, requests: pa.Table, generation: Generation) -> int:
-        if not requests.num_rows:
+    def _age(self, moments: Sequence[int], generation: Generation) -> int:
+        if not moments:
             return 0
-        age = int(to_days(requests.column("event_time")).max()) - (generation.as_of - EPOCH).days
+        age = max(moments) // _DAY - (generation.as_of - EPOCH).days
         if self._max_age_days is not None and age > self._max_age_days:
             raise ServingError(
                 f"The online store is as of {generation.as_of}, {age} days before the latest request; "
@@ -224,9 +226,14 @@ def _packed(view: OnlineView) -> Iterator[Value]:
             yield _key(side.name, entity), moment, json.dumps([moment, *row]).encode()
 
 
-def _asked(requests: pa.Table, layout: Layout) -> list[list[Asked | None]]:
+def _moments(requests: pa.Table) -> list[int]:
+    """When each request is, in microseconds since 1970-01-01."""
+    moments: list[int] = pc.cast(pc.cast(requests.column("event_time"), pa.timestamp("us")), pa.int64()).to_pylist()
+    return moments
+
+
+def _asked(requests: pa.Table, layout: Layout, moments: Sequence[int]) -> list[list[Asked | None]]:
     """Per view: what to ask for every request, ``None`` where it has no entity."""
-    moments = pc.cast(pc.cast(requests.column("event_time"), pa.timestamp("us")), pa.int64()).to_pylist()
     asked: list[list[Asked | None]] = []
     for view in (*layout["history"], *layout["side"]):
         entities = entity_column(requests, view["keys"]).to_pylist()
@@ -237,12 +244,11 @@ def _asked(requests: pa.Table, layout: Layout) -> list[list[Asked | None]]:
     return asked
 
 
-def _unpacked(requests: pa.Table, layout: Layout, found: list[list[bytes | None]]) -> pa.Table:
+def _unpacked(requests: pa.Table, layout: Layout, found: list[list[bytes | None]], moments: Sequence[int]) -> pa.Table:
     columns = {name: requests.column(name) for name in requests.column_names}
     split = len(layout["history"])
     for view, values in zip(layout["history"], found[:split], strict=True):
         columns |= _history_columns(view, values)
-    moments = pc.cast(pc.cast(requests.column("event_time"), pa.timestamp("us")), pa.int64()).to_pylist()
     for view, values in zip(layout["side"], found[split:], strict=True):
         columns |= _side_columns(view, values, moments)
     return pa.table(columns)
@@ -258,7 +264,7 @@ def _history_columns(view: Mapping[str, Any], found: list[bytes | None]) -> dict
     return {name: flat.slice(column * rows, rows) for column, name in enumerate(view["columns"])}
 
 
-def _side_columns(view: Mapping[str, Any], found: list[bytes | None], moments: list[int]) -> dict[str, pa.Array]:
+def _side_columns(view: Mapping[str, Any], found: list[bytes | None], moments: Sequence[int]) -> dict[str, pa.Array]:
     nothing = [None] * len(view["columns"])
     rows = [_usable(view, packed, moment) or nothing for packed, moment in zip(found, moments, strict=True)]
     return {
