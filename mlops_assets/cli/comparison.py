@@ -123,11 +123,10 @@ def _number(value: float | None) -> str:
 
 
 def _gain(each: Difference) -> str:
-    return (
-        each.shortfall or ""
-        if each.gain is None
-        else f"{each.gain:+.3f} [dim]({each.lower:+.3f} to {each.upper:+.3f})[/]"
-    )
+    if each.gain is None or each.lower is None or each.upper is None:
+        return each.shortfall or ""
+    gain, lower, upper = (round(value, 3) + 0.0 for value in (each.gain, each.lower, each.upper))
+    return f"{gain:+.3f} [dim]({lower:+.3f} to {upper:+.3f})[/]"
 
 
 def _verdict(each: Difference) -> str:

@@ -55,7 +55,7 @@ def test_two_versions_are_compared_on_the_same_rows_with_what_they_were_made_fro
 def test_a_version_with_itself_gains_nothing(trained: Deployment) -> None:
     told = compare(serving(trained), serving(trained)).output
 
-    assert told.count("not worse within the margin") == 4
+    assert told.count("+0.000 (+0.000 to +0.000) │ not worse within the margin") == 4
     assert "Slices: 0 differ significantly" in told
 
 
