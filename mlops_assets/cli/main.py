@@ -14,6 +14,7 @@ from mlops_assets.cli.features import features_app
 from mlops_assets.cli.lake import lake_app, lakefs_app
 from mlops_assets.cli.models import model_commands
 from mlops_assets.cli.online import online_app
+from mlops_assets.cli.profiles import profile_commands
 from mlops_assets.cli.serving import serving_commands
 from mlops_assets.cli.validation import validation_commands
 from mlops_assets.ml.errors import PlatformError
@@ -33,7 +34,7 @@ app = typer.Typer(
         "`mlops demo` does all of it and shows it. `mlops doctor` tells what is configured and what is missing."
     ),
 )
-for register in (data_commands, validation_commands, model_commands, serving_commands):
+for register in (data_commands, validation_commands, profile_commands, model_commands, serving_commands):
     register(app)
 app.command()(demo)
 app.command()(doctor)

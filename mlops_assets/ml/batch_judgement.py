@@ -17,7 +17,7 @@ from duckdb import DuckDBPyConnection
 from mlops_assets.ml.anomalies import Anomaly, AnomalyReport, Cause
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.cross_table import REFERENCES_EXIST, judge_references
-from mlops_assets.ml.drift import compare
+from mlops_assets.ml.drift import DriftReport, compare
 from mlops_assets.ml.profile import Profile
 from mlops_assets.ml.profiling import profile_batches, profiled_segments
 from mlops_assets.ml.row_counts import ROW_COUNT_IS_USUAL, judge_row_count
@@ -41,11 +41,15 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedBatch:
-    """One batch: what became of its rows, what they looked like, and the verdicts that compare it with others."""
+    """One batch: what became of its rows, what they looked like, and the verdicts that compare it with others.
+
+    ``drift`` is ``None`` where there is nothing to compare: a static source, a file without rows.
+    """
 
     report: BatchReport
     profile: Profile
     unusual: tuple[CheckResult, ...]
+    drift: DriftReport | None
     anomalies: AnomalyReport
 
 
@@ -70,11 +74,14 @@ def judge_batches(
     profiles = profile({batch: report.valid for batch, report in reports.items()})
     as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
     known = {**surroundings.profiles, **as_landed}
-    drift = _shifts(list(files), source=source, known=known)
+    drift = _drift(list(files), source=source, known=known)
     rows = {batch: each.rows for batch, each in known.items()}
     judged = {}
     for batch, report in reports.items():
-        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows), **drift.get(batch, {})}
+        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows)}
+        given[DISTRIBUTIONS_ARE_USUAL] = (
+            judge_shifts(drift[batch], profile=known[batch], profiles=known) if batch in drift else no_shifts(batch)
+        )
         if source.references:
             given[REFERENCES_EXIST] = judge_references(
                 report.valid,
@@ -89,6 +96,7 @@ def judge_batches(
             report=report,
             profile=profiles[batch],
             unusual=unusual,
+            drift=drift.get(batch),
             anomalies=AnomalyReport(
                 use_case=use_case.name,
                 source=source.name,
@@ -130,18 +138,16 @@ def _profiles(
     )
 
 
-def _shifts(
-    batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]
-) -> dict[str, dict[str, CheckResult]]:
-    """The verdict on the distributions of each batch that has rows; what names the batch is not compared."""
+def _drift(batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]) -> dict[str, DriftReport]:
+    """How far each batch that has rows is from its past; what names the batch is not compared."""
     if source.cadence is Cadence.STATIC:
         return {}
-    named = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
     filled = {batch: profile for batch, profile in known.items() if profile.rows}
     wanted = [batch for batch in batches if batch in filled]
-    reports = compare(filled, batches=wanted, plan=source.drift, ignored=named & set(source.batch_day))
-    nothing = {batch: {DISTRIBUTIONS_ARE_USUAL: no_shifts(batch)} for batch in batches}
-    return nothing | {
-        batch: {DISTRIBUTIONS_ARE_USUAL: judge_shifts(report, profile=known[batch], profiles=known)}
-        for batch, report in reports.items()
-    }
+    return compare(filled, batches=wanted, plan=source.drift, ignored=naming_columns(source))
+
+
+def naming_columns(source: Source) -> frozenset[str]:
+    """The columns that say which batch a row is of; times say more than that."""
+    dated = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
+    return frozenset(dated & set(source.batch_day))

@@ -272,9 +272,10 @@ def _broad(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form
     if len(same) < 0.8 * len(signs):
         return None
     word = "rose" if direction > 0 else "fell"
+    told = [f"{value:.4g}" if figure is _mean else f"{value:.1%}" for value in whole]
     said = (
-        f"The {name} of {moved.column} {word} in {len(same)} of {len(signs)} segments, overall from {whole[1]:.4g} to "
-        f"{whole[0]:.4g}: a broad change."
+        f"The {name} of {moved.column} {word} in {len(same)} of {len(signs)} segments, overall from {told[1]} to "
+        f"{told[0]}: a broad change."
     )
     return Form(cause=Cause.BROAD_CHANGE, explanation=said)
 

@@ -62,5 +62,6 @@ def judge_file(file: Path, *, use_case: UseCase, source: Source, batch: str, hea
         report=judged.report,
         profile=judged.profile,
         unusual=(content, *judged.unusual),
+        drift=judged.drift,
         anomalies=AnomalyReport.model_validate(found.model_dump()),
     )

@@ -12,6 +12,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from mlops_assets.cli.profiles import profile_commands
 from mlops_assets.cli.validation import validation_commands
 from mlops_assets.ml.errors import DeclarationError, LandingError
 from mlops_assets.stores.lake_connection import close_embedded_servers
@@ -30,6 +31,7 @@ def mlops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mlops]:
     monkeypatch.setenv("MLOPS_DATA_DIR", str(tmp_path / "data"))
     app = typer.Typer()
     validation_commands(app)
+    profile_commands(app)
     app.callback()(lambda: None)
     yield lambda *words: CliRunner().invoke(app, words, catch_exceptions=False)
     close_embedded_servers()
@@ -76,3 +78,15 @@ def test_unclear_questions_are_answered_with_what_is_lacking(mlops: Mlops, weath
     nameless = weather.rename(weather.with_name("export.csv"))
     with pytest.raises(LandingError, match="Say which one with --day"):
         mlops("validate", "flights", "--source", "weather", "--file", str(nameless))
+
+
+def test_profile_page_is_written_for_a_landed_day(mlops: Mlops, tmp_path: Path) -> None:
+    day = date.fromisoformat(DAY)
+    land_seed(tmp_path / "data" / "landing", first=day, last=day, sources=["weather"])
+    result = mlops("profile", "flights", "--day", DAY, "--source", "weather", "--out", str(tmp_path / "page.html"))
+    assert result.exit_code == 0
+    assert f"weather {DAY}" in (tmp_path / "page.html").read_text()
+    with pytest.raises(DeclarationError, match="no champion yet"):
+        mlops("profile", "flights", "--day", DAY, "--source", "weather", "--against", "training")
+    with pytest.raises(DeclarationError, match="is not daily"):
+        mlops("profile", "flights", "--day", DAY, "--source", "planes")

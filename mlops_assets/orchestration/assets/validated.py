@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.ml.batch_judgement import JudgedBatch, judge_batches, unusual_checks
+from mlops_assets.ml.batch_judgement import JudgedBatch, Surroundings, judge_batches, unusual_checks
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.cross_table import REFERENCES_EXIST
 from mlops_assets.ml.data_audits import StagedBatch, audit_validated, validated_checks
@@ -22,7 +22,8 @@ from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asse
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
-from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.reports.profile_page import profile_page
 from mlops_assets.stores.batch_surroundings import surroundings_of
 from mlops_assets.stores.snapshot import Snapshot
 from mlops_assets.stores.tables import parquet_bytes
@@ -59,18 +60,21 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             f"the reason; more than {source.max_quarantined_share:.1%} of a batch refuses it."
         ),
     )
-    def validated(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
+    def validated(
+        context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
+    ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in run.batches}
         landed = {batch: head.local(path) for batch, path in paths.items()}
         checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
+        surroundings = surroundings_of(run.batches, use_case=use_case, source=source, head=head)
         with duckdb.get_connection() as connection:
             judged = judge_batches(
                 landed,
                 use_case=use_case,
                 source=source,
-                surroundings=surroundings_of(run.batches, use_case=use_case, source=source, head=head),
+                surroundings=surroundings,
                 connection=connection,
             )
         _tell(context, judged)
@@ -78,7 +82,11 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             files=_files(use_case, source, judged, made_from=checksums),
             deletes=_emptied(use_case, source, judged),
             audit=lambda staged: _audit(run, staged, source, judged),
-            metadata=_metadata(source, judged) | _figures({batch: each.profile for batch, each in judged.items()}),
+            metadata={
+                **_metadata(source, judged),
+                **_figures({batch: each.profile for batch, each in judged.items()}),
+                **_page(judged, surroundings=surroundings, folder=data.environment / "pages"),
+            },
             verdicts=[verdict for each in judged.values() for verdict in each.unusual],
         )
 
@@ -162,3 +170,21 @@ def _figures(profiles: Mapping[str, Profile]) -> dict[str, float]:
             if row["kind"] != CATEGORY and row["mean"] is not None:
                 found[f"mean/{row['column']}"] = row["mean"]
     return found
+
+
+def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, folder: Path) -> dict[str, object]:
+    """The profile page of a run over one batch that has a past; `mlops profile` makes those of others."""
+    if len(judged) != 1 or not surroundings.profiles:
+        return {}
+    ((batch, each),) = judged.items()
+    path = folder / each.anomalies.use_case / each.anomalies.source / f"{batch}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = profile_page(
+        each.profile,
+        title=f"{each.anomalies.use_case} · {each.anomalies.source} {batch}",
+        profiles={name: profile for name, profile in surroundings.profiles.items() if name != batch},
+        report=each.anomalies,
+        drift=each.drift,
+    )
+    path.write_text(page, encoding="utf-8")
+    return {"profile_page": dg.MetadataValue.path(path)}

@@ -1,0 +1,130 @@
+"""`mlops profile`: a batch or a window on one page, beside what is usual."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops_assets.cli.data import refuse_no_batch
+from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
+from mlops_assets.ml.batch_judgement import naming_columns
+from mlops_assets.ml.drift import DriftPlan, DriftReport, compare
+from mlops_assets.ml.errors import DeclarationError
+from mlops_assets.ml.profile import Profile, merge
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.reports.profile_page import profile_page
+from mlops_assets.stores.batch_files import find_file, judge_file
+from mlops_assets.stores.batch_surroundings import stored_profiles, surroundings_of
+from mlops_assets.stores.champion import champion
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.registry import load_record
+from mlops_assets.stores.settings import environment_directory
+from mlops_assets.stores.snapshot import Snapshot
+
+
+class Against(StrEnum):
+    """What a batch is compared with."""
+
+    TRAILING = "trailing"
+    WEEKDAYS = "weekdays"
+    TRAINING = "training"
+
+
+def profile_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command()(profile)
+
+
+def profile(
+    use_case: UseCaseName,
+    day: Annotated[str, typer.Option("--day", "--batch", help="The batch, or the last of a window.")],
+    first: Annotated[str | None, typer.Option("--from", help="The first day of a window.")] = None,
+    source: Annotated[str | None, typer.Option(help="Its source; the use case's first by default.")] = None,
+    against: Annotated[Against, typer.Option(help="Trailing days, same weekdays, or the champion's data.")] = (
+        Against.TRAILING
+    ),
+    out: Annotated[Path | None, typer.Option(help="Where to write the page.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write one self-contained page: every column of a batch or window beside its reference, anomalies on top."""
+    chosen = use_case_of(use_case)
+    refuse_no_batch(chosen, day)
+    refuse_no_batch(chosen, first)
+    one = chosen.source(source) if source else chosen.sources[0]
+    if one.cadence is not Cadence.DAILY:
+        raise DeclarationError(f"{one.name} is not daily: it has no past to be shown beside.")
+    head = Lake.connect().at()
+    if first:
+        page = _window(chosen, one, first=first, last=day, head=head)
+    else:
+        page = _batch(chosen, one, batch=day, against=against, head=head)
+    path = out or environment_directory() / "pages" / use_case / one.name / f"{day}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    typer.echo(f"{path} ({path.stat().st_size // 1024} KB)")
+    if show:
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _batch(use_case: UseCase, source: Source, *, batch: str, against: Against, head: Snapshot) -> str:
+    """The page of one batch as it landed last, judged now."""
+    file = find_file(use_case, source=source, batch=batch, zone=landing_zone(), head=head)
+    judged = judge_file(file, use_case=use_case, source=source, batch=batch, head=head)
+    profiles = dict(surroundings_of([batch], use_case=use_case, source=source, head=head).profiles)
+    drift = judged.drift
+    if against is not Against.TRAILING and drift is not None:
+        days = _training_days(use_case, head=head) if against is Against.TRAINING else []
+        profiles |= stored_profiles(days, use_case=use_case, source=source, head=head)
+        plan = replace(source.drift, reference="same weekday") if against is Against.WEEKDAYS else source.drift
+        drift = _compared(batch, judged.profile, profiles=profiles, source=source, plan=plan, training=days)
+    return profile_page(
+        judged.profile,
+        title=f"{use_case.name} · {source.name} {batch}",
+        profiles={name: each for name, each in profiles.items() if name != batch},
+        report=judged.anomalies,
+        drift=drift,
+    )
+
+
+def _compared(
+    batch: str, found: Profile, *, profiles: Mapping[str, Profile], source: Source, plan: DriftPlan, training: list[str]
+) -> DriftReport:
+    known = {**profiles, batch: found}
+    there = [day for day in training if day in known and day != batch]
+    return compare(known, batches=[batch], plan=plan, ignored=naming_columns(source), training=there)[batch]
+
+
+def _training_days(use_case: UseCase, *, head: Snapshot) -> list[str]:
+    """The days that the champion was trained on."""
+    serving = champion(head, use_case=use_case.name)
+    if serving is None:
+        raise DeclarationError(f"{use_case.name} has no champion yet: there is no training window to compare with.")
+    record = load_record(head, use_case=use_case.name, version=serving.version)
+    return _days(record.first_batch, record.last_batch)
+
+
+def _window(use_case: UseCase, source: Source, *, first: str, last: str, head: Snapshot) -> str:
+    """The page of a window, beside as many days before it."""
+    days = _days(first, last)
+    before = _days((date.fromisoformat(first) - timedelta(days=len(days))).isoformat(), first)[:-1]
+    found = stored_profiles(days, use_case=use_case, source=source, head=head)
+    if not found:
+        raise DeclarationError(f"The lake has no profile of {source.name} from {first} to {last}.")
+    return profile_page(
+        merge(list(found.values())),
+        title=f"{use_case.name} · {source.name} {first} to {last}",
+        profiles=stored_profiles(before, use_case=use_case, source=source, head=head),
+    )
+
+
+def _days(first: str, last: str) -> list[str]:
+    start, count = date.fromisoformat(first), (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
+    return [(start + timedelta(days=number)).isoformat() for number in range(count)]
