@@ -1,0 +1,75 @@
+"""`mlops land`, `run` and `status`: what a person types, what is said, and what it does."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_assets.ml.errors import DeclarationError, LandingError
+from mlops_assets_tests.cli.conftest import Mlops
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.test_sensor import settle
+from mlops_assets_tests.orchestration.toy import day_number
+
+
+def test_seed_data_lands_once_and_only_what_was_asked_for(run_mlops: Mlops, empty: Deployment) -> None:
+    said = run_mlops("land", "parcels", "--from", day_number(0), "--to", day_number(1), "--source", "parcels")
+
+    assert "landing/parcels: 2" in said.output
+    landed = sorted(path.name for path in (empty.data / "landing").rglob("*.csv"))
+    assert landed == [f"{day_number(0)}.csv", f"{day_number(1)}.csv"]
+    assert "landing/parcels: 0" in run_mlops("land", "parcels", "--to", day_number(1), "--source", "parcels").output
+
+
+@pytest.mark.parametrize("words", [("--from", "yesterday"), ("--to", "2024-13-01")])
+def test_what_is_no_batch_is_refused_before_anything_lands(
+    run_mlops: Mlops, empty: Deployment, words: tuple[str, str]
+) -> None:
+    with pytest.raises(DeclarationError, match=f"'{words[1]}' is no batch of parcels: it must be a day"):
+        run_mlops("land", "parcels", *words)
+
+    assert not (empty.data / "landing").exists()
+
+
+def test_an_unknown_source_is_refused_with_the_known_ones(run_mlops: Mlops, empty: Deployment) -> None:
+    with pytest.raises(DeclarationError, match=r"'boats'.*parcels, roads, depots"):
+        run_mlops("land", "parcels", "--source", "boats")
+
+
+def test_a_run_takes_in_what_has_landed_and_a_second_one_nothing(run_mlops: Mlops, empty: Deployment) -> None:
+    run_mlops("land", "parcels", "--to", day_number(2))
+
+    assert "3 batches were taken in." in run_mlops("run", "parcels", "--ingest-only").output
+    assert "0 batches were taken in." in run_mlops("run", "parcels", "--ingest-only").output
+    assert empty.paths("history/") == [f"history/{day_number(day)}.parquet" for day in range(3)]
+
+
+def test_a_run_says_what_was_refused_and_why_after_taking_the_rest(run_mlops: Mlops, empty: Deployment) -> None:
+    empty.land(0, 1)
+    empty.drop(b"", source="roads", batch=day_number(1))
+
+    with pytest.raises(LandingError, match=rf"{day_number(1)}\]: The file is empty"):
+        run_mlops("run", "parcels", "--ingest-only")
+
+    assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]
+
+
+def test_the_status_says_what_each_stage_holds_what_waits_and_which_version_serves(
+    run_mlops: Mlops, trained: Deployment
+) -> None:
+    trained.land(10, sources=("parcels",))
+    trained.land(11)
+    settle(trained)
+
+    said = run_mlops("status", "parcels").output
+
+    assert f"{day_number(0)} – {day_number(11)}" in said
+    assert f"Batch {day_number(10)} waits for roads." in said
+    assert "1 batches. `mlops run parcels`" in said
+    assert "of 1 versions." in said
+
+
+def test_the_status_of_an_empty_deployment_is_no_error(run_mlops: Mlops, empty: Deployment) -> None:
+    said = run_mlops("status", "parcels")
+
+    assert said.exit_code == 0
+    assert "Champion: none yet of 0 versions." in said.output

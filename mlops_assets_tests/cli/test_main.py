@@ -1,0 +1,73 @@
+"""The `mlops` command as a whole: help that teaches, and errors that are one sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mlops_assets.cli.main import app, main
+from mlops_assets.use_cases import registry
+from mlops_assets_tests.orchestration.deployment import Deployment
+
+PROGRAM = "from mlops_assets.cli.main import main; main()"
+
+
+def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command there is."""
+    for name, command in group.commands.items():
+        yield (*before, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *before, name)
+
+
+def test_help_teaches_a_first_round_and_names_every_command() -> None:
+    said = CliRunner().invoke(app, ["--help"]).output
+
+    for words in ("mlops land", "mlops run", "mlops status", "mlops serve", "mlops demo", "mlops doctor"):
+        assert words in said
+    for name in {words[0] for words in commands(typer.main.get_command(app))}:
+        assert name in said
+
+
+@pytest.mark.parametrize("words", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_every_command_and_option_says_what_it_does(words: tuple[str, ...]) -> None:
+    command = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+
+    assert command.help
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+    unexplained = [each.name for each in command.params if isinstance(each, click.Option) and not each.help]
+    assert unexplained == []
+
+
+def test_an_error_of_ours_is_one_sentence_and_no_traceback(empty: Deployment) -> None:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "status", "nowhere"], env=environ, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == f"Unknown use case 'nowhere'. Use cases: {', '.join(registry.names())}.\n"
+
+
+def test_on_a_terminal_the_sentence_is_red(
+    empty: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mlops", "status", "nowhere"])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("\x1b[31mUnknown use case")

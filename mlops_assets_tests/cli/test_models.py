@@ -1,0 +1,112 @@
+"""`mlops models`, `promote`, `rollback` and `trace`: the versions, which one serves, where an answer came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.stores.champion import champion
+from mlops_assets_tests.cli.conftest import Mlops
+from mlops_assets_tests.orchestration.conftest import _deployment
+from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
+from mlops_assets_tests.orchestration.test_serving import answer
+
+
+@pytest.fixture
+def challenged(challenged_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Two versions; the younger serves."""
+    yield from _deployment(copy_deployment(challenged_template, to=tmp_path / "data"), monkeypatch)
+
+
+def serving(deployment: Deployment) -> str:
+    """The champion's version."""
+    found = champion(deployment.lake.at(), use_case="parcels")
+    assert found is not None
+    return found.version
+
+
+def listed(mlops: Mlops) -> dict[str, str]:
+    """Status by version, as programs are told it."""
+    told = json.loads(mlops("models", "parcels", "--json").output)
+    return {each["record"]["version"]: each["status"] for each in told["versions"]}
+
+
+def test_versions_are_listed_with_status_figures_and_every_move_of_the_pointer(
+    run_mlops: Mlops, challenged: Deployment
+) -> None:
+    said = run_mlops("models", "parcels").output
+
+    younger = serving(challenged)
+    (older,) = set(listed(run_mlops)) - {younger}
+    assert said.index(younger) != said.index(older)
+    assert "ROC AUC" in said
+    assert said.count(" promoted by ") == 2
+    assert listed(run_mlops)[younger] == "champion"
+
+
+def test_programs_are_told_the_whole_record_and_decision(run_mlops: Mlops, trained: Deployment) -> None:
+    told = json.loads(run_mlops("models", "parcels", "--json").output)
+
+    (version,) = told["versions"]
+    assert version["decision"]["decision"]["passed"]
+    assert {"data_commit", "git_commit", "hyperparameters", "seed"} <= set(version["record"])
+    assert [move["version"] for move in told["events"]] == [version["record"]["version"]]
+
+
+def test_the_champion_is_rolled_back_and_promoted_again_with_reasons_on_record(
+    run_mlops: Mlops, challenged: Deployment
+) -> None:
+    younger = serving(challenged)
+
+    said = run_mlops("rollback", "parcels", "--reason", "too many complaints").output
+    older = serving(challenged)
+    run_mlops("promote", younger, "--reason", "it was the weather")
+
+    assert older != younger
+    assert f"{older} is the champion of parcels again" in said
+    assert serving(challenged) == younger
+    moves = run_mlops("models", "parcels").output
+    assert "too many complaints" in moves
+    assert "it was the weather" in moves
+
+
+def test_rolling_back_without_a_former_champion_says_so(run_mlops: Mlops, trained: Deployment) -> None:
+    before = serving(trained)
+
+    with pytest.raises(RegistryError, match="parcels"):
+        run_mlops("rollback", "parcels")
+
+    assert serving(trained) == before
+
+
+def test_an_unknown_version_is_not_promoted(run_mlops: Mlops, trained: Deployment) -> None:
+    with pytest.raises(RegistryError, match=r"2024-01-01-00000000.*`mlops models` lists them"):
+        run_mlops("promote", "2024-01-01-00000000")
+
+
+def test_overruling_the_gates_needs_a_reason(run_mlops: Mlops, trained: Deployment) -> None:
+    with pytest.raises(RegistryError, match="An override needs its reason"):
+        run_mlops("promote", serving(trained), "--override")
+
+
+def test_an_answer_is_traced_to_version_data_and_code(run_mlops: Mlops, trained: Deployment) -> None:
+    answer(trained, stop=3)
+    prediction = "2024-03-11-1"
+
+    said = run_mlops("trace", prediction).output
+    told = json.loads(run_mlops("trace", prediction, "--json").output)
+
+    assert f"prediction {prediction}" in said
+    assert f"model version {serving(trained)}" in said
+    assert f"lakeFS commit {told['record']['data_commit'][:16]}" in said
+    assert {each["path"].split("/")[2] for each in told["landed"]} == {"parcels", "roads", "depots"}
+    assert told["prediction"]["prediction_id"] == prediction
+
+
+def test_an_unknown_prediction_says_where_ids_come_from(run_mlops: Mlops, trained: Deployment) -> None:
+    with pytest.raises(RegistryError, match=r"No prediction 'nobody' in the logs of .*parcels.*service's answers"):
+        run_mlops("trace", "nobody")
