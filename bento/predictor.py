@@ -17,16 +17,14 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-import xgboost as xgb
 from pydantic import BaseModel
 
 from bento.contract import Answer
 from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.matrix import Matrix, Vocabulary
+from mlops_assets.ml.matrix import Matrix
 from mlops_assets.ml.request_step import RequestStep
 from mlops_assets.ml.requests import request_table
-from mlops_assets.ml.scoring import MODEL, VOCABULARY
-from mlops_assets.ml.training import load, score
+from mlops_assets.ml.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.bento_store import checksum
 from mlops_assets.stores.model_record import RECORD
@@ -49,16 +47,14 @@ class Predictor:
         self,
         *,
         use_case: UseCase,
-        booster: xgb.Booster,
-        vocabulary: Vocabulary,
+        scorer: Scorer,
         record: Mapping[str, Any],
         online: OnlineStore | None,
         log: PredictionLog,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._use_case = use_case
-        self._booster = booster
-        self._vocabulary = vocabulary
+        self._scorer = scorer
         self._record = record
         self._version = str(record["version"])
         self._threshold = float(record["threshold"])
@@ -73,8 +69,7 @@ class Predictor:
         verify_files(folder, checksums=checksums)
         return cls(
             use_case=use_case,
-            booster=load((folder / MODEL).read_bytes()),
-            vocabulary=Vocabulary.from_json((folder / VOCABULARY).read_text()),
+            scorer=Scorer.open({name: (folder / name).read_bytes() for name in checksums}),
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
             log=prediction_log_of(use_case.name, folder=data_dir, timeout=LOG_TIMEOUT),
@@ -89,13 +84,13 @@ class Predictor:
         examples = _examples(rows, use_case=self._use_case, answered_at=answered_at)
         found = self._look_up(examples)
         features = self._step().compute(found.examples if found else examples)
-        matrix = self._vocabulary.encode(features, features=self._use_case.features)
+        matrix = self._scorer.vocabulary.encode(features, features=self._use_case.features)
         flags = self._flags(examples, features=features, matrix=matrix, found=found)
         records = self._records(
             rows,
             examples=examples,
             features=features,
-            scores=score(self._booster, matrix).tolist(),
+            scores=self._scorer.of_matrix(matrix).tolist(),
             flags=flags,
             found=found,
             answered_at=answered_at,

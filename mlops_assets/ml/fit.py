@@ -1,4 +1,4 @@
-"""From a training view to everything a model version is made of: split, vocabulary, booster, threshold.
+"""From a training view to everything a model version is made of: split, vocabulary, booster, calibration, threshold.
 
 One pure call per version, the same for training, backtests and reproduction. What is learnt here is frozen with the
 version and only applied afterwards; how good it is is judged in ``evaluation.py``.
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlops_assets.ml.calibration import Calibration, choose_calibration
 from mlops_assets.ml.errors import TrainingError
 from mlops_assets.ml.learnt import learn, out_of_fold
 from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
@@ -25,10 +26,11 @@ from mlops_assets.ml.use_case import UseCase
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """What was learnt. ``threshold`` makes scores decisions; ``metrics`` are those of training itself."""
+    """What was learnt. ``threshold`` makes (calibrated) scores decisions; ``metrics`` are those of training itself."""
 
     trained: TrainedModel
     vocabulary: Vocabulary
+    calibration: Calibration | None
     split: Split
     threshold: float
     metrics: Mapping[str, float]
@@ -57,14 +59,18 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
         seed=recipe.seed,
         threads=recipe.threads,
     )
+    answered, weights = labels_of(watched), weights_of(watched, use_case=use_case)
     scores = score(load(trained.booster, threads=recipe.threads), validation)
+    units = clusters_of(watched, use_case=use_case)
+    asked = use_case.calibrated
+    calibration = choose_calibration(answered, scores, weights=weights, units=units) if asked else None
+    scores = calibration.apply(scores) if calibration else scores
     return FittedModel(
         trained=trained,
         vocabulary=vocabulary,
         split=split,
-        threshold=choose_threshold(
-            labels_of(watched), scores, rule=use_case.threshold, weights=weights_of(watched, use_case=use_case)
-        ),
+        calibration=calibration,
+        threshold=choose_threshold(answered, scores, rule=use_case.threshold, weights=weights),
         metrics={f"{part}_loss": curve[trained.best_round] for part, curve in trained.learning_curve.items()},
     )
 

@@ -1,4 +1,4 @@
-"""A model version as it answers: booster and vocabulary as they were frozen, from their files to scores.
+"""A model version as it answers: booster, vocabulary and calibration as they were frozen, from files to scores.
 
 The one way from rows to scores for evaluation, batch scoring, parity checks and the service.
 """
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 import xgboost as xgb
 
+from mlops_assets.ml.calibration import Calibration
 from mlops_assets.ml.features import Feature
 from mlops_assets.ml.matrix import Matrix, Vocabulary
 from mlops_assets.ml.metrics import Floats
 from mlops_assets.ml.training import load, score
 
-MODEL, VOCABULARY = "model.ubj", "vocabulary.json"
-"""The files of a version that decide its answers."""
+MODEL, VOCABULARY, CALIBRATION = "model.ubj", "vocabulary.json", "calibration.json"
+"""The files of a version that decide its answers; only a calibrated one has the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,17 @@ class Scorer:
 
     booster: xgb.Booster
     vocabulary: Vocabulary
+    calibration: Calibration | None = None
 
     @classmethod
     def open(cls, files: Mapping[str, bytes], *, threads: int = 1) -> Scorer:
         """The model in those files, by name. Raises TrainingError when the booster is none."""
-        return cls(booster=load(files[MODEL], threads=threads), vocabulary=Vocabulary.from_json(files[VOCABULARY]))
+        told = files.get(CALIBRATION)
+        return cls(
+            booster=load(files[MODEL], threads=threads),
+            vocabulary=Vocabulary.from_json(files[VOCABULARY]),
+            calibration=Calibration.from_json(told) if told else None,
+        )
 
     def scores(self, rows: pa.Table, *, features: Sequence[Feature]) -> Floats:
         """The score of every row of ``rows`` (the features, as columns), float64 of shape (rows,)."""
@@ -38,4 +45,5 @@ class Scorer:
 
     def of_matrix(self, matrix: Matrix) -> Floats:
         """The same for rows that are encoded already."""
-        return score(self.booster, matrix)
+        scores = score(self.booster, matrix)
+        return self.calibration.apply(scores) if self.calibration else scores

@@ -94,11 +94,12 @@ class UseCase:
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
     how many of the population a row stands for, in training and in every figure. ``protected`` names slices whose
-    groups must be treated alike: they get a fairness report. ``relations`` are named steps of SQL that several views
-    read. ``learning`` is what is learnt from the training rows besides the model, and the features made of it.
-    ``request`` is what a caller of the service must send for one row; ``positive_word`` says what a positive prediction
-    means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
-    ``seed`` plays the outside world with the committed seed data.
+    groups must be treated alike: they get a fairness report. ``calibrated`` says that scores are mapped to
+    probabilities by what validation rows choose: nothing, a sigmoid or an isotonic map. ``relations`` are named steps
+    of SQL that several views read. ``learning`` is what is learnt from the training rows besides the model, and the
+    features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word`` says what
+    a positive prediction means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is
+    taken for leakage. ``seed`` plays the outside world with the committed seed data.
     """
 
     name: str
@@ -125,6 +126,7 @@ class UseCase:
     clusters: str | None = None
     weight: str | None = None
     protected: tuple[str, ...] = ()
+    calibrated: bool = False
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)

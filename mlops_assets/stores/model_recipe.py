@@ -15,7 +15,7 @@ import pyarrow as pa
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.fit import FittedModel
 from mlops_assets.ml.paths import training_view_path
-from mlops_assets.ml.scoring import MODEL, VOCABULARY
+from mlops_assets.ml.scoring import CALIBRATION, MODEL, VOCABULARY
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.code import use_case_code_version
 from mlops_assets.stores.model_record import LEARNING_CURVE, version_of
@@ -71,7 +71,9 @@ def read_view(snapshot: Snapshot, *, use_case: UseCase) -> pa.Table:
 
 def fitted_files(fitted: FittedModel) -> dict[str, bytes]:
     """What was learnt as the files of a version, by name."""
+    calibration = {CALIBRATION: fitted.calibration.to_json()} if fitted.calibration else {}
     return {
+        **calibration,
         MODEL: fitted.trained.booster,
         VOCABULARY: fitted.vocabulary.to_json().encode(),
         LEARNING_CURVE: json.dumps(fitted.trained.learning_curve).encode(),

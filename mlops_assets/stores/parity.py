@@ -22,10 +22,8 @@ from pydantic import BaseModel, ValidationError
 
 from mlops_assets.ml.checks import CheckResult, Severity
 from mlops_assets.ml.errors import PlatformError, ServingError
-from mlops_assets.ml.matrix import Vocabulary
 from mlops_assets.ml.requests import request_table
-from mlops_assets.ml.scoring import MODEL, VOCABULARY
-from mlops_assets.ml.training import load, score
+from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.feature_reading import point_in_time_features
 from mlops_assets.stores.lake import Lake
@@ -120,8 +118,7 @@ def _differences(group: Sequence[Record], *, use_case: UseCase, lake: Lake, conn
     first = group[0]
     features = _offline_features(group, use_case=use_case, lake=lake, connect=connect)
     model = load_version(lake.at(), use_case=use_case.name, version=first["model_version"])
-    matrix = Vocabulary.from_json(model.files[VOCABULARY]).encode(features, features=use_case.features)
-    scores = score(load(model.files[MODEL]), matrix).tolist()
+    scores = Scorer.open(model.files).scores(features, features=use_case.features).tolist()
     for record, row, offline in zip(group, features.to_pylist(), scores, strict=True):
         served = json.loads(record["features"])
         values = {feature.name: _as_logged(row[feature.name]) for feature in use_case.features} | {SCORE: offline}

@@ -76,6 +76,18 @@ def test_rows_of_one_entity_are_one_cluster_in_one_part() -> None:
     assert not set(clusters[split.train.rows]) & set(clusters[split.test.rows])
 
 
+def test_calibration_is_learnt_where_it_is_asked_for_and_the_threshold_is_one_of_its_scores() -> None:
+    view = make_view(3000)
+
+    plain, asked = fit(view, use_case=PEOPLE), fit(view, use_case=replace(PEOPLE, calibrated=True))
+
+    assert plain.calibration is None
+    assert asked.calibration is not None
+    scorer = Scorer(booster=load(asked.trained.booster), vocabulary=asked.vocabulary, calibration=asked.calibration)
+    watched = view.take(asked.split.validation.rows)
+    assert asked.threshold in scorer.scores(watched, features=PEOPLE.features)
+
+
 def test_weights_move_the_model_and_its_threshold() -> None:
     view = make_view()
 

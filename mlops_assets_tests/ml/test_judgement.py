@@ -37,7 +37,8 @@ def make_people(rows: int = 3000, **columns: Any) -> pa.Table:
 
 def candidate(view: pa.Table, *, use_case: UseCase = JUDGED, version: str = "v1") -> Candidate:
     fitted = fit(view, use_case=use_case)
-    scorer = Scorer(booster=load(fitted.trained.booster), vocabulary=fitted.vocabulary)
+    booster = load(fitted.trained.booster)
+    scorer = Scorer(booster=booster, vocabulary=fitted.vocabulary, calibration=fitted.calibration)
     return Candidate(version=version, scorer=scorer, threshold=fitted.threshold)
 
 

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from bento.predictor import Predictor
 from mlops_assets.ml.features import quoted
 from mlops_assets.ml.history import daily_aggregates, split_by_batch
-from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
+from mlops_assets.ml.matrix import learn_vocabulary
 from mlops_assets.ml.paths import WHOLE, history_path, training_view_path, validated_path
-from mlops_assets.ml.scoring import MODEL, VOCABULARY
+from mlops_assets.ml.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.training import load, train
+from mlops_assets.ml.training import train
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.stores.champion import champion, promote
 from mlops_assets.stores.lake import Lake
@@ -81,8 +81,7 @@ def serve(lake: Lake, data: Path, *, rows: int = 200) -> pa.Table:
     log = prediction_log_of("flights", folder=data)
     predictor = Predictor(
         use_case=USE_CASE,
-        booster=load(model.files[MODEL]),
-        vocabulary=Vocabulary.from_json(model.files[VOCABULARY]),
+        scorer=Scorer.open(model.files),
         record={"version": serving.version, "threshold": 0.5},
         online=open_online_store("flights", data=data, environment={}),
         log=log,

@@ -9,6 +9,7 @@ from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import PlatformError
 from mlops_assets.ml.fit import FittedModel, fit
 from mlops_assets.ml.paths import model_path
+from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -53,7 +54,7 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
         yield from run.publish(
             files=version_files(trained.record, files=trained.files),
             audit=lambda staged: [_loads_and_answers(staged, use_case=use_case, version=version)],
-            metadata=_metadata(trained.record, trained_before=known),
+            metadata=_metadata(trained.record, trained_before=known, calibration=_calibration(trained)),
             message=f"{use_case.name}: model {version}",
         )
 
@@ -64,6 +65,11 @@ def _train(run: AssetRun, head: Snapshot, version: str) -> ModelVersion:
     use_case = run.use_case
     fitted = fit(read_view(head, use_case=use_case), use_case=use_case)
     return ModelVersion(record=_record(run, head, version, fitted), files=fitted_files(fitted))
+
+
+def _calibration(model: ModelVersion) -> str:
+    found = Scorer.open(model.files).calibration
+    return found.kind if found else "not asked for"
 
 
 def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) -> ModelRecord:
@@ -107,7 +113,7 @@ def _loads_and_answers(staged: Snapshot, *, use_case: UseCase, version: str) -> 
     return CheckResult(name="loads_and_answers", passed=True, figures={"version": version})
 
 
-def _metadata(record: ModelRecord, *, trained_before: bool) -> dict[str, object]:
+def _metadata(record: ModelRecord, *, trained_before: bool, calibration: str) -> dict[str, object]:
     return {
         "version": record.version,
         "trained_before": trained_before,
@@ -116,5 +122,6 @@ def _metadata(record: ModelRecord, *, trained_before: bool) -> dict[str, object]
         "threshold": record.threshold,
         "record": dg.MetadataValue.json(json.loads(record.to_json())),
         **{f"rows_{name}": part.rows for name, part in record.split.items()},
+        "calibration": calibration,
         **dict(record.metrics),
     }

@@ -49,6 +49,7 @@ USE_CASE = UseCase(
     positive_word="over 50,000",
     split=HashSplit(key="id", test_share=0.3, validation_share=0.15),
     weight="population",
+    calibrated=True,
     recipe=Recipe(
         hyperparameters={"eta": 0.1, "max_depth": 5, "min_child_weight": 5, "subsample": 0.8, "colsample_bytree": 0.5},
         rounds=300,
