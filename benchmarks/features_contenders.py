@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -58,9 +59,9 @@ def ours(events: Path, folder: Path) -> Sums:
 
     views = [replace(view, windows=WINDOWS, features=view.features[:7]) for view in HISTORY if view.name in VIEWS]
     connection = _connect(folder)
-    (years,) = connection.sql(f"SELECT list(DISTINCT batch[:4] ORDER BY batch[:4]) FROM '{events}'").fetchall()[0]
+    (first, last) = connection.sql(f"SELECT min(batch)[:4], max(batch)[:4] FROM '{events}'").fetchall()[0]
     sums: Sums = {}
-    for number, year in enumerate(years):
+    for number, year in enumerate(range(int(first), int(last) + 1)):
         within = f"BETWEEN '{year}-01-01' AND '{year}-12-31'"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS FROM '{events}' WHERE batch {within}")
         compute_daily_aggregates(connection, views=views, into=f"history_{number % 2}")
@@ -70,7 +71,7 @@ def ours(events: Path, folder: Path) -> Sums:
             events,
             columns=["event_time", *KEYS],
             read_dictionary=KEYS,
-            filters=[("batch", ">=", f"{year}-01-01"), ("batch", "<=", f"{year}-12-31")],
+            filters=[("event_time", ">=", datetime(year, 1, 1)), ("event_time", "<", datetime(year + 1, 1, 1))],
         )
         for rolled in stream_history(connection, [asked], views=views):
             for name, values in rolled.items():
