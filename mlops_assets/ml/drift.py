@@ -51,6 +51,9 @@ greatest: nearly all of them, whatever is usual, for a cold front brings some, a
 """
 _ROUNDING = 1e-6
 """Deviations below this part of the mean are those of a constant."""
+_SHARES = ("missing_share", "unseen_share")
+_FEWEST = 5
+"""A share of fewer rows than this has not moved: the test is no good on so few."""
 _SMALLEST = 0.5
 """Distances below this part of the least effect count as this, so that a past of zeros has a logarithm."""
 
@@ -278,7 +281,9 @@ def _report(
     testable &= np.isfinite(bounds)
     corrected = np.full(len(found), np.nan)
     corrected[testable] = holm(p_value[testable].tolist()) if testable.any() else ()
-    moved = testable & (found > bounds) & (corrected < plan.false_alarm_rate)
+    shares = np.array([each.measure in _SHARES for each in compared])
+    several = ~shares | (found * rows >= _FEWEST)
+    moved = testable & (found > bounds) & (corrected < plan.false_alarm_rate) & several
     shifts = [
         _shift(each, at, bound=bounds[i], p_value=corrected[i], testable=testable[i], moved=moved[i], plan=plan)
         for i, each in enumerate(compared)

@@ -1,0 +1,129 @@
+"""All of 2013 by default settings: which distribution alarms there are, what they are about, and how few are false.
+
+What a day was about is read off the data (cancelled flights, weather, timetables that stay) and judged by a person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mlops_assets.ml.batch_judgement import naming_columns
+from mlops_assets.ml.drift import compare
+from mlops_assets.ml.profiling import profile_batches, profiled_segments
+from mlops_assets.ml.validation import validate
+from mlops_assets.use_cases.flights.seed import land_seed
+from mlops_assets.use_cases.flights.use_case import USE_CASE
+from mlops_assets_tests.documented import DOCS, markdown_table, section, write_section
+
+PAGE = DOCS / "validation.md"
+CANCELLED = "flights cancelled in bad weather: times, delays and tail numbers are missing"
+CLOCK = "the clocks change: an hour less or more to UTC"
+ECHO = "the day after: the new distance to UTC is still unlike the days before"
+TIMETABLE = "a new timetable, which stays"
+REAL = {
+    ("flights", "01-28"): CANCELLED,
+    ("flights", "01-30"): CANCELLED,
+    ("flights", "01-31"): CANCELLED,
+    ("flights", "02-08"): "the February snowstorm: half of the flights are cancelled",
+    ("flights", "02-09"): "the February snowstorm: no flights before nine",
+    ("flights", "03-10"): CLOCK,
+    ("weather", "03-10"): CLOCK,
+    ("flights", "03-11"): ECHO,
+    ("weather", "03-11"): ECHO,
+    ("flights", "04-02"): f"{TIMETABLE}: minutes of AA",
+    ("flights", "04-10"): CANCELLED,
+    ("weather", "04-10"): "heavy rain",
+    ("flights", "04-12"): CANCELLED,
+    ("flights", "04-16"): "every fifth flight of AA is cancelled",
+    ("flights", "04-17"): "flights of UA cancelled",
+    ("flights", "04-19"): CANCELLED,
+    ("weather", "04-19"): "fog",
+    ("weather", "05-08"): "heavy rain",
+    ("weather", "05-19"): "fog",
+    ("flights", "05-23"): CANCELLED,
+    ("weather", "06-07"): "heavy rain",
+    ("flights", "06-12"): f"{TIMETABLE}: flight numbers of MQ",
+    ("flights", "06-20"): f"{TIMETABLE}: flight numbers of B6",
+    ("flights", "06-24"): CANCELLED,
+    ("flights", "07-08"): CANCELLED,
+    ("weather", "08-01"): "heavy rain",
+    ("flights", "09-02"): CANCELLED,
+    ("weather", "09-02"): "fog",
+    ("flights", "09-03"): f"{TIMETABLE}: flight numbers of AA",
+    ("flights", "09-12"): CANCELLED,
+    ("weather", "10-05"): "fog",
+    ("weather", "10-06"): "fog",
+    ("flights", "11-01"): CANCELLED,
+    ("flights", "11-03"): CLOCK,
+    ("weather", "11-03"): CLOCK,
+    ("flights", "11-04"): ECHO,
+    ("weather", "11-04"): f"{ECHO}; pressure higher than in all of the four weeks before",
+    ("weather", "11-07"): "heavy rain",
+    ("weather", "11-17"): "fog",
+    ("flights", "11-24"): CANCELLED,
+    ("flights", "11-28"): "Thanksgiving's timetable",
+    ("flights", "12-05"): CANCELLED,
+    ("flights", "12-08"): CANCELLED,
+    ("flights", "12-10"): CANCELLED,
+    ("flights", "12-14"): CANCELLED,
+    ("weather", "12-29"): "heavy rain",
+}
+FALSE = {
+    ("flights", "03-18"): "few evening arrivals, one day in March",
+    ("flights", "06-10"): "hours of 9E, just over the bound",
+    ("weather", "07-12"): "wind from one side all day",
+    ("flights", "10-19"): "longer in the air than usual, just over the bound",
+}
+
+
+def alarms(folder: Path) -> set[tuple[str, str]]:
+    """Source and month-day of every batch of the year with a distribution alarm."""
+    land_seed(folder, first=date(2013, 1, 1), last=date(2013, 12, 31), sources=["flights", "weather"])
+    found = set()
+    for name in ("flights", "weather"):
+        source = USE_CASE.source(name)
+        files = {path.stem: path for path in sorted((folder / "flights" / name).iterdir())}
+        with duckdb.connect() as connection:
+            reports = validate(files, source=source, connection=connection)
+            profiles = profile_batches(
+                {batch: report.valid for batch, report in reports.items()},
+                columns=source.columns.names,
+                slices=profiled_segments(USE_CASE.slices, columns=source.columns.names),
+                derived=source.derived,
+                connection=connection,
+            )
+        judged = compare(profiles, batches=list(profiles), plan=source.drift, ignored=naming_columns(source))
+        found |= {(name, batch[5:]) for batch, report in judged.items() if report.moved}
+    return found
+
+
+@pytest.mark.slow
+def test_alarms_of_the_year_are_those_documented(tmp_path: Path) -> None:
+    assert alarms(tmp_path) == {*REAL, *FALSE}
+
+
+def test_a_month_has_at_most_one_false_alarm() -> None:
+    assert not {*REAL} & {*FALSE}
+    assert max(Counter(day[:2] for _, day in FALSE).values()) <= 1
+
+
+def test_documentation_lists_the_alarms() -> None:
+    assert section(PAGE, "alarms") == table(), f"Renew it: python -m {__spec__.name}"
+
+
+def table() -> str:
+    told = {
+        **{key: ("real", what) for key, what in REAL.items()},
+        **{key: ("false", what) for key, what in FALSE.items()},
+    }
+    rows = [[f"2013-{key[1]}", key[0], *told[key]] for key in sorted(told, key=lambda key: (key[1], key[0]))]
+    return markdown_table(["day", "source", "alarm is", "what it is about"], rows)
+
+
+if __name__ == "__main__":
+    write_section(PAGE, "alarms", text=table())
