@@ -83,9 +83,10 @@ def run_standalone(root: Path, *, host: str, port: int) -> None:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="embedded-lakefs") as executor:
         server = _server(store, executor)
         bound_host, bound_port = listener.getsockname()[:2]
-        _say(f"Embedded lakeFS at http://{bound_host}:{bound_port}, data in {store.root}")
-        _say(f"Access key: {store.root / auth.FILE_NAME}")
-        server.run(sockets=[listener])
+        with server.capture_signals():  # from the first word on, a signal ends it cleanly
+            _say(f"Embedded lakeFS at http://{bound_host}:{bound_port}, data in {store.root}")
+            _say(f"Access key: {store.root / auth.FILE_NAME}")
+            server.run(sockets=[listener])
     store.close()
     _say("Embedded lakeFS stopped.")
 
