@@ -6,6 +6,7 @@ from the lake is in ``stores/feature_catalogue.py``, the page in ``reports/featu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -29,8 +30,8 @@ class FeatureProfile(BaseModel):
     """The values of one feature in a training view.
 
     ``shares`` are of the values that are not missing: per bin between ``edges`` (one more than bins, from the 1st to
-    the 99th percentile; what lies beyond counts in the outer bins), or per category of ``categories``, the most
-    frequent first, of ``distinct`` in all.
+    the 99th percentile; what lies beyond counts in the outer bins; few whole numbers have a bin each), or per category
+    of ``categories``, the most frequent first, of ``distinct`` in all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -172,7 +173,10 @@ def _histogram(column: pa.ChunkedArray, *, missing_share: float) -> FeatureProfi
     if not len(values):
         return FeatureProfile(missing_share=missing_share)
     lowest, highest = np.quantile(values, (0.01, 0.99)).tolist()
-    edges = np.linspace(lowest, highest, BINS + 1) if highest > lowest else np.array([lowest, lowest])
+    if pa.types.is_integer(column.type) and highest - lowest < BINS:
+        edges = np.arange(math.floor(lowest), math.ceil(highest) + 2, dtype=np.float64)  # a bin per whole number
+    else:
+        edges = np.linspace(lowest, highest, BINS + 1) if highest > lowest else np.array([lowest, lowest])
     counts = np.bincount(np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2))
     shares = np.zeros(len(edges) - 1)
     shares[: len(counts)] = counts / len(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from mlops_assets.ml.feature_catalogue import LEARNT, Catalogue, Entry, FeatureProfile
@@ -124,6 +125,8 @@ def _chart(profile: FeatureProfile) -> str:
     if profile.categories:
         return _shares(profile)
     tallest, step = max(profile.shares), WIDTH / len(profile.shares)
+    a_bin_each = all(high - low == 1 for low, high in pairwise(profile.edges))  # of whole numbers
+    highest = profile.edges[-1] - a_bin_each
     bars = "".join(
         f'<rect x="{i * step:.2f}" y="{HEIGHT - HEIGHT * share / tallest:.2f}" width="{step - 0.8:.2f}" '
         f'height="{HEIGHT * share / tallest:.2f}"/>'
@@ -132,7 +135,7 @@ def _chart(profile: FeatureProfile) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="distribution">'
         f"{bars}</svg>"
-        f"<figcaption><span>{profile.edges[0]:.4g}</span><span>{profile.edges[-1]:.4g}</span></figcaption>"
+        f"<figcaption><span>{profile.edges[0]:.4g}</span><span>{highest:.4g}</span></figcaption>"
     )
 
 

@@ -28,6 +28,13 @@ def test_every_value_is_in_a_bin_and_outliers_are_in_the_outer_ones() -> None:
     assert found.shares[-1] == pytest.approx(1 / BINS, abs=0.02)
 
 
+def test_few_whole_numbers_have_a_bin_each() -> None:
+    found = profiled([1, 1, 3, 4], kind=pa.int64())
+
+    assert found.shares == (0.5, 0.0, 0.25, 0.25)
+    assert found.edges == (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
 def test_one_value_only_is_one_bin() -> None:
     assert profiled([7.0, 7.0]).shares == (1.0,)
 
