@@ -15,6 +15,7 @@ from mlops_assets.cli.lake import lake_app, lakefs_app
 from mlops_assets.cli.models import model_commands
 from mlops_assets.cli.online import online_app
 from mlops_assets.cli.profiles import profile_commands
+from mlops_assets.cli.schemas import schema_app
 from mlops_assets.cli.serving import serving_commands
 from mlops_assets.cli.validation import validation_commands
 from mlops_assets.ml.errors import PlatformError
@@ -39,6 +40,7 @@ for register in (data_commands, validation_commands, profile_commands, model_com
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(features_app, name="features")
+app.add_typer(schema_app, name="schema")
 app.add_typer(lake_app, name="lake")
 app.add_typer(online_app, name="online")
 app.add_typer(lakefs_app, name="lakefs")
