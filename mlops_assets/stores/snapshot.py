@@ -6,7 +6,7 @@ Writing is in ``publishing.py``; connecting in ``lake.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +109,9 @@ class Snapshot:
         """
         return self._local(self.info(path))
 
-    def local_many(self, prefix: str) -> dict[str, Path]:
-        """Every file below ``prefix`` as a local path, by its path in the lake."""
-        found = self.paths(prefix)
+    def local_many(self, prefix: str, *, only: Callable[[str], bool] = lambda _: True) -> dict[str, Path]:
+        """Every file below ``prefix`` whose path is ``only`` as wanted, as a local path, by its path in the lake."""
+        found = [info for info in self.paths(prefix) if only(info.path)]
         if self._connection.embedded:
             return {info.path: self._local(info) for info in found}
         with ThreadPoolExecutor(_PARALLEL) as pool:

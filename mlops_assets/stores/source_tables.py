@@ -32,8 +32,9 @@ def create_source_views(
     """
     found = {}
     for source in use_case.sources:
-        files = files_by_batch(snapshot, folder=validated_path(use_case.name, source=source.name, batch=""))
-        chosen = {b: path for b, path in files.items() if source.cadence is Cadence.STATIC or wanted(b)}
+        folder = validated_path(use_case.name, source=source.name, batch="")
+        of_source = every_batch if source.cadence is Cadence.STATIC else wanted
+        chosen = files_by_batch(snapshot, folder=folder, wanted=of_source)
         if not chosen:
             raise LakeError(
                 f"No validated batch of {use_case.name}/{source.name} in the lake at {snapshot.commit[:12]}: "
@@ -50,8 +51,7 @@ def create_history_view(
     """The per-batch history files as the view ``history``; answers the batches found, none without history views."""
     if not use_case.history:
         return ()
-    files = files_by_batch(snapshot, folder=history_path(use_case.name, batch=""))
-    chosen = {batch: path for batch, path in files.items() if wanted(batch)}
+    chosen = files_by_batch(snapshot, folder=history_path(use_case.name, batch=""), wanted=wanted)
     if not chosen:
         raise LakeError(
             f"No history of {use_case.name} in the lake at {snapshot.commit[:12]}: materialise {use_case.name}/history."
@@ -60,6 +60,7 @@ def create_history_view(
     return tuple(chosen)
 
 
-def files_by_batch(snapshot: Snapshot, *, folder: str) -> dict[str, Path]:
-    """The Parquet files below a per-batch folder as local paths, by batch, in order."""
-    return {batch_of(path): local for path, local in snapshot.local_many(folder.removesuffix(".parquet")).items()}
+def files_by_batch(snapshot: Snapshot, *, folder: str, wanted: Wanted) -> dict[str, Path]:
+    """The wanted Parquet files below a per-batch folder as local paths, by batch, in order. No others are fetched."""
+    found = snapshot.local_many(folder.removesuffix(".parquet"), only=lambda path: wanted(batch_of(path)))
+    return {batch_of(path): local for path, local in found.items()}

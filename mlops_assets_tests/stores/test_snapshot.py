@@ -94,6 +94,14 @@ def test_many_local_files_come_by_their_path_in_the_lake(lake: Lake) -> None:
     }
 
 
+def test_files_that_are_not_wanted_are_not_fetched(remote_lake: Lake) -> None:
+    put(remote_lake, wanted=b"the one", other=b"never asked for")
+    found = remote_lake.at().local_many("flights/", only=lambda path: path.endswith("wanted"))
+    assert {path: local.read_bytes() for path, local in found.items()} == {"flights/wanted": b"the one"}
+    cached = [file.read_bytes() for file in remote_lake.settings.cache.rglob("*") if file.is_file()]
+    assert b"never asked for" not in cached
+
+
 @pytest.mark.parametrize("damaged", [b"x", b""], ids=["flipped byte", "short"])
 def test_a_damaged_object_is_named_and_never_served(embedded_lake: Lake, damaged: bytes) -> None:
     content = secrets.token_bytes(100)
