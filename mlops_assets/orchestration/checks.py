@@ -19,7 +19,7 @@ SEVERITIES = {
     Severity.ERROR: dg.AssetCheckSeverity.ERROR,
     Severity.WARN: dg.AssetCheckSeverity.WARN,
 }
-SINGLE_EVENTS = 50
+NAMED_BATCHES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def check_specs(
 
 
 def check_results(context: dg.AssetExecutionContext, *, audits: Sequence[CheckResult]) -> Iterator[dg.AssetCheckResult]:
-    """One result per check name; batches that failed in a run over many are logged one by one as well."""
+    """One result per check name; in a run over many batches those that failed are logged by themselves first."""
     by_name: dict[str, list[CheckResult]] = defaultdict(list)
     for audit in audits:
         by_name[audit.name].append(audit)
@@ -56,7 +56,7 @@ def check_results(context: dg.AssetExecutionContext, *, audits: Sequence[CheckRe
         if len(verdicts) == 1:
             yield _single(verdicts[0])
         else:
-            _log_failures(context, verdicts)
+            _tell_apart(context, name, verdicts)
             yield _summary(name, verdicts)
 
 
@@ -80,7 +80,7 @@ def _told(verdict: CheckResult) -> dict[str, Any]:
 def _summary(name: str, verdicts: Sequence[CheckResult]) -> dg.AssetCheckResult:
     failed = [verdict for verdict in verdicts if not verdict.passed]
     worst = next((verdict for verdict in failed if verdict.blocks), failed[0] if failed else verdicts[0])
-    reasons = [f"{verdict.batch}: {' '.join(verdict.reasons)}" for verdict in failed[:SINGLE_EVENTS]]
+    reasons = [f"{verdict.batch}: {' '.join(verdict.reasons)}" for verdict in failed[:NAMED_BATCHES]]
     return dg.AssetCheckResult(
         check_name=name,
         passed=not failed,
@@ -104,18 +104,31 @@ def _ranges(verdicts: Sequence[CheckResult]) -> dict[str, Figure]:
     }
 
 
-def _log_failures(context: dg.AssetExecutionContext, verdicts: Sequence[CheckResult]) -> None:
+def _tell_apart(context: dg.AssetExecutionContext, name: str, verdicts: Sequence[CheckResult]) -> None:
+    """Logs each batch that failed by itself, and one verdict for all that passed beside them.
+
+    The latter is the answer of every day that has none of its own, see ``event_log.py``.
+    """
     failed = [verdict for verdict in verdicts if not verdict.passed and verdict.batch is not None]
-    for verdict in failed[:SINGLE_EVENTS]:
-        context.log_event(
-            dg.AssetCheckEvaluation(
-                asset_key=context.asset_key,
-                check_name=verdict.name,
-                passed=False,
-                severity=SEVERITIES[verdict.severity],
-                description=" ".join(verdict.reasons),
-                metadata=_told(verdict),
-                blocking=verdict.blocks,
-                partition=verdict.batch,
-            )
+    for verdict in failed:
+        _log(context, _single(verdict), blocking=verdict.blocks, partition=verdict.batch)
+    passed = [verdict for verdict in verdicts if verdict.passed]
+    if failed and passed:
+        _log(context, _summary(name, passed), blocking=verdicts[0].blocks, partition=None)
+
+
+def _log(
+    context: dg.AssetExecutionContext, told: dg.AssetCheckResult, *, blocking: bool, partition: str | None
+) -> None:
+    context.log_event(
+        dg.AssetCheckEvaluation(
+            asset_key=context.asset_key,
+            check_name=str(told.check_name),
+            passed=told.passed,
+            severity=told.severity,
+            description=told.description,
+            metadata=told.metadata,
+            blocking=blocking,
+            partition=partition,
         )
+    )
