@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_assets.ml.feature_catalogue import LEARNT, Catalogue, Entry, FeatureProfile
 from mlops_assets.ml.paths import WHOLE
 
-STYLE = Path(__file__).parent / "feature_catalogue.css"
+STYLES = [Path(__file__).with_name(name) for name in ("page.css", "feature_catalogue.css")]
 WIDTH, HEIGHT = 168, 34
 LABELLED = 0.11  # a category's share from which on its name fits
 SEARCH = """
@@ -39,7 +39,7 @@ def catalogue_page(catalogue: Catalogue) -> str:
     title = f"Features of {catalogue.use_case}"
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><style>{STYLE.read_text(encoding="utf-8")}</style></head>
+<title>{escape(title)}</title><style>{"".join(style.read_text(encoding="utf-8") for style in STYLES)}</style></head>
 <body><header><h1>{escape(title)}</h1><p class="lead">{escape(catalogue.title)}</p>
 <dl>{_facts(catalogue)}</dl>
 <div class="tools"><input type="search" placeholder="Find by name, description, source or owner" aria-label="Find">
