@@ -78,10 +78,10 @@ class EvaluationReport:
 
     ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
     own on rows that it was trained on. ``fairness`` has one report per protected slice, ``discovered``
-    the weak segments that nobody declared.
+    the weak segments that nobody declared. Only a task of two outcomes has a ``threshold``.
     """
 
-    threshold: float
+    threshold: float | None
     overall: SegmentReport
     segments: tuple[SegmentReport, ...]
     resamples: int

@@ -19,6 +19,7 @@ from mlops_assets.ml.errors import TrainingError
 from mlops_assets.ml.learnt import learn, out_of_fold
 from mlops_assets.ml.matrix import Vocabulary, learn_vocabulary
 from mlops_assets.ml.splitting import Split, TimeSplit, split_by_hash, split_by_time
+from mlops_assets.ml.tasks import Binary
 from mlops_assets.ml.thresholds import choose_threshold
 from mlops_assets.ml.training import TrainedModel, load, score, train
 from mlops_assets.ml.use_case import UseCase
@@ -53,7 +54,7 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
         weights=weights_of(learnt, use_case=use_case),
         validation=(validation, labels_of(watched)),
         validation_weights=weights_of(watched, use_case=use_case),
-        hyperparameters=recipe.hyperparameters,
+        hyperparameters={**use_case.task.objective, **recipe.hyperparameters},
         rounds=recipe.rounds,
         early_stopping_rounds=recipe.early_stopping_rounds,
         seed=recipe.seed,
@@ -70,9 +71,18 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
         vocabulary=vocabulary,
         split=split,
         calibration=calibration,
-        threshold=choose_threshold(answered, scores, rule=use_case.threshold, weights=weights),
+        threshold=_threshold(answered, scores, use_case=use_case, weights=weights),
         metrics={f"{part}_loss": curve[trained.best_round] for part, curve in trained.learning_curve.items()},
     )
+
+
+def _threshold(
+    labels: NDArray[np.float64], scores: NDArray[np.float64], *, use_case: UseCase, weights: NDArray[np.float64] | None
+) -> float:
+    """Where a score becomes a decision; 0 for tasks that decide nothing."""
+    if not isinstance(use_case.task, Binary):
+        return 0.0
+    return choose_threshold(labels, scores, rule=use_case.threshold, weights=weights)
 
 
 def _learn(rows: pa.Table, *, use_case: UseCase) -> tuple[Vocabulary, pa.Table | None]:
@@ -88,14 +98,14 @@ def _learn(rows: pa.Table, *, use_case: UseCase) -> tuple[Vocabulary, pa.Table |
 
 def split_view(view: pa.Table, *, use_case: UseCase) -> Split:
     """The parts of ``view``, as the use case declares them."""
-    declared = use_case.split
+    declared, labels = use_case.split, labels_of(view) if isinstance(use_case.task, Binary) else None
     if isinstance(declared, TimeSplit):
-        return split_by_time(view.column("event_time").to_numpy(), labels=labels_of(view), split=declared)
-    return split_by_hash(view.column(declared.key), labels=labels_of(view), split=declared)
+        return split_by_time(view.column("event_time").to_numpy(), labels=labels, split=declared)
+    return split_by_hash(view.column(declared.key), labels=labels, split=declared)
 
 
 def labels_of(view: pa.Table) -> NDArray[np.float64]:
-    """The labels of ``view`` as 0.0 and 1.0."""
+    """The labels of ``view`` as numbers: 0.0 and 1.0, places in the classes, or the number itself."""
     return np.asarray(view.column("label").to_numpy(), dtype=np.float64)
 
 

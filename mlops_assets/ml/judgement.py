@@ -23,6 +23,8 @@ from mlops_assets.ml.metrics import Floats
 from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.significance import Comparison, compare
 from mlops_assets.ml.splitting import places
+from mlops_assets.ml.task_evaluation import compare_task, evaluate_task
+from mlops_assets.ml.tasks import Binary, Multiclass, Regression, Task
 from mlops_assets.ml.use_case import UseCase
 
 MOST_TRAINING_ROWS = 50_000
@@ -76,9 +78,10 @@ def judge(
             slice_columns=test,
             protected=[declared for declared in use_case.slices if declared.name in use_case.protected],
             threshold=challenger.threshold,
-            clusters=clusters_of(test, use_case=use_case),
-            weights=weights_of(test, use_case=use_case),
-        ),
+            **_dependence(test, use_case),
+        )
+        if use_case.protected
+        else (),
     )
     comparison = _compare(test, scores, use_case, champion=champion, known=known)
     return Judgement(
@@ -90,16 +93,16 @@ def judge(
 
 
 def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float, slices: Any) -> EvaluationReport:
-    return evaluate(
-        labels_of(test),
-        scores,
-        slice_columns=test,
-        slices=slices,
-        threshold=threshold,
-        seed=use_case.recipe.seed,
-        clusters=clusters_of(test, use_case=use_case),
-        weights=weights_of(test, use_case=use_case),
-    )
+    labels, task = labels_of(test), use_case.task
+    beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
+    if isinstance(task, Binary):
+        return evaluate(labels, scores, threshold=threshold, seed=use_case.recipe.seed, **beside)
+    return evaluate_task(labels, scores, task=task, **beside)
+
+
+def _dependence(rows: pa.Table, use_case: UseCase) -> dict[str, Any]:
+    """How much each row counts and which belong together."""
+    return {"clusters": clusters_of(rows, use_case=use_case), "weights": weights_of(rows, use_case=use_case)}
 
 
 def _discovered(
@@ -108,16 +111,14 @@ def _discovered(
     """Weak segments of this version, and those of the previous one again, on the half that confirms."""
     clusters = clusters_of(test, use_case=use_case)
     searched = _searched_half(test, clusters)
-    sure = np.clip(np.where(labels_of(test) == 1, scores, 1 - scores), np.finfo(np.float64).eps, 1)
     features = [feature.name for feature in use_case.features]
     sliced = [column for declared in use_case.slices for column in declared.columns]
     weak = discover(
         test,
-        losses=-np.log(sure),
+        losses=_losses(labels_of(test), scores, use_case.task),
         halves=searched,
         columns=tuple(dict.fromkeys([*features, *sliced])),
-        clusters=clusters,
-        weights=weights_of(test, use_case=use_case),
+        **_dependence(test, use_case),
     )
     known = {str(each.weak): (each.weak, each.since) for each in before}
     known |= {str(each): (each, known.get(str(each), (each, challenger.version))[1]) for each in weak}
@@ -130,6 +131,22 @@ def _discovered(
         for name, (each, since) in known.items()
         if name in figures
     )
+
+
+def _losses(labels: Floats, scores: Floats, task: Task) -> Floats:
+    """What each row loses: log loss, or for numbers the pinball loss or the squared error."""
+    if isinstance(task, Regression):
+        short = labels - scores
+        return (
+            np.square(short)
+            if task.quantile is None
+            else np.maximum(task.quantile * short, (task.quantile - 1) * short)
+        )
+    if isinstance(task, Binary):
+        sure = np.where(labels == 1, scores, 1 - scores)
+    else:
+        sure = scores[np.arange(len(labels)), labels.astype(np.int64)]
+    return np.asarray(-np.log(np.clip(sure, np.finfo(np.float64).eps, 1)), dtype=np.float64)
 
 
 def _searched_half(test: pa.Table, clusters: np.ndarray | None) -> np.ndarray:
@@ -163,18 +180,12 @@ def _compare(
     """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
 
     def against(opponent: str, theirs: Floats, *, slices: Any, baseline: bool) -> Comparison:
-        return compare(
-            labels_of(test),
-            scores,
-            champion=theirs,
-            opponent=opponent,
-            baseline=baseline,
-            slice_columns=test,
-            slices=slices,
-            seed=use_case.recipe.seed,
-            clusters=clusters_of(test, use_case=use_case),
-            weights=weights_of(test, use_case=use_case),
-        )
+        task = use_case.task
+        beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
+        both: Any = {"champion": theirs, "opponent": opponent, "baseline": baseline}
+        if isinstance(task, Binary):
+            return compare(labels_of(test), scores, seed=use_case.recipe.seed, **both, **beside)
+        return compare_task(labels_of(test), scores, task=task, **both, **beside)
 
     beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)
     if champion is None:
@@ -186,10 +197,14 @@ def _compare(
 
 
 def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:
+    """Every test row with what was answered: for classes the most probable one and its probability."""
     columns = [column for declared in use_case.slices for column in declared.columns]
     kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
-    return (
-        test.select([name for name in kept if name in test.column_names])
-        .append_column("score", pa.array(scores))
-        .append_column("predicted_positive", pa.array(scores >= threshold))
-    )
+    rows = test.select([name for name in kept if name in test.column_names])
+    if isinstance(use_case.task, Multiclass):
+        words = np.array(use_case.task.classes)[scores.argmax(axis=1)]
+        return rows.append_column("score", pa.array(scores.max(axis=1))).append_column("predicted", pa.array(words))
+    rows = rows.append_column("score", pa.array(scores))
+    if isinstance(use_case.task, Regression):
+        return rows
+    return rows.append_column("predicted_positive", pa.array(scores >= threshold))

@@ -24,10 +24,11 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 
 
 def higher_is_better(metric: str) -> bool | None:
-    """The direction a metric's name carries; ``None`` for a rate, which has none."""
-    if metric.endswith("_score"):
+    """The direction a metric's name carries, with or without its class; ``None`` for a rate, which has none."""
+    name = metric.split("[")[0]
+    if name.endswith("_score"):
         return True
-    return False if metric.endswith(("_loss", "_error")) else None
+    return False if name.endswith(("_loss", "_error")) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,11 +81,14 @@ class Split:
         return self.train, self.validation, self.test
 
 
-def split_by_time(event_times: NDArray[np.datetime64], *, labels: NDArray[np.float64], split: TimeSplit) -> Split:
+Labels = NDArray[np.float64] | None
+"""0 or 1, one per row; None where a model is not asked for one of two outcomes and any labels will do."""
+
+
+def split_by_time(event_times: NDArray[np.datetime64], *, labels: Labels, split: TimeSplit) -> Split:
     """Splits rows by the day of their event; the last day present is the last test day.
 
-    ``labels`` are 0 or 1, one per row. Raises TrainingError naming the part that has no rows or only one
-    class.
+    Raises TrainingError naming the part that has no rows or only one class.
     """
     if len(event_times) == 0 or bool(np.isnat(event_times).any()):
         raise TrainingError("Cannot split by time: there are no rows, or rows without an event time.")
@@ -102,8 +105,8 @@ def split_by_time(event_times: NDArray[np.datetime64], *, labels: NDArray[np.flo
     )
 
 
-def split_by_hash(keys: pa.ChunkedArray, *, labels: NDArray[np.float64], split: HashSplit) -> Split:
-    """Splits rows by a hash of their key alone; ``labels`` are 0 or 1, one per row.
+def split_by_hash(keys: pa.ChunkedArray, *, labels: Labels, split: HashSplit) -> Split:
+    """Splits rows by a hash of their key alone.
 
     Raises TrainingError for rows without a key, and naming the part that has no rows or only one class.
     """
@@ -132,11 +135,11 @@ def places(keys: pa.ChunkedArray, *, salt: str = "") -> NDArray[np.float64]:
     return found[np.asarray(coded.indices, dtype=np.int64)]
 
 
-def _part(
-    name: str, labels: NDArray[np.float64], *, chosen: NDArray[np.bool_], days: NDArray[np.int64] | None = None
-) -> Part:
+def _part(name: str, labels: Labels, *, chosen: NDArray[np.bool_], days: NDArray[np.int64] | None = None) -> Part:
     rows = np.flatnonzero(chosen)
-    positives = count_positives(labels[rows], part=name)
+    if len(rows) == 0:
+        raise TrainingError(f"The {name} part has no rows: land more data or shorten the windows of the split.")
+    positives = 0 if labels is None else count_positives(labels[rows], part=name)
     if days is None:
         return Part(name=name, rows=rows, positives=positives)
     within = days[rows]

@@ -128,7 +128,7 @@ def load(booster: bytes, *, threads: int = 1) -> xgb.Booster:
 
 
 def score(booster: xgb.Booster, matrix: Matrix) -> NDArray[np.float64]:
-    """The model's answer per row: float64 of shape (rows,), probabilities for a binary objective.
+    """The model's answer per row: float64 of shape (rows,), or (rows, classes) for several classes.
 
     A row's score does not depend on the rows beside it: alone or in a batch, it is the same to the bit.
     Raises TrainingError when the matrix has other columns than the model was trained on.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml.errors import DeclarationError
+from mlops_assets.ml.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -93,13 +94,14 @@ class UseCase:
     case whose batches have names has no time axis: its examples have no event_time and no outcome_known_at.
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
-    how many of the population a row stands for, in training and in every figure. ``protected`` names slices whose
-    groups must be treated alike: they get a fairness report. ``calibrated`` says that scores are mapped to
-    probabilities by what validation rows choose: nothing, a sigmoid or an isotonic map. ``relations`` are named steps
-    of SQL that several views read. ``learning`` is what is learnt from the training rows besides the model, and the
-    features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word`` says what
-    a positive prediction means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is
-    taken for leakage. ``seed`` plays the outside world with the committed seed data.
+    how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
+    for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated alike:
+    they get a fairness report. ``calibrated`` says that scores are mapped to probabilities by what validation rows
+    choose: nothing, a sigmoid or an isotonic map. ``relations`` are named steps of SQL that several views read.
+    ``learning`` is what is learnt from the training rows besides the model, and the features made of it. ``request`` is
+    what a caller of the service must send for one row; ``positive_word`` says what a positive prediction means. A
+    feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed``
+    plays the outside world with the committed seed data.
     """
 
     name: str
@@ -125,6 +127,7 @@ class UseCase:
     learning: Learning | None = None
     clusters: str | None = None
     weight: str | None = None
+    task: Task = BINARY
     protected: tuple[str, ...] = ()
     calibrated: bool = False
     positive_word: str = "positive"
@@ -140,6 +143,8 @@ class UseCase:
         if unknown:
             known = ", ".join(declared.name for declared in self.slices)
             raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
+        if not isinstance(self.task, Binary) and (self.calibrated or self.protected):
+            raise DeclarationError(f"Use case '{self.name}': only a task of two outcomes is calibrated and fair.")
         for what, names in (
             ("sources", [source.name for source in self.sources]),
             ("features", [each.name for each in (*self.features, *(self.learning.features if self.learning else ()))]),

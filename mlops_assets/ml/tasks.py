@@ -1,0 +1,60 @@
+"""What a model is asked for: one of two outcomes, one of several classes, or a number; with its standard objective.
+
+What is computed for each task is in ``task_figures.py`` (classes and numbers) and ``evaluation.py`` (two outcomes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_assets.ml.errors import DeclarationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binary:
+    """The label is 0 or 1, the score the probability of 1."""
+
+    @property
+    def objective(self) -> Mapping[str, float | int | str]:
+        """XGBoost's parameters of this task."""
+        return {"objective": "binary:logistic", "eval_metric": "logloss"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multiclass:
+    """The label is the place of a class in ``classes``, a row's score one probability for each."""
+
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.classes)) != len(self.classes) or len(self.classes) < 3:
+            raise DeclarationError(f"A Multiclass task needs at least three different classes, not {self.classes}.")
+
+    @property
+    def objective(self) -> Mapping[str, float | int | str]:
+        """XGBoost's parameters of this task."""
+        return {"objective": "multi:softprob", "eval_metric": "mlogloss", "num_class": len(self.classes)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regression:
+    """The label is a number; with a ``quantile`` the score is that quantile of it, else its mean."""
+
+    quantile: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.quantile is not None and not 0 < self.quantile < 1:
+            raise DeclarationError(f"A quantile is between 0 and 1, not {self.quantile}.")
+
+    @property
+    def objective(self) -> Mapping[str, float | int | str]:
+        """XGBoost's parameters of this task."""
+        if self.quantile is None:
+            return {"objective": "reg:squarederror", "eval_metric": "rmse"}
+        return {"objective": "reg:quantileerror", "eval_metric": "quantile", "quantile_alpha": self.quantile}
+
+
+Task = Binary | Multiclass | Regression
+"""``Binary`` is what a use case has that declares nothing else."""
+BINARY = Binary()
