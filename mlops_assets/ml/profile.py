@@ -247,18 +247,21 @@ def _counted(parts: pa.Table, *, group: Ints, size: int, text: bool) -> Counted:
     """The cells of all ``parts`` in the order of group and value."""
     owner, elements = flatten(parts["values" if text else "lows"])
     value, texts = sorted_codes(elements) if text else (elements.to_numpy(), None)
-    order = np.lexsort((value, group[owner]))
     exponent, overlooked = (parts[name].to_numpy() for name in ("exponent", "overlooked"))
     exact = (exponent == FINEST) & (overlooked == 0)
+    cells = {"group": group[owner], "value": value, "exact": exact[owner], "count": flatten(parts["counts"])[1]}
+    summed = pa.table(cells).group_by(["group", "value", "exact"], use_threads=False).aggregate([("count", "sum")])
+    found = {name: summed[name].to_numpy() for name in summed.column_names}
+    order = np.lexsort((found["value"], found["group"]))
     hash_owner, hashes = flatten(parts["hashes"])
     coarsest = np.full(size, FINEST, dtype=np.int64)
     np.maximum.at(coarsest, group, exponent)
     return Counted(
         size=size,
-        group=group[owner][order],
-        value=value[order],
-        count=flatten(parts["counts"])[1].to_numpy()[order],
-        exact=exact[owner][order],
+        group=found["group"][order],
+        value=found["value"][order],
+        count=found["count_sum"][order],
+        exact=found["exact"][order],
         exponent=coarsest,
         overlooked=np.bincount(group, weights=overlooked, minlength=size).astype(np.int64),
         hashed=(group[hash_owner], hashes.to_numpy()),
