@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.checks import CheckResult, Severity
 from mlops_assets.ml.errors import LakeError
 from mlops_assets.ml.features import KEY_SEPARATOR, compute_relations
 from mlops_assets.ml.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
 from mlops_assets.ml.paths import batch_of, history_path
 from mlops_assets.ml.training_view import attach, labelled_examples
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.arrivals import history_inputs
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.online import OnlineStore
 from mlops_assets.stores.snapshot import Snapshot
@@ -57,7 +58,11 @@ def refresh_online_store(
     create_recent_views(connection, snapshot, use_case=use_case, as_of=as_of)
     view = online_view(connection, as_of=as_of, history=use_case.history, asof=use_case.asof)
     changed = online.refresh(view, commit=snapshot.commit)
-    audits = (_every_view(view), _equality(connection, online, use_case=use_case, as_of=as_of))
+    audits = (
+        _every_view(view),
+        _freshness(view, newest=max(history_inputs(snapshot, use_case=use_case), default="")),
+        _equality(connection, online, use_case=use_case, as_of=as_of, seed=int(snapshot.commit[:8], 16)),
+    )
     if changed and any(audit.blocks for audit in audits):
         _take_back(online)
     return Refresh(view=view, changed=changed, audits=audits)
@@ -157,6 +162,27 @@ def _every_view(view: OnlineView) -> CheckResult:
     )
 
 
+def _freshness(view: OnlineView, *, newest: str) -> CheckResult:
+    """``newest`` is the last batch that is validated; side data must be young enough to be used on the store's day."""
+    last = view.as_of - timedelta(days=1)
+    reasons = []
+    if newest > last.isoformat():
+        reasons.append(f"History goes up to {last}, but {newest} is validated: materialise history.")
+    midnight = datetime.combine(view.as_of, time())
+    for side in view.side:
+        if side.observed is not None and side.max_age is not None:
+            youngest = datetime(1970, 1, 1) + timedelta(microseconds=max(side.observed, default=0))
+            if youngest + timedelta(microseconds=side.max_age) < midnight:
+                reasons.append(f"The youngest {side.name} is of {youngest}: too old to be used on {view.as_of}.")
+    return CheckResult(
+        name="is_fresh",
+        passed=not reasons,
+        severity=Severity.WARN,
+        figures={"as_of": view.as_of.isoformat(), "newest_batch": newest},
+        reasons=tuple(reasons),
+    )
+
+
 def _entities(view: OnlineView) -> dict[str, int]:
     return {
         **{part.name: len(part.entities) for part in view.history},
@@ -165,11 +191,12 @@ def _entities(view: OnlineView) -> dict[str, int]:
 
 
 def _equality(
-    connection: duckdb.DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date
+    connection: duckdb.DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date, seed: int
 ) -> CheckResult:
-    """Yesterday's rows asked again at noon of ``as_of``: online look-up against the offline join."""
+    """Recent rows, drawn at random, asked again at noon of ``as_of``: online look-up against the offline join."""
     examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
-    examples = _at_noon(examples.slice(max(examples.num_rows - SAMPLE, 0)), day=as_of)
+    drawn = np.sort(np.random.default_rng(seed).permutation(examples.num_rows)[:SAMPLE])
+    examples = _at_noon(examples.take(drawn), day=as_of)
     offline = attach(connection, examples, history=use_case.history, asof=use_case.asof, as_of=as_of)
     served = online.look_up(examples).examples
     differing = [
@@ -180,7 +207,7 @@ def _equality(
     return CheckResult(
         name="online_equals_offline",
         passed=not differing,
-        figures={"rows": examples.num_rows, "columns": offline.num_columns - examples.num_columns},
+        figures={"rows": examples.num_rows, "columns": offline.num_columns - examples.num_columns, "seed": seed},
         reasons=(f"These columns differ: {', '.join(differing)}.",) if differing else (),
     )
 

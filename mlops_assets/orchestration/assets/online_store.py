@@ -14,8 +14,13 @@ from mlops_assets.stores.online_refresh import refresh_online_store
 CHECKS = (
     Check(name="every_view_has_entities", description="Each history and side view holds at least one entity."),
     Check(
+        name="is_fresh",
+        description="Every validated day is in the history, and hourly side data is young enough to be used.",
+        blocking=False,
+    ),
+    Check(
         name="online_equals_offline",
-        description="For a sample of real rows, what serving looks up equals the point-in-time join, to the bit.",
+        description="For rows drawn at random, what serving looks up equals the point-in-time join, to the bit.",
     ),
 )
 
