@@ -81,7 +81,7 @@ class Figures:
     def of(self, column: str, *, scope: str = OVERALL) -> ColumnProfile | None:
         """One column's figures; ``None`` where there are none."""
         place = self._places.get((scope, column))
-        return None if place is None else Profile(table=self.profile.table.slice(place, 1)).column(column, scope=scope)
+        return None if place is None else self.profile.at(place)
 
 
 @dataclass(frozen=True, kw_only=True)

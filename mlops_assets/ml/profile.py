@@ -162,13 +162,17 @@ class Profile:
     def column(self, name: str, *, scope: str = OVERALL) -> ColumnProfile:
         """One column's figures; a ValidationError that lists the columns if there is no such one."""
         wanted = pc.and_(pc.equal(self.table["column"], name), pc.equal(self.table["scope"], scope))
-        found = self.table.filter(wanted).to_pylist()
+        found = pc.indices_nonzero(wanted).to_pylist()
         if not found:
             raise ValidationError(
                 f"No column '{name}' of '{scope}' in this profile. Columns: {', '.join(self.columns)}. "
                 f"Scopes: {', '.join(self.scopes)}."
             )
-        row = found[0]
+        return self.at(found[0])
+
+    def at(self, place: int) -> ColumnProfile:
+        """The figures in one row of ``table``."""
+        row = self.table.slice(place, 1).to_pylist()[0]
         row["lows"] = np.array(row["lows"], dtype=np.float64)
         row["counts"] = np.array(row["counts"], dtype=np.int64)
         row["hashes"] = np.array(row["hashes"], dtype=np.uint32)
