@@ -56,6 +56,11 @@ def evaluation_path(use_case: str, *, version: str, name: str) -> str:
     return f"{use_case}/evaluations/{version}/{name}"
 
 
+def backtest_path(use_case: str, *, version: str) -> str:
+    """How the recipe of a version would have done over past windows."""
+    return f"{use_case}/backtests/{version}.json"
+
+
 def champion_path(use_case: str) -> str:
     """The pointer to the version in service."""
     return f"{use_case}/champion.json"

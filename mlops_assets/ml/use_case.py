@@ -19,6 +19,7 @@ from mlops_assets.ml.tasks import BINARY, Binary, Task
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from mlops_assets.ml.backtest import RollingOrigin
     from mlops_assets.ml.features import AsOfView, Feature, Relation
     from mlops_assets.ml.gates import Gate
     from mlops_assets.ml.history import HistoryView
@@ -97,11 +98,12 @@ class UseCase:
     how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
     for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated alike:
     they get a fairness report. ``calibrated`` says that scores are mapped to probabilities by what validation rows
-    choose: nothing, a sigmoid or an isotonic map. ``relations`` are named steps of SQL that several views read.
-    ``learning`` is what is learnt from the training rows besides the model, and the features made of it. ``request`` is
-    what a caller of the service must send for one row; ``positive_word`` says what a positive prediction means. A
-    feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed``
-    plays the outside world with the committed seed data.
+    choose: nothing, a sigmoid or an isotonic map. ``backtest`` says over which past windows the asset of that name
+    tries the recipe. ``relations`` are named steps of SQL that several views read. ``learning`` is what is learnt from
+    the training rows besides the model, and the features made of it. ``request`` is what a caller of the service must
+    send for one row; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC
+    curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the
+    committed seed data.
     """
 
     name: str
@@ -130,6 +132,7 @@ class UseCase:
     task: Task = BINARY
     protected: tuple[str, ...] = ()
     calibrated: bool = False
+    backtest: RollingOrigin | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +146,8 @@ class UseCase:
         if unknown:
             known = ", ".join(declared.name for declared in self.slices)
             raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
+        if self.backtest and not isinstance(self.batches, DailyBatches):
+            raise DeclarationError(f"Use case '{self.name}' has no time axis to roll a backtest over.")
         if not isinstance(self.task, Binary) and (self.calibrated or self.protected):
             raise DeclarationError(f"Use case '{self.name}': only a task of two outcomes is calibrated and fair.")
         for what, names in (

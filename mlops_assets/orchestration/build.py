@@ -7,6 +7,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.assets.backtest import build_backtest
 from mlops_assets.orchestration.assets.bento import build_bento
 from mlops_assets.orchestration.assets.champion import build_champion
 from mlops_assets.orchestration.assets.evaluation import build_evaluation
@@ -62,7 +63,8 @@ def build_assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             build_monitoring,
         )
     ]
-    return [*per_source, *history, *once]
+    tried = [build_backtest(use_case, plan=use_case.backtest)] if use_case.backtest else []
+    return [*per_source, *history, *once, *tried]
 
 
 def standard_resources() -> dict[str, object]:

@@ -16,6 +16,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from mlops_assets.ml.backtest import RollingOrigin
 from mlops_assets.ml.features import AsOfView, Feature
 from mlops_assets.ml.gates import MetricBound, NotWorseThanChampion
 from mlops_assets.ml.history import Count, HistoryView, Mean, history_features
@@ -208,6 +209,7 @@ PARCELS = UseCase(
         threads=1,
     ),
     threshold=PositiveShare(),
+    backtest=RollingOrigin(windows=2, step_days=2),
     slices=(Slice(name="depot", columns=("depot",)),),
     gates=(
         MetricBound(metric="roc_auc_score", at_least=0.6, judge="point"),

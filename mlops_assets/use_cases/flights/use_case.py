@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from mlops_assets.ml.backtest import RollingOrigin
 from mlops_assets.ml.gates import MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound, TrainTestGap
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
@@ -62,6 +63,7 @@ USE_CASE = UseCase(
         rounds=200,
         early_stopping_rounds=12,
     ),
+    backtest=RollingOrigin(windows=3, step_days=28),
     # the weather of a day makes all of its flights late together
     clusters="day",
     threshold=PositiveShare(),
