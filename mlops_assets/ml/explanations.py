@@ -59,6 +59,8 @@ _LARGE = 0.02
 _GONE = 0.2
 """A segment is missing if it has less than this part of its usual rows."""
 _SEGMENT_ROWS = 30
+_AS_MUCH = 0.25
+"""A segment moves along with all rows if it moves by at least this part of what they do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +269,8 @@ def _broad(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form
     if len(signs) < 3 or whole[0] is None or whole[1] is None:
         return None
     direction = np.sign(whole[0] - whole[1])
-    same = [scope for scope, change in signs.items() if np.sign(change) == direction]
+    least = abs(whole[0] - whole[1]) * _AS_MUCH
+    same = [scope for scope, change in signs.items() if change * direction > least]
     name = "mean" if figure is _mean else "missing share"
     if len(same) < 0.8 * len(signs):
         return None
