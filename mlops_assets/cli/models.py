@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from mlops_assets.cli.card import card
 from mlops_assets.cli.comparison import compare
 from mlops_assets.cli.deployment import UseCaseName, use_case_of, use_case_of_version
 from mlops_assets.cli.reproduction import reproduce
@@ -39,6 +40,7 @@ def model_commands(app: typer.Typer) -> None:
     app.command()(trace)
     app.command()(reproduce)
     app.command()(compare)
+    app.command()(card)
 
 
 def models(

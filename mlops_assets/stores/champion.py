@@ -95,19 +95,30 @@ def listed_versions(snapshot: Snapshot, *, use_case: str) -> tuple[ListedVersion
     served = {event.version for event in events(snapshot, use_case=use_case)}
     found = []
     for version in version_ids(snapshot, use_case=use_case):
-        path = evaluation_path(use_case, version=version, name=DECISION)
-        decision = read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
-        if serving is not None and serving.version == version:
-            status = Status.CHAMPION
-        elif version in served:
-            status = Status.RETIRED
-        elif decision is None:
-            status = Status.UNEVALUATED
-        else:
-            status = Status.CHALLENGER if decision.decision.passed else Status.REJECTED
+        decision = _decision(snapshot, use_case=use_case, version=version)
+        status = _status(version, decision=decision, serving=serving, served=served)
         record = load_record(snapshot, use_case=use_case, version=version)
         found.append(ListedVersion(record=record, status=status, decision=decision))
     return tuple(found)
+
+
+def status_of(snapshot: Snapshot, *, use_case: str, version: str) -> Status:
+    """Where one version stands."""
+    return _status(
+        version,
+        decision=_decision(snapshot, use_case=use_case, version=version),
+        serving=champion(snapshot, use_case=use_case),
+        served={event.version for event in events(snapshot, use_case=use_case)},
+    )
+
+
+def reign(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
+    """The promotion by which the present champion serves, ``None`` without one.
+
+    After a rollback that is the promotion which the version was first made champion by, with whom and what it overrode.
+    """
+    in_force = _promotions_in_force(events(snapshot, use_case=use_case))
+    return in_force[-1] if in_force else None
 
 
 def promote(
@@ -167,20 +178,35 @@ def rollback(lake: Lake, *, use_case: str, by: str, why: str, at: datetime, run_
         raise RegistryError(f"There is no champion of {use_case} before the present one to roll back to.")
     model = load_version(snapshot, use_case=use_case, version=current.previous)
     verify_answers(model)
-    reign = _promotions_in_force(events(snapshot, use_case=use_case))[-2]
+    before = _promotions_in_force(events(snapshot, use_case=use_case))[-2]
     pointer = Pointer(
         use_case=use_case,
         sequence=current.sequence + 1,
         action="rolled back",
-        version=reign.version,
-        previous=reign.previous,
+        version=before.version,
+        previous=before.previous,
         at=at,
         by=by,
         why=why,
-        decision=reign.decision,
-        overridden=reign.overridden,
+        decision=before.decision,
+        overridden=before.overridden,
     )
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
+
+
+def _decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
+    path = evaluation_path(use_case, version=version, name=DECISION)
+    return read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
+
+
+def _status(version: str, *, decision: DecisionRecord | None, serving: Pointer | None, served: set[str]) -> Status:
+    if serving is not None and serving.version == version:
+        return Status.CHAMPION
+    if version in served:
+        return Status.RETIRED
+    if decision is None:
+        return Status.UNEVALUATED
+    return Status.CHALLENGER if decision.decision.passed else Status.REJECTED
 
 
 def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:

@@ -81,7 +81,9 @@ def publish_version(lake: Lake, version: str) -> ModelRecord:
     return record
 
 
-def publish_evaluation(lake: Lake, version: str, *, champion: str | None = None, passed: bool = True) -> None:
+def publish_evaluation(
+    lake: Lake, version: str, *, champion: str | None = None, passed: bool = True, predictions: bytes = b"PAR1"
+) -> None:
     reasons = () if passed else ("roc_auc_score is too low",)
     verdict = CheckResult(name="roc_auc_score_within_bounds", passed=passed, reasons=reasons)
     files = evaluation_files(
@@ -91,7 +93,7 @@ def publish_evaluation(lake: Lake, version: str, *, champion: str | None = None,
         champion=champion,
         decided_at=THEN,
         report=tiny_report(),
-        predictions=b"PAR1",
+        predictions=predictions,
         comparison=None,
     )
     lake.publish(make_write(asset="evaluation"), files=files, audit=passing)

@@ -9,8 +9,9 @@ from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
+from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.champion import promote
 from mlops_assets.stores.model_recipe import current_version
 
@@ -39,7 +40,9 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             f"one lakeFS commit; `mlops rollback {use_case.name}` moves the pointer back."
         ),
     )
-    def champion(context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource) -> Events:
+    def champion(
+        context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource, data: DataResource
+    ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         version = config.version or current_version(run.lake.at(), use_case=use_case)
         try:
@@ -56,9 +59,13 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             refused = CheckResult(name=CHECKS[0].name, passed=False, reasons=(str(error),))
             yield from run.record(audits=(refused,), metadata={})
             return
+        pages = data.reports(use_case)
+        for moved in filter(None, (pointer.version, pointer.previous)):
+            write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
         yield from run.record(
             audits=(CheckResult(name=CHECKS[0].name, passed=True, figures={"version": version}),),
             metadata={
+                "model_card": dg.MetadataValue.path(pages / card_file(pointer.version)),
                 "version": pointer.version,
                 "previous": pointer.previous or "none",
                 "promoted_at": pointer.at.isoformat(),

@@ -16,8 +16,9 @@ from mlops_assets.ml.judgement import judge
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
+from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.model_recipe import current_version, read_view
 from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
@@ -43,7 +44,9 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
             "recorded, but never promoted."
         ),
     )
-    def evaluation(context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource) -> Events:
+    def evaluation(
+        context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource, data: DataResource
+    ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         version = config.version or current_version(head, use_case=use_case)
@@ -54,13 +57,18 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
             files, report, verdicts = _as_stored(head, use_case, known), known.report, known.record.decision.verdicts
         else:
             files, report, verdicts = _judge(head, use_case, version=version, opponent=opponent)
+        page = data.reports(use_case) / card_file(version)
         yield from run.publish(
             files=files,
             audit=lambda staged: [_complete(staged, use_case, version)],
             verdicts=verdicts,
-            metadata=_metadata(report, version=version, opponent=opponent),
+            metadata={
+                "model_card": dg.MetadataValue.path(page),
+                **_metadata(report, version=version, opponent=opponent),
+            },
             message=f"{use_case.name}: evaluation of {version}",
         )
+        write_card(run.lake, use_case=use_case, version=version, page=page)
 
     return evaluation
 

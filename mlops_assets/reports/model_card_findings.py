@@ -1,0 +1,290 @@
+"""What the evaluation found, as the sections of a model card: verdicts, figures, curves, slices and fairness."""
+
+from __future__ import annotations
+
+from html import escape
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.estimate import Estimate
+from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport
+from mlops_assets.ml.fairness import FairnessReport
+from mlops_assets.ml.metrics import higher_is_better
+from mlops_assets.ml.severity import Severity
+from mlops_assets.ml.significance import Comparison
+from mlops_assets.reports.model_card_charts import (
+    ForestLine,
+    ForestPanel,
+    forest,
+    gaps_over_thresholds,
+    precision_recall,
+    reliability,
+    roc,
+)
+from mlops_assets.stores.model_card import ModelCard
+
+HEADLINE = ("roc_auc_score", "brier_loss")
+WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
+BY_SLICE = ("roc_auc_score", "log_loss")
+MOST_SEGMENTS = 24
+ARROWS = {True: "↑", False: "↓", None: ""}
+
+
+def headline(card: ModelCard) -> dict[str, str]:
+    """The figures on top, as HTML."""
+    if card.evaluation is None:
+        return {"evaluation": "none yet"}
+    figures = card.evaluation.report.overall.metrics
+    return {_words(name): f"{_value(figures[name])} {_interval(figures[name])}" for name in HEADLINE if name in figures}
+
+
+def gates(card: ModelCard) -> str:
+    """The decision and every gate with its figures."""
+    if card.evaluation is None:
+        return f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how '
+        "good it is, and it cannot be promoted without an override.</p></div>"
+    record = card.evaluation.record
+    passed = record.decision.passed
+    said = '<b class="good">✓ May be promoted.</b>' if passed else '<b class="bad">✗ May not be promoted.</b>'
+    against = record.champion or f"no champion, so the {record.decision.opponent or 'baseline'}"
+    rows = "".join(_gate(verdict) for verdict in record.decision.verdicts)
+    return f"""<div class="card scroll"><p>{said} Decided on {record.decided_at:%Y-%m-%d %H:%M} UTC, judged against
+{escape(against)}.</p>
+<table><tr><th>gate</th><th>verdict</th><th>figures</th></tr>{rows}</table></div>"""
+
+
+def _gate(verdict: CheckResult) -> str:
+    failed = "✗ failed" if verdict.severity is Severity.ERROR else "! warns"
+    said = '<span class="good">✓ holds</span>' if verdict.passed else f'<span class="bad">{failed}</span>'
+    figures = " · ".join(f"{_words(name)} {_figure(value)}" for name, value in verdict.figures.items())
+    reasons = "".join(f'<span class="reason">{escape(reason)}</span>' for reason in verdict.reasons)
+    name = escape(_words(verdict.name))
+    return f"<tr><td>{name}</td><td>{said}</td><td>{escape(figures)}{reasons}</td></tr>"
+
+
+def metrics(card: ModelCard) -> str:
+    """Every overall figure beside the opponent's, those of the baselines and those on training rows."""
+    if card.evaluation is None:
+        return ""
+    report, comparison = card.evaluation.report, card.evaluation.comparison
+    beside: dict[str, SegmentReport] = {**report.baselines}
+    if report.training is not None:
+        beside["on training rows"] = report.training
+    heads = ['<th>metric</th><th class="n">this version</th>']
+    if comparison is not None and not comparison.baseline:
+        heads.append(f'<th class="n">{escape(comparison.opponent)}</th><th class="n">gain</th><th>verdict</th>')
+    heads += [f'<th class="n">{escape(name)}</th>' for name in beside]
+    rows = "".join(
+        f"<tr><td>{_words(name)} {ARROWS[higher_is_better(name)]}</td>"
+        f'<td class="n"><b>{_value(each)}</b>{_interval(each)}</td>{_against(comparison, name)}'
+        + "".join(f'<td class="n">{_value(other.metrics.get(name))}</td>' for other in beside.values())
+        + "</tr>"
+        for name, each in report.overall.metrics.items()
+    )
+    units = f" in {report.units:,} independent groups" if report.units else ""
+    return f"""<div class="card scroll"><table><tr>{"".join(heads)}</tr>{rows}</table>
+<p class="quiet">{report.overall.rows:,} test rows{units}, {report.overall.positives:,} of them positive. ↑ is better
+when higher, ↓ when lower. Gains are of a paired test on the same rows and positive where this version is better.
+{_beaten(comparison)}</p></div>"""
+
+
+def _against(comparison: Comparison | None, metric: str) -> str:
+    if comparison is None or comparison.baseline:
+        return ""
+    found = comparison.of(metric)
+    if found is None:
+        return '<td class="n"></td><td class="n"></td><td></td>'
+    if found.gain is None:
+        return f'<td class="n"></td><td class="n"></td><td>{escape(found.shortfall or "")}</td>'
+    interval = f"<small>{found.lower:+.4f} to {found.upper:+.4f}</small>"
+    return (
+        f'<td class="n">{_figure(found.champion)}</td><td class="n">{found.gain:+.4f}{interval}</td>'
+        f"<td>{found.verdict().value}</td>"
+    )
+
+
+def _beaten(comparison: Comparison | None) -> str:
+    """How surely log loss is better than that of each baseline."""
+    told = []
+    for beside in comparison.baselines if comparison else ():
+        found = beside.of("log_loss")
+        if found is not None and found.gain is not None:
+            told.append(
+                f"Against the {beside.opponent} log loss gains {found.gain:+.4f} "
+                f"({found.lower:+.4f} to {found.upper:+.4f})."
+            )
+    return escape(" ".join(told))
+
+
+def curve_charts(card: ModelCard) -> str:
+    """Reliability, receiver operating characteristic and precision-recall side by side."""
+    if card.evaluation is None:
+        return ""
+    if card.shown is None:
+        return f'<div class="card"><p>{escape(card.lacking)}</p></div>'
+    figures, drawn = card.evaluation.report.overall.metrics, card.shown.curves
+    average = figures.get("average_precision_score")
+    parts = {
+        "Reliability": (reliability(drawn), "On the dashed line, what is predicted happens as often as predicted."),
+        "Receiver operating characteristic": (
+            roc(drawn, area=figures.get("roc_auc_score")),
+            "On the dashed line it would be guessing.",
+        ),
+        "Precision and recall": (
+            precision_recall(drawn, average=average),
+            f"{drawn.positive_share:.1%} of the rows are positive.",
+        ),
+    }
+    charts = "".join(
+        f'<div class="card"><h3>{name}</h3>{chart}<p class="quiet">{said}</p></div>'
+        for name, (chart, said) in parts.items()
+    )
+    return f'<div class="beside">{charts}</div>'
+
+
+def slices(card: ModelCard) -> str:
+    """A forest plot per declared slice, and one of the weak segments that were discovered."""
+    if card.evaluation is None:
+        return ""
+    report = card.evaluation.report
+    names = dict.fromkeys(segment.slice for segment in report.segments)
+    declared = "".join(_slice(report, name) for name in names)
+    legend = f"""<p class="quiet">Each line is a segment with its rows, those most surely weak at ranking first; the
+dashed line and its band are all test rows. A red diamond is a segment whose whole interval is on the worse side: of
+{len(report.segments)} segments, some are there by chance, and log loss is higher wherever outcomes are less certain. At
+most {MOST_SEGMENTS} of a slice are shown.</p>"""
+    return f"{legend}{declared}{_discovered(report)}"
+
+
+def _slice(report: EvaluationReport, name: str) -> str:
+    segments = report.of_slice(name)
+    judged = [each for each in segments if any(_known(each, metric) for metric in BY_SLICE)]
+    lines = [_line(each) for each in sorted(judged, key=_weakness)[:MOST_SEGMENTS]]
+    few = [f"{_short(each.segment, name)} ({each.rows:,})" for each in segments if each not in judged]
+    more = len(judged) - len(lines)
+    notes = [f"{more} more are less surely weak." if more else ""]
+    notes.append(f"Not enough rows for a figure: {', '.join(few)}." if few else "")
+    chart = forest(lines, panels=_panels(report.overall), label=f"slices by {name}") if lines else ""
+    return f"""<div class="card scroll"><h3>By {escape(_words(name))}</h3>{chart}
+<p class="quiet">{escape(" ".join(note for note in notes if note))}</p></div>"""
+
+
+def _discovered(report: EvaluationReport) -> str:
+    if not report.discovered:
+        nothing = "No weak segment that nobody declared was found beyond chance."
+        return f'<div class="card"><h3>Discovered</h3><p>{nothing}</p></div>'
+    lines = [_line(each.figures, label=f"segment {i}") for i, each in enumerate(report.discovered, start=1)]
+    rows = "".join(
+        f'<tr><td>{i}</td><td><code>{escape(str(each.weak))}</code></td><td class="n">{each.weak.share:.1%}</td>'
+        f'<td class="n">{each.weak.loss:.3f}</td><td class="n">{each.weak.rest_loss:.3f}</td>'
+        f'<td class="n">{each.weak.p_value:.2g}</td><td>{escape(each.since)}</td></tr>'
+        for i, each in enumerate(report.discovered, start=1)
+    )
+    heads = (
+        '<th></th><th>rows where</th><th class="n">share</th><th class="n">log loss</th><th class="n">of the rest</th>'
+    )
+    return f"""<div class="card scroll"><h3>Discovered</h3>
+{forest(lines, panels=_panels(report.overall), label="discovered segments")}
+<table><tr>{heads}<th class="n">p</th><th>since</th></tr>{rows}</table>
+<p class="quiet">Found by a tree on the errors of one half of the test rows and confirmed on the other half, from which
+these figures are; p is corrected for all that were looked at (Holm). A high loss may be hard rows rather than a bad
+model.</p>
+</div>"""
+
+
+def _line(segment: SegmentReport, *, label: str | None = None) -> ForestLine:
+    return ForestLine(
+        label=label or _short(segment.segment, segment.slice),
+        rows=segment.rows,
+        estimates=tuple(segment.metrics.get(metric) for metric in BY_SLICE),
+    )
+
+
+def _panels(overall: SegmentReport) -> list[ForestPanel]:
+    return [
+        ForestPanel(
+            title=f"{_words(metric)} {ARROWS[higher_is_better(metric)]}",
+            overall=overall.metrics.get(metric),
+            higher_is_better=higher_is_better(metric),
+        )
+        for metric in BY_SLICE
+    ]
+
+
+def _short(segment: str | None, of: str) -> str:
+    """``carrier=OO`` under the heading of its slice is ``OO``."""
+    return (segment or "").removeprefix(f"{of}=")
+
+
+def _known(segment: SegmentReport, metric: str) -> bool:
+    found = segment.metrics.get(metric)
+    return found is not None and found.value is not None
+
+
+def _weakness(segment: SegmentReport) -> float:
+    """Lowest for what is most surely weak at ranking."""
+    found = segment.metrics.get(BY_SLICE[0])
+    return found.upper if found is not None and found.upper is not None else 1.0
+
+
+def fairness(card: ModelCard) -> str:
+    """Rates of every group of each protected slice, with gaps at the threshold and over all thresholds."""
+    if card.evaluation is None:
+        return ""
+    return "".join(_protected(found) for found in card.evaluation.report.fairness)
+
+
+def _protected(report: FairnessReport) -> str:
+    rates = list(report.decided.disparities)
+    lines = [
+        ForestLine(
+            label=_short(group, report.slice),
+            rows=report.rows.get(group, 0),
+            estimates=tuple(found.get(rate) for rate in rates),
+        )
+        for group, found in report.decided.groups.items()
+    ]
+    charts = "".join(
+        forest(
+            [ForestLine(label=each.label, rows=each.rows, estimates=(each.estimates[i],)) for each in lines],
+            panels=[ForestPanel(title=_words(rate), overall=None)],
+            label=f"{rate} by {report.slice}",
+        )
+        for i, rate in enumerate(rates)
+    )
+    rows = "".join(
+        f'<tr><td>{_words(rate)}</td><td class="n">{_value(found.gap)}{_interval(found.gap)}</td>'
+        f'<td class="n">{_value(found.ratio)}{_interval(found.ratio)}</td>'
+        f"<td>{escape(_short(found.lowest, report.slice))}</td>"
+        f"<td>{escape(_short(found.highest, report.slice))}</td></tr>"
+        for rate, found in report.decided.disparities.items()
+    )
+    heads = (
+        '<th>rate</th><th class="n">largest gap</th><th class="n">smallest ratio</th><th>lowest</th><th>highest</th>'
+    )
+    return f"""<div class="card"><h3>By {escape(_words(report.slice))}</h3>
+<div class="wide"><div>{charts}</div><div>{gaps_over_thresholds(report)}</div></div>
+<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>
+<p class="quiet">Rates at the decision threshold {report.decided.threshold:.4f}, which selects
+{report.decided.selected:.1%} of the rows. Score bias is the mean score minus the share of positives.</p></div>"""
+
+
+def _words(name: str) -> str:
+    """``roc_auc_score`` as people write it."""
+    text = name.replace("_", " ")
+    for plain, written in WRITTEN.items():
+        text = text.replace(plain, written)
+    return text
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "–" if estimate is None or estimate.value is None else f"{estimate.value:.4f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f'<small class="lacking">{escape(estimate.shortfall or "")}</small>'
+    return f"<small>{_figure(estimate.lower)}&nbsp;–&nbsp;{_figure(estimate.upper)}</small>"
+
+
+def _figure(value: float | int | str | bool | None) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
