@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlops_assets.ml.errors import DeclarationError
 
 
@@ -58,3 +61,16 @@ class Regression:
 Task = Binary | Multiclass | Regression
 """``Binary`` is what a use case has that declares nothing else."""
 BINARY = Binary()
+
+
+def two_outcomes(labels: NDArray[np.float64], *, task: Task) -> NDArray[np.float64]:
+    """Labels of any task as 0 and 1, for audits that know only two outcomes.
+
+    The most frequent class against the rest; a number above its median against the rest.
+    """
+    if isinstance(task, Binary) or not len(labels):
+        return labels
+    if isinstance(task, Multiclass):
+        most = np.bincount(labels.astype(np.int64)).argmax()
+        return (labels == most).astype(np.float64)
+    return np.asarray(labels > np.median(labels), dtype=np.float64)

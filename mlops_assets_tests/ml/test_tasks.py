@@ -19,7 +19,7 @@ from mlops_assets.ml.metrics import higher_is_better
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.splitting import HashSplit
 from mlops_assets.ml.task_evaluation import compare_task, evaluate_task
-from mlops_assets.ml.tasks import Multiclass, Regression
+from mlops_assets.ml.tasks import BINARY, Multiclass, Regression, two_outcomes
 from mlops_assets.ml.use_case import Recipe, UseCase
 from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
 from mlops_assets_tests.ml.test_judgement import candidate
@@ -239,3 +239,11 @@ def test_a_toy_of_every_task_goes_from_training_to_its_gates(task: Any, label: s
 def test_only_two_outcomes_are_calibrated_or_protected() -> None:
     with pytest.raises(DeclarationError, match="only a task of two outcomes is calibrated and fair"):
         replace(toy(NUMBER, metric="bias", gates=()), calibrated=True)
+
+
+def test_audits_see_two_outcomes_of_every_task() -> None:
+    classes, numbers = np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 5.0, 9.0])
+
+    assert two_outcomes(classes, task=KINDS).tolist() == [0, 1, 1, 0]
+    assert two_outcomes(numbers, task=NUMBER).tolist() == [0, 0, 1]
+    assert two_outcomes(classes[:2], task=BINARY).tolist() == [0, 1]

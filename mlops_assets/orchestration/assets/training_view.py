@@ -17,6 +17,7 @@ from mlops_assets.ml.leakage import NOT_TOO_GOOD, REQUEST_ONLY, audit_request_sq
 from mlops_assets.ml.lineage import feature_lineage
 from mlops_assets.ml.paths import training_view_path
 from mlops_assets.ml.source import Cadence
+from mlops_assets.ml.tasks import two_outcomes
 from mlops_assets.ml.training_view import labelled_examples, training_view
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -143,13 +144,14 @@ def _audit(
     staged: Snapshot, read_from: Snapshot, *, use_case: UseCase, duckdb: DuckDBResource
 ) -> tuple[CheckResult, ...]:
     table = read_parquet(staged.local(training_view_path(use_case.name)))
-    positives = pc.sum(table.column("label")).as_py() or 0
+    outcomes = two_outcomes(labels_of(table), task=use_case.task)
+    positives = int(outcomes.sum())
     repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
     return (
         CheckResult(
             name="has_both_outcomes",
             passed=0 < positives < table.num_rows,
-            figures={"rows": table.num_rows, "positives": int(positives)},
+            figures={"rows": table.num_rows, "positives": positives},
             reasons=() if 0 < positives < table.num_rows else (f"{positives} of {table.num_rows} rows are positive.",),
         ),
         CheckResult(
@@ -159,9 +161,7 @@ def _audit(
             reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
         ),
         audit_request_sql(use_case),
-        audit_single_features(
-            table, labels=labels_of(table), features=use_case.features, limit=use_case.suspicious_roc_auc
-        ),
+        audit_single_features(table, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
         *_afterwards(table, read_from, use_case=use_case, duckdb=duckdb),
     )
 
