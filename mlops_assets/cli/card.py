@@ -1,4 +1,4 @@
-"""`mlops card`: a version's model card as one page."""
+"""`mlops card`: a version's model card as one page, and how a move of the champion by hand is shown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.deployment import use_case_of_version
+from mlops_assets.cli.deployment import dagster_instance, use_case_of_version
+from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.model_card import card_file, write_card
+from mlops_assets.stores.champion import Pointer
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.settings import environment_directory
 
@@ -22,8 +24,23 @@ def card(
 ) -> None:
     """Write a version's model card: what it is for, how good, how sure, where weak, and what it was made from."""
     chosen = use_case_of_version(version, use_case=use_case)
-    page = out or environment_directory() / "reports" / chosen.name / card_file(version)
+    page = out or _page(chosen, version)
     write_card(Lake.connect(), use_case=chosen, version=version, page=page)
     typer.echo(f"{page} ({page.stat().st_size // 1024} KB)")
     if show:
         webbrowser.open(page.resolve().as_uri())
+
+
+def show_move(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | None) -> None:
+    """Writes the cards of both versions anew after a move of the champion by hand, and tells the Dagster UI."""
+    from mlops_assets.orchestration.assets.champion import moved_by_hand
+
+    for version in {pointer.version, before.version if before else pointer.version}:
+        write_card(lake, use_case=use_case, version=version, page=_page(use_case, version))
+    with dagster_instance() as instance:
+        for event in moved_by_hand(pointer, use_case=use_case, page=_page(use_case, pointer.version)):
+            instance.report_runless_asset_event(event)
+
+
+def _page(use_case: UseCase, version: str) -> Path:
+    return environment_directory() / "reports" / use_case.name / card_file(version)

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from mlops_assets.cli.card import card
+from mlops_assets.cli.card import card, show_move
 from mlops_assets.cli.comparison import compare
 from mlops_assets.cli.deployment import UseCaseName, use_case_of, use_case_of_version
 from mlops_assets.cli.reproduction import reproduce
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.stores.champion import ListedVersion, events, listed_versions
+from mlops_assets.stores.champion import ListedVersion, champion, events, listed_versions
 from mlops_assets.stores.champion import promote as move_up
 from mlops_assets.stores.champion import rollback as move_back
 from mlops_assets.stores.lake import Lake
@@ -91,26 +91,29 @@ def promote(
     """Make a version the champion, after verifying its recorded decision and every checksum."""
     if override and reason == "promoted by hand":
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
-    name = use_case_of_version(version, use_case=use_case).name
+    chosen, lake = use_case_of_version(version, use_case=use_case), Lake.connect()
+    before = champion(lake.at(), use_case=chosen.name)
     pointer = move_up(
-        Lake.connect(),
-        use_case=name,
+        lake,
+        use_case=chosen.name,
         version=version,
         by=getpass.getuser(),
         why=reason,
         at=datetime.now(UTC),
         override=override,
     )
-    console.print(f"{pointer.version} is the champion of {name}. Package it: materialise {name}/bento.")
+    show_move(lake, pointer, use_case=chosen, before=before)
+    console.print(f"{pointer.version} is the champion of {chosen.name}. Package it: materialise {chosen.name}/bento.")
 
 
 def rollback(
     use_case: UseCaseName, reason: Annotated[str, typer.Option(help="Why, for the record.")] = "rolled back by hand"
 ) -> None:
     """Make the champion before the present one the champion again, after verifying that it loads and answers."""
-    pointer = move_back(
-        Lake.connect(), use_case=use_case_of(use_case).name, by=getpass.getuser(), why=reason, at=datetime.now(UTC)
-    )
+    chosen, lake = use_case_of(use_case), Lake.connect()
+    before = champion(lake.at(), use_case=chosen.name)
+    pointer = move_back(lake, use_case=chosen.name, by=getpass.getuser(), why=reason, at=datetime.now(UTC))
+    show_move(lake, pointer, use_case=chosen, before=before)
     console.print(
         f"{pointer.version} is the champion of {use_case} again. Its Bento is still there: `mlops serve {use_case}`."
     )

@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.champion import champion
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.conftest import _deployment
@@ -91,6 +94,35 @@ def test_an_unknown_version_is_not_promoted(run_mlops: Mlops, trained: Deploymen
 def test_overruling_the_gates_needs_a_reason(run_mlops: Mlops, trained: Deployment) -> None:
     with pytest.raises(RegistryError, match="An override needs its reason"):
         run_mlops("promote", serving(trained), "--override")
+
+
+def test_a_model_card_is_written_where_it_is_asked_for(run_mlops: Mlops, trained: Deployment, tmp_path: Path) -> None:
+    page = tmp_path / "deep" / "card.html"
+
+    said = run_mlops("card", serving(trained), "--out", str(page)).output
+
+    assert said.startswith(str(page))
+    assert f"<code>mlops reproduce {serving(trained)}</code>" in page.read_text(encoding="utf-8")
+
+
+def test_a_move_by_hand_is_on_both_cards_and_in_the_ui(run_mlops: Mlops, challenged: Deployment) -> None:
+    younger = serving(challenged)
+    run_mlops("rollback", "parcels")
+    older = serving(challenged)
+
+    run_mlops("promote", younger, "--override", "--reason", "the storm is over")
+
+    def card(version: str) -> str:
+        return (challenged.data / "reports" / "parcels" / card_file(version)).read_text(encoding="utf-8")
+
+    assert 'class="status champion"' in card(younger)
+    assert 'class="status retired"' in card(older)
+    with dagster_instance() as instance:
+        told = instance.get_latest_materialization_event(dg.AssetKey(["parcels", "champion"]))
+    assert told is not None
+    assert told.asset_materialization is not None
+    assert told.asset_materialization.metadata["version"].value == younger
+    assert told.asset_materialization.metadata["why"].value == "the storm is over"
 
 
 def test_an_answer_is_traced_to_version_data_and_code(run_mlops: Mlops, trained: Deployment) -> None:

@@ -1,18 +1,20 @@
 """``champion``: the pointer to the version in service, moved by one lake commit when the gates allow it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.champion import promote
+from mlops_assets.stores.champion import Pointer, promote
 from mlops_assets.stores.model_recipe import current_version
 
 CHECKS = (
@@ -64,16 +66,43 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
         yield from run.record(
             audits=(CheckResult(name=CHECKS[0].name, passed=True, figures={"version": version}),),
-            metadata={
-                "model_card": dg.MetadataValue.path(pages / card_file(pointer.version)),
-                "version": pointer.version,
-                "previous": pointer.previous or "none",
-                "promoted_at": pointer.at.isoformat(),
-                "promoted_by": pointer.by,
-                "why": pointer.why,
-                "overridden": "; ".join(pointer.overridden) or "nothing",
-                "lakefs_commit": run.lake.head(),
-            },
+            metadata={**_metadata(pointer, page=pages / card_file(pointer.version)), "lakefs_commit": run.lake.head()},
         )
 
     return champion
+
+
+def moved_by_hand(
+    pointer: Pointer, *, use_case: UseCase, page: Path
+) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
+    """What the UI is told of a move that was made on the command line. Gates that were overruled are a check that warns
+    until the next champion.
+    """
+    key = asset_key(use_case, "champion")
+    return (
+        dg.AssetMaterialization(
+            asset_key=key,
+            description=f"{pointer.action} by {pointer.by}: {pointer.why}",
+            metadata=_metadata(pointer, page=page),
+        ),
+        dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=CHECKS[0].name,
+            passed=not pointer.overridden,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"Overruled: {'; '.join(pointer.overridden)}" if pointer.overridden else None,
+            metadata={"version": pointer.version},
+        ),
+    )
+
+
+def _metadata(pointer: Pointer, *, page: Path) -> dict[str, Any]:
+    return {
+        "model_card": dg.MetadataValue.path(page),
+        "version": pointer.version,
+        "previous": pointer.previous or "none",
+        "promoted_at": pointer.at.isoformat(),
+        "promoted_by": pointer.by,
+        "why": pointer.why,
+        "overridden": "; ".join(pointer.overridden) or "nothing",
+    }
