@@ -72,5 +72,5 @@ def two_outcomes(labels: NDArray[np.float64], *, task: Task) -> NDArray[np.float
         return labels
     if isinstance(task, Multiclass):
         most = np.bincount(labels.astype(np.int64)).argmax()
-        return (labels == most).astype(np.float64)
+        return np.asarray(labels == most, dtype=np.float64)
     return np.asarray(labels > np.median(labels), dtype=np.float64)
