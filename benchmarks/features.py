@@ -57,6 +57,7 @@ GOALS = {
     "p99 of a 5-entity look-up from Redis, ms": 3.0,
     "mixed reads and errors of 8 readers during refreshes": 0,
 }
+TIMEOUT = 900  # seconds for a contender's rounds; who does not end by then has failed at that size
 DAY = date(2013, 7, 1)
 
 
@@ -85,7 +86,7 @@ def contest(path: Path, *, rounds: int, limit_mb: int, slow: tuple[str, ...]) ->
         command += ["--rounds", str(1 if name in slow else rounds)]
         command += ["--limit-mb", str(limit_mb)] if name == "ours" and limit_mb else []
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=True)
+            run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True)
         except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
             reason = (error.stderr or str(error))[-300:] if error.stderr else str(error)[-300:]
             results[name] = {"failed": str(reason)}
