@@ -95,7 +95,7 @@ def _row(entry: Entry, *, heaviest: float) -> str:
     return f"""<article data-text="{escape(text)}" {ranks}>
 <div class="what"><h3>{escape(entry.name)}</h3><p>{escape(entry.description)}</p>
 <p class="quiet">{entry.kind} · {escape(entry.owner)} · {escape(freshness(entry))}{default}</p></div>
-<figure>{_chart(profile) if profile else '<span class="quiet">no distribution</span>'}</figure>
+<figure>{distribution(profile) if profile else '<span class="quiet">no distribution</span>'}</figure>
 <div class="figures">{bars}</div>
 <div class="lineage">{origins}</div></article>"""
 
@@ -119,7 +119,8 @@ def _bar(name: str, value: float | None, *, full: float) -> str:
     return f'<div class="bar {name}"><span>{name}</span><i><u style="width:{filled:.1f}%"></u></i><b>{told}</b></div>'
 
 
-def _chart(profile: FeatureProfile) -> str:
+def distribution(profile: FeatureProfile) -> str:
+    """The values of a feature as bars, or as shares of its most frequent categories; to stand in a figure."""
     if not profile.shares:
         return '<span class="quiet">always missing</span>'
     if profile.categories:

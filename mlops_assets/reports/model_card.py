@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
 from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
 from mlops_assets.stores.lake import Lake
@@ -97,7 +98,7 @@ def _data(card: ModelCard) -> str:
     uses = {
         "train": "learnt from",
         "validation": "stops the training and chooses the threshold",
-        "test": "never seen in training; every figure here is from it",
+        "test": "never seen in training: what it is judged by",
     }
     rows = "".join(
         f"<tr><td><b>{escape(name)}</b><small>{uses.get(name, '')}</small></td>"
@@ -108,9 +109,9 @@ def _data(card: ModelCard) -> str:
     )
     columns = '<th>part</th><th>dates</th><th class="n">rows</th><th class="n">positives</th><th class="n">share</th>'
     sources = ", ".join(escape(source.name) for source in card.use_case.sources)
+    batches = f"Batches {card.record.first_batch} to {card.record.last_batch}"
     return f"""<div class="card scroll"><table><tr>{columns}</tr>{rows}</table>
-<p class="quiet">Batches {escape(card.record.first_batch)} to {escape(card.record.last_batch)} of {sources}.
-The distribution of every feature: <code>mlops features {card.use_case.name} --page FILE</code>.</p></div>"""
+<p class="quiet">{escape(batches)} of {sources}.</p></div>"""
 
 
 def _features(card: ModelCard) -> str:
@@ -125,15 +126,26 @@ def _features(card: ModelCard) -> str:
         f"<tr><td><b>{escape(each.name)}</b><small>{escape(meanings.get(each.name, ''))}</small></td>"
         f'<td class="bars"><i style="width:{100 * each.importance / widest:.1f}%"></i></td>'
         f'<td class="n">{each.importance:.3f}</td><td class="n">{each.importance / total:.1%}</td>'
-        f"<td>{escape(each.direction)}</td></tr>"
+        f"<td>{escape(each.direction)}</td>{_values(card, each.name)}</tr>"
         for each in strongest
     )
     heads = '<th>feature</th><th></th><th class="n">moves by</th><th class="n">share</th><th>direction</th>'
+    heads += '<th class="n">missing</th><th>values in the training view</th>' if card.profile else ""
     rest = f"{len(found) - len(strongest)} more features move it less." if len(found) > len(strongest) else ""
     return f"""<div class="card scroll"><table><tr>{heads}</tr>{rows}</table>
 <p class="quiet">Mean absolute SHAP values in log-odds, as XGBoost computes them, on {card.shown.explained:,} test rows
 evenly spaced. A direction is the sign of the rank correlation between value and contribution, where it is above 0.3.
 They say what the model uses, not what causes the outcome. {rest}</p></div>"""
+
+
+def _values(card: ModelCard, feature: str) -> str:
+    """The cells of a feature's missing share and distribution, where the training view was profiled."""
+    if card.profile is None:
+        return ""
+    profile = card.profile.features.get(feature)
+    if profile is None:
+        return '<td class="n">–</td><td></td>'
+    return f'<td class="n">{profile.missing_share:.1%}</td><td><figure>{distribution(profile)}</figure></td>'
 
 
 def _training(card: ModelCard) -> str:

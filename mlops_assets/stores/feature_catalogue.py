@@ -27,14 +27,15 @@ def read_catalogue(snapshot: Snapshot, *, use_case: UseCase, profile: ViewProfil
     return catalogue(
         use_case,
         commit=snapshot.commit,
-        profile=profile or _profile(snapshot, use_case=use_case),
+        profile=profile or read_profile(snapshot, use_case=use_case),
         champion=serving.version if serving else None,
         gains=gains,
         known_through=_known_through(snapshot, use_case=use_case),
     )
 
 
-def _profile(snapshot: Snapshot, *, use_case: UseCase) -> ViewProfile | None:
+def read_profile(snapshot: Snapshot, *, use_case: UseCase) -> ViewProfile | None:
+    """What the training view at ``snapshot`` looks like, ``None`` where it does not say."""
     path = training_view_path(use_case.name, name=PROFILE)
     if not snapshot.exists(path):
         return None

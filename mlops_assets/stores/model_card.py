@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from mlops_assets.ml.attribution import Attribution, attributions
 from mlops_assets.ml.curves import Curves, curves
 from mlops_assets.ml.errors import FeatureError, LakeError
+from mlops_assets.ml.feature_catalogue import ViewProfile
 from mlops_assets.ml.features import Feature
 from mlops_assets.ml.fit import clusters_of, weights_of
 from mlops_assets.ml.matrix import Vocabulary
@@ -23,6 +24,7 @@ from mlops_assets.ml.scoring import MODEL, VOCABULARY
 from mlops_assets.ml.training import load
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.champion import Pointer, Status, events, reign, status_of
+from mlops_assets.stores.feature_catalogue import read_profile
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.model_recipe import read_view
 from mlops_assets.stores.model_record import LEARNING_CURVE, PREDICTIONS, ModelRecord
@@ -60,6 +62,7 @@ class ModelCard:
     evaluation: Evaluation | None
     learning_curve: Mapping[str, Sequence[float]]
     view_checksum: str | None
+    profile: ViewProfile | None
     shown: Shown | None
     lacking: str = ""
 
@@ -71,6 +74,7 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
     evaluation = load_evaluation(head, use_case=name, version=version)
     in_force = reign(head, use_case=name)
     trained_on = lake.at(model.record.data_commit)
+    view_checksum, profile = _view(trained_on, use_case=use_case)
     shown, lacking = None, "It has not been evaluated yet: materialise its evaluation."
     if evaluation is not None:
         try:
@@ -86,7 +90,8 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
         moves=_moves(events(head, use_case=name), version=version),
         evaluation=evaluation,
         learning_curve=json.loads(model.files.get(LEARNING_CURVE, b"{}")),
-        view_checksum=_view_checksum(trained_on, name),
+        view_checksum=view_checksum,
+        profile=profile,
         shown=shown,
         lacking=lacking,
     )
@@ -98,11 +103,13 @@ def _moves(every: tuple[Pointer, ...], *, version: str) -> tuple[Pointer, ...]:
     return tuple(move for move, was in zip(every, before, strict=False) if version in (move.version, was))
 
 
-def _view_checksum(trained_on: Snapshot, use_case: str) -> str | None:
+def _view(trained_on: Snapshot, *, use_case: UseCase) -> tuple[str | None, ViewProfile | None]:
+    """The checksum and the profile of the training view it was trained on, as far as it can be read."""
     try:
-        return trained_on.info(training_view_path(use_case)).checksum
+        checksum = trained_on.info(training_view_path(use_case.name)).checksum
+        return checksum, read_profile(trained_on, use_case=use_case)
     except LakeError:
-        return None
+        return None, None
 
 
 def _shown(head: Snapshot, trained_on: Snapshot, model: ModelVersion, *, use_case: UseCase) -> Shown:

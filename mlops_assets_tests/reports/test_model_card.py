@@ -77,6 +77,7 @@ def test_the_page_tells_the_figures_the_gates_and_the_ids_on_record(evaluated: D
         assert f'<code>{told}</code><button type="button">copy</button>' in page
     assert f"<code>mlops reproduce {record.version}</code>" in page
     assert all(f"<b>{feature.name}</b>" in page for feature in PARCELS.features)
+    assert page.count("<figure>") == len(PARCELS.features)
 
 
 def test_training_leaves_the_page_where_the_ui_links_to_it(evaluated: Deployment) -> None:
