@@ -1,0 +1,332 @@
+"""How fast a batch is profiled, judged and compared: beside bare DuckDB and the field's tools, on the same rows.
+
+    python benchmarks/validation.py [--quick]
+
+The rows are the flights of 2013 (336,776 rows, 19 columns), thirty times over for ten million. Every peer runs in an
+environment of its own under ``data/benchmark-peers``; the time is that of the work, without imports and reading.
+Medians of five, one at ten million. Writes ``benchmarks/results/validation.json``; ends with 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from mlops_assets.ml.drift import DriftPlan, compare  # noqa: E402
+from mlops_assets.ml.profile import Profile, merge  # noqa: E402
+from mlops_assets.ml.profiling import profile_batches  # noqa: E402
+from mlops_assets.ml.row_rules import evaluate_rules, to_frame  # noqa: E402
+from mlops_assets.ml.schema import Schema  # noqa: E402
+from mlops_assets.ml.slices import OVERALL  # noqa: E402
+from mlops_assets.use_cases.flights.sources import FLIGHTS  # noqa: E402
+
+SEED = PROJECT / "data" / "seed" / "flights" / "flights.parquet"
+PEERS = Path(__file__).with_name("validation_peers.py")
+REQUIREMENTS = {
+    "evidently": ("evidently==0.7.21", "pandas<3"),
+    "whylogs": ("whylogs==1.6.4", "pandas<2.3", "numpy<2", "pyarrow<22"),
+    "ydata-profiling": ("ydata-profiling==4.18.0", "pyarrow", "setuptools<81"),
+    "nannyml": ("nannyml==0.13.1", "pyarrow"),
+}
+BARE, MANY_TIMES, MEMORY, MERGE_SECONDS = "bare DuckDB", 30, 2 * 1024**3, 0.2
+GOALS = {  # how many times faster than each we must be; below 1 we may be slower
+    ("profile", BARE): 1 / 1.5,
+    ("profile", "evidently"): 10.0,
+    ("profile", "whylogs"): 10.0,
+    ("profile", "ydata-profiling"): 2.0,
+    ("schema", BARE): 1 / 2,
+    ("schema", "pandera on pandas"): 1.0,
+    ("drift", "evidently"): 10.0,
+    ("drift", "nannyml"): 1.0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One comparison; ``faster`` is how many times faster we are."""
+
+    work: str
+    rows: int
+    seconds: float
+    peer: str
+    peer_seconds: float
+
+    @property
+    def faster(self) -> float:
+        return self.peer_seconds / self.seconds
+
+    @property
+    def goal(self) -> float | None:
+        return GOALS.get((self.work, self.peer))
+
+    @property
+    def missed(self) -> bool:
+        return self.goal is not None and self.faster < self.goal
+
+
+def flights(times: int = 1) -> pa.Table:
+    """Typed rows, as validation makes them."""
+    types = {"double": "DOUBLE", "int64": "BIGINT", "string": "VARCHAR", "timestamp[us]": "TIMESTAMP"}
+    cast = ", ".join(
+        f'TRY_CAST(nullif("{column.name}"::VARCHAR, \'NA\') AS {types[str(column.type)]}) AS "{column.name}"'
+        for column in FLIGHTS.columns.columns
+    )
+    table = duckdb.sql(f"SELECT {cast} FROM '{SEED}'").to_arrow_table()
+    return pa.concat_tables([table] * times)
+
+
+def measured(**row: object) -> Row:
+    """A comparison, printed as soon as it is known."""
+    found = Row(**row)
+    goal = "" if found.goal is None else f", goal {found.goal:.2f}{'  MISSED' if found.missed else ''}"
+    print(
+        f"{found.work:8} {found.rows:>10,} rows: {found.seconds:7.3f} s, {found.peer:18} {found.peer_seconds:8.3f} s, "
+        f"{found.faster:7.2f} times{goal}",
+        flush=True,
+    )
+    return found
+
+
+def median(work: Callable[[], object], rounds: int) -> float:
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def profiled(table: pa.Table) -> Profile:
+    with duckdb.connect() as connection:
+        return profile_batches({"all": table}, columns=table.column_names, connection=connection)["all"]
+
+
+def bare_profile(table: pa.Table) -> None:
+    """One query with the same statistics: counts, moments, quantiles, histogram, most frequent values, distinct."""
+    parts = []
+    for field in table.schema:
+        name = f'"{field.name}"'
+        parts += [f"count({name})", f"approx_count_distinct({name})", f"approx_top_k({name}, 20)"]
+        if not pa.types.is_string(field.type):
+            number = f"epoch({name})" if pa.types.is_timestamp(field.type) else name
+            parts += [f"min({name})", f"max({name})", f"avg({number})", f"stddev({number})"]
+            parts += [f"approx_quantile({number}, [0.01, 0.25, 0.5, 0.75, 0.99])"]
+            parts += [f"histogram(floor({number} / 16))" if field.name != "time_hour" else f"histogram(hour({name}))"]
+    with duckdb.connect() as connection:
+        connection.register("rows", table)
+        connection.execute(f"SELECT count(*), {', '.join(parts)} FROM rows").fetchall()
+
+
+def built_in() -> Schema:
+    """The flights model without the use case's own functions, which every engine leaves to pandas."""
+    columns = {
+        name: pandera.Column(
+            column.dtype,
+            nullable=column.nullable,
+            checks=[check for check in column.checks if check.statistics],
+        )
+        for name, column in FLIGHTS.columns.rules.columns.items()
+    }
+    return replace(FLIGHTS.columns, rules=pandera.DataFrameSchema(columns), keys=())
+
+
+def judged(table: pa.Table) -> None:
+    with duckdb.connect() as connection:
+        evaluate_rules(table, schema=built_in(), connection=connection)
+
+
+def bare_schema(table: pa.Table) -> None:
+    """The same rules as one SQL filter that answers the failing rows."""
+    rules = []
+    for name, column in built_in().rules.columns.items():
+        if not column.nullable:
+            rules.append(f'"{name}" IS NULL')
+        for check in column.checks:
+            told = check.statistics
+            if "min_value" in told:
+                rules.append(f'"{name}" NOT BETWEEN {told["min_value"]} AND {told["max_value"]}')
+            elif "pattern" in told:
+                rules.append(f"NOT regexp_matches(\"{name}\", '{told['pattern']}')")
+            else:
+                rules.append(f'"{name}" NOT IN ({", ".join(repr(value) for value in told["allowed_values"])})')
+    with duckdb.connect() as connection:
+        connection.register("rows", table)
+        flags = ", ".join(f"({rule}) AS r{number}" for number, rule in enumerate(rules))
+        connection.sql(
+            f"SELECT * FROM (SELECT row_number() OVER () AS at, {flags} FROM rows) WHERE "
+            + " OR ".join(f"r{number}" for number in range(len(rules)))
+        ).to_arrow_table()
+
+
+def pandera_on_pandas(table: pa.Table) -> None:
+    frame = to_frame(table)
+    with contextlib.suppress(pandera.errors.SchemaErrors):  # its failure cases are made by then
+        built_in().rules.validate(frame, lazy=True)
+
+
+def months(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """June and the five months before, over the fifteen columns that say something."""
+    kept = [name for name in table.column_names if name not in ("year", "month", "day", "time_hour")]
+    month = table["month"]
+    return table.filter(pc.equal(month, 6)).select(kept), table.filter(pc.less(month, 6)).select(kept)
+
+
+def drifted(rows: pa.Table, reference: pa.Table) -> None:
+    """Both are profiled and compared: no past is known, so bounds are declared."""
+    profiles = {"2013-06-01": profiled(reference), "2013-06-02": profiled(rows)}
+    plan = DriftPlan(
+        bounds={(name, measure): 0.1 for name in rows.column_names for measure in ("jensen_shannon", "wasserstein")}
+    )
+    compare(profiles, batches=["2013-06-02"], plan=plan, training=["2013-06-01"])
+
+
+def daily_profiles(table: pa.Table) -> list[Profile]:
+    """The 365 profiles of a year."""
+    day = pc.cast(pc.add(pc.multiply(table["month"], 100), table["day"]), pa.int32())
+    days = [date(2013, 1, 1) + timedelta(days=number) for number in range(365)]
+    parts = {each.isoformat(): table.filter(pc.equal(day, each.month * 100 + each.day)) for each in days}
+    with duckdb.connect() as connection:
+        return list(profile_batches(parts, columns=table.column_names, connection=connection).values())
+
+
+def peer_python(peer: str) -> Path | None:
+    """The interpreter of a peer's own environment, made if it is not there; ``None`` if it cannot be made."""
+    folder = PROJECT / "data" / "benchmark-peers" / f"validation-{peer}"
+    python, ready, wanted = folder / "bin" / "python", folder / "ready", "\n".join(REQUIREMENTS[peer])
+    if not (ready.is_file() and ready.read_text() == wanted):
+        venv.create(folder, with_pip=True, clear=True)
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[peer]], check=False)
+        if done.returncode:
+            return None
+        ready.write_text(wanted)
+    return python
+
+
+def peer_seconds(peer: str, work: str, *, files: tuple[Path, Path], rounds: int) -> float | None:
+    python = peer_python(peer)
+    if python is None:
+        return None
+    command = [python, PEERS, f"{peer} {work}", *files, str(rounds)]
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)
+    if answer.returncode:
+        print(f"{peer} {work} failed: {answer.stderr.strip().splitlines()[-1]}")
+        return None
+    return statistics.median(json.loads(answer.stdout.strip().splitlines()[-1]))
+
+
+def against_ourselves(table: pa.Table, rounds: int) -> list[Row]:
+    """Beside the bare limit and pandera, in this process."""
+    pairs = [
+        ("profile", lambda: profiled(table), BARE, lambda: bare_profile(table)),
+        ("schema", lambda: judged(table), BARE, lambda: bare_schema(table)),
+    ]
+    if rounds > 1:
+        pairs.append(("schema", lambda: judged(table), "pandera on pandas", lambda: pandera_on_pandas(table)))
+    return [
+        measured(
+            work=work, rows=table.num_rows, seconds=median(ours, rounds), peer=peer, peer_seconds=median(theirs, rounds)
+        )
+        for work, ours, peer, theirs in pairs
+    ]
+
+
+def against_peers(table: pa.Table, folder: Path, rounds: int) -> list[Row]:
+    rows, reference = months(table)
+    files = {"profile": (table, table.slice(0, 1000)), "drift": (rows, reference)}
+    for work, pair in files.items():
+        for name, each in zip(("rows", "reference"), pair, strict=True):
+            pq.write_table(each, folder / f"{work}-{name}.parquet")
+    ours = {
+        "profile": median(lambda: profiled(table), rounds),
+        "drift": median(lambda: drifted(rows, reference), rounds),
+    }
+    found = []
+    for work, peer in GOALS:
+        if peer in REQUIREMENTS:
+            paths = (folder / f"{work}-rows.parquet", folder / f"{work}-reference.parquet")
+            taken = peer_seconds(peer, work, files=paths, rounds=rounds)
+            if taken is not None:
+                size = files[work][0].num_rows
+                found.append(measured(work=work, rows=size, seconds=ours[work], peer=peer, peer_seconds=taken))
+    return found
+
+
+def ten_million_bounded() -> tuple[float, int]:
+    """Seconds and peak bytes of a process that profiles and judges ten million rows, a batch after the other."""
+    answer = subprocess.run([sys.executable, __file__, "--bounded"], check=True, capture_output=True, text=True).stdout
+    seconds, peak = json.loads(answer)
+    return seconds, peak
+
+
+def bounded() -> None:
+    table, begun, whole = flights(), time.perf_counter(), []
+    for _ in range(MANY_TIMES):
+        judged(table)
+        whole.append(profiled(table))
+    assert merge(whole).column("flight", scope=OVERALL).rows == MANY_TIMES * table.num_rows
+    print(json.dumps([time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="One year only, and no other tools.")
+    arguments.add_argument("--bounded", action="store_true", help=argparse.SUPPRESS)
+    asked = arguments.parse_args()
+    if asked.bounded:
+        bounded()
+        return 0
+    load = os.getloadavg()[0]
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}")
+    table = flights()
+    daily = daily_profiles(table)
+    merged = median(lambda: merge(daily), 5)
+    found = against_ourselves(table, 5)
+    seconds, peak = ten_million_bounded()
+    if not asked.quick:
+        found += against_ourselves(flights(MANY_TIMES), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            found += against_peers(table, Path(folder), 5)
+    return report(found, merged=merged, bounded_run=(seconds, peak))
+
+
+def report(found: list[Row], *, merged: float, bounded_run: tuple[float, int]) -> int:
+    seconds, peak = bounded_run
+    print(f"merging 365 profiles {merged:.3f} s (goal {MERGE_SECONDS} s)")
+    memory = f"peak {peak / 2**30:.2f} GiB (goal {MEMORY / 2**30:.0f} GiB)"
+    print(f"ten million rows, batch by batch: {seconds:.1f} s, {memory}")
+    told = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        "rows": [{**asdict(row), "faster": row.faster, "goal": row.goal} for row in found],
+        "merge_seconds": merged,
+        "bounded": {"seconds": seconds, "peak_bytes": peak},
+    }
+    path = PROJECT / "benchmarks" / "results" / "validation.json"
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    return int(any(row.missed for row in found) or merged > MERGE_SECONDS or peak > MEMORY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
