@@ -73,12 +73,11 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
     model = load_version(head, use_case=name, version=version)
     evaluation = load_evaluation(head, use_case=name, version=version)
     in_force = reign(head, use_case=name)
-    trained_on = lake.at(model.record.data_commit)
-    view_checksum, profile = _view(trained_on, use_case=use_case)
+    view_checksum, profile = _view(lake, model.record, use_case=use_case)
     shown, lacking = None, "It has not been evaluated yet: materialise its evaluation."
     if evaluation is not None:
         try:
-            shown, lacking = _shown(head, trained_on, model, use_case=use_case), ""
+            shown, lacking = _shown(head, lake.at(model.record.data_commit), model, use_case=use_case), ""
         except (LakeError, FeatureError) as error:
             lacking = f"The rows it was judged on cannot be read any more. {error}"
     return ModelCard(
@@ -103,9 +102,10 @@ def _moves(every: tuple[Pointer, ...], *, version: str) -> tuple[Pointer, ...]:
     return tuple(move for move, was in zip(every, before, strict=False) if version in (move.version, was))
 
 
-def _view(trained_on: Snapshot, *, use_case: UseCase) -> tuple[str | None, ViewProfile | None]:
+def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> tuple[str | None, ViewProfile | None]:
     """The checksum and the profile of the training view it was trained on, as far as it can be read."""
     try:
+        trained_on = lake.at(record.data_commit)
         checksum = trained_on.info(training_view_path(use_case.name)).checksum
         return checksum, read_profile(trained_on, use_case=use_case)
     except LakeError:

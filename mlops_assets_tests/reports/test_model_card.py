@@ -16,7 +16,7 @@ from mlops_assets.reports.model_card import card_file, card_page
 from mlops_assets.stores.champion import champion, promote, rollback
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.model_card import read_card
-from mlops_assets.stores.registry import load_evaluation, load_record
+from mlops_assets.stores.registry import load_evaluation, load_record, version_files
 from mlops_assets.stores.tables import parquet_bytes
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.orchestration.conftest import (
@@ -27,7 +27,13 @@ from mlops_assets_tests.orchestration.conftest import (
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.stores.conftest import embedded_lake, lake_data
-from mlops_assets_tests.stores.registry_factories import publish_evaluation, publish_version
+from mlops_assets_tests.stores.lake_factories import make_write, passing
+from mlops_assets_tests.stores.registry_factories import (
+    make_record,
+    publish_evaluation,
+    publish_version,
+    tiny_model,
+)
 
 __all__ = ["embedded_lake", "ingested_template", "lake_data", "trained_template"]
 
@@ -133,6 +139,18 @@ def test_a_version_whose_rows_are_gone_keeps_its_figures(embedded_lake: Lake) ->
 
     assert "The rows it was judged on cannot be read any more." in page
     assert "How good it is" in page
+
+
+def test_a_version_whose_data_commit_is_gone_keeps_its_figures(embedded_lake: Lake) -> None:
+    record = make_record("v1", data_commit="f" * 64)
+    files = version_files(record, files={"model.ubj": tiny_model(), "vocabulary.json": b"{}"})
+    embedded_lake.publish(make_write(asset="model"), files=files, audit=passing)
+    publish_evaluation(embedded_lake, "v1", predictions=PREDICTIONS)
+
+    page = page_at(embedded_lake, "v1")
+
+    assert "The rows it was judged on cannot be read any more." in page
+    assert f"<code>{'f' * 64}</code>" in page
 
 
 def test_an_unknown_version_is_refused_with_the_known_ones(embedded_lake: Lake) -> None:
