@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-sync",
 )
 START_SECONDS = 150
-MILLISECONDS = 60_000
+MILLISECONDS = 120_000
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page, dagster_ui
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent, let_go
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("ui")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHECKS = (*RAW_CHECKS, NEW_CONTENT)
+RUN_MILLISECONDS = 240_000
 TAKEN_IN, CLICKED, WAITING = "2013-06-10", "2013-06-11", "2013-06-12"
 
 
@@ -77,7 +78,7 @@ def test_a_day_materialised_by_clicking_ends_green_and_its_checks_show_their_fig
     page.get_by_text("Launched run").wait_for()
     page.get_by_role("button", name="View", exact=True).or_(page.get_by_role("link", name="View", exact=True)).click()
 
-    expect(page.get_by_text("Success", exact=True)).to_be_visible()
+    expect(page.get_by_text("Success", exact=True)).to_be_visible(timeout=RUN_MILLISECONDS)
     expect(page.get_by_text(f"{len(CHECKS)} checks")).to_be_visible()
 
     page.goto(f"{ui}/assets/flights/raw_flights?view=checks&checkDetail=has_rows")
