@@ -49,7 +49,7 @@ REQUIREMENTS = {
     "evidently": ("evidently==0.7.21", "pandas<3"),
     "whylogs": ("whylogs==1.6.4", "pandas<2.3", "numpy<2", "pyarrow<22"),
     "ydata-profiling": ("ydata-profiling==4.18.0", "pyarrow", "setuptools<81"),
-    "nannyml": ("nannyml==0.13.1", "pyarrow"),
+    "nannyml": ("nannyml==0.13.1", "pyarrow", "statsmodels"),
 }
 BARE, MANY_TIMES, MEMORY, MERGE_SECONDS = "bare DuckDB", 30, 2 * 1024**3, 0.2
 GOALS = {  # how many times faster than each we must be; below 1 we may be slower
