@@ -6,9 +6,12 @@ does the rest, so that a demo that was killed, or has been run before, ends as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from typing import Annotated, Any
 
+import duckdb
 import typer
 from rich.console import Console
 
@@ -23,6 +26,8 @@ from mlops_assets.ml.paths import monitoring_path, predictions_path
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.stores.champion import champion
 from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.online import open_online_store
+from mlops_assets.stores.online_refresh import next_day, refresh_online_store
 from mlops_assets.stores.prediction_log import prediction_log_of
 from mlops_assets.stores.registry import load_evaluation
 from mlops_assets.stores.settings import data_directory, environment_directory
@@ -90,15 +95,47 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
         take_ahead(use_case, batch=served, instance=instance, steps=steps)
     told.tag = champion_tag(use_case)
     rows = _unanswered(told)
-    with RunningService.start(
-        told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log"
-    ) as service:
+    with (
+        _on_the_morning_of(served, use_case=use_case, needed=bool(rows)),
+        RunningService.start(told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log") as service,
+    ):
         if service.describe()["model_version"] != told.pointer.version:  # type: ignore[union-attr]
             raise ServingError(f"The service runs {service.describe()['model_version']}, not the champion.")
         with steps.step(f"Serve {told.tag} and ask about {served}", total=len(rows) or 1) as tell:
             for start in range(0, len(rows), ROWS_PER_REQUEST):
                 told.answered += len(service.predict(rows[start : start + ROWS_PER_REQUEST]))
                 tell(told.answered, f"{told.answered} answers")
+
+
+@contextmanager
+def _on_the_morning_of(day: str, *, use_case: UseCase, needed: bool) -> Iterator[None]:
+    """Serving looks up what was known when ``day`` began, also if its outcomes have landed meanwhile.
+
+    They have when a demo is played again with other code: the new champion is asked about the same day.
+    """
+    head = Lake.connect().at()
+    if not (needed and use_case.history and next_day(head, use_case=use_case) > date.fromisoformat(day)):
+        yield
+        return
+    _refresh(use_case, as_of=date.fromisoformat(day))
+    try:
+        yield
+    finally:
+        _refresh(use_case, as_of=None)
+
+
+def _refresh(use_case: UseCase, *, as_of: date | None) -> None:
+    online = open_online_store(use_case.name, data=environment_directory())
+    try:
+        with duckdb.connect() as connection:
+            done = refresh_online_store(
+                online, snapshot=Lake.connect().at(), use_case=use_case, connection=connection, as_of=as_of
+            )
+    finally:
+        online.close()
+    wrong = [reason for audit in done.audits if audit.blocks for reason in audit.reasons]
+    if wrong:
+        raise ServingError(" ".join(wrong))
 
 
 def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:

@@ -47,14 +47,19 @@ class Refresh:
 
 
 def refresh_online_store(
-    online: OnlineStore, *, snapshot: Snapshot, use_case: UseCase, connection: duckdb.DuckDBPyConnection
+    online: OnlineStore,
+    *,
+    snapshot: Snapshot,
+    use_case: UseCase,
+    connection: duckdb.DuckDBPyConnection,
+    as_of: date | None = None,
 ) -> Refresh:
     """Replaces what ``online`` holds by what the lake knows at ``snapshot``, for the day after its last batch.
 
-    Judged right after by what it answers; if it differs from the offline features the store goes back to what it held
-    before, or to nothing.
+    An earlier ``as_of`` leaves out what became known on that day or later. Judged right after by what it answers; if it
+    differs from the offline features the store goes back to what it held before, or to nothing.
     """
-    as_of = next_day(snapshot, use_case=use_case)
+    as_of = as_of or next_day(snapshot, use_case=use_case)
     create_recent_views(connection, snapshot, use_case=use_case, as_of=as_of)
     view = online_view(connection, as_of=as_of, history=use_case.history, asof=use_case.asof)
     changed = online.refresh(view, commit=snapshot.commit)

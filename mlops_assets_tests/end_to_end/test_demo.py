@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,12 +28,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """A demo that was played twice, and the lake's head after each time."""
+    """A demo played twice, with the lake's head and the answers given after each time; then once with other code."""
 
     data: Path
     first: Result
     again: Result
+    changed: Result
     heads: tuple[str, str]
+    answers: tuple[int, int]
 
 
 def words_of(shown: str) -> str:
@@ -43,6 +45,15 @@ def words_of(shown: str) -> str:
 
 def _small(_: str | None) -> UseCase:
     return SMALL
+
+
+def _changed(_: str | None) -> UseCase:
+    """As if somebody had changed the recipe: another version comes out."""
+    return replace(SMALL, recipe=replace(SMALL.recipe, rounds=SMALL.recipe.rounds - 1))
+
+
+def _answers() -> int:
+    return prediction_log_of("flights", folder=environment_directory()).read_after(0, limit=10_000).num_rows
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +67,19 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             patch.delenv(name, raising=False)
         patch.setattr("mlops_assets.cli.demo.use_case_of", _small)
         first = CliRunner().invoke(app, ["demo", "flights"], catch_exceptions=False)
-        head = Lake.connect().head()
+        head, answers = Lake.connect().head(), _answers()
         again = CliRunner().invoke(app, ["demo", "flights"], catch_exceptions=False)
-        yield Played(data=folder, first=first, again=again, heads=(head, Lake.connect().head()))
+        heads, twice = (head, Lake.connect().head()), (answers, _answers())
+        patch.setattr("mlops_assets.cli.demo.use_case_of", _changed)
+        changed = CliRunner().invoke(app, ["demo", "flights"], catch_exceptions=False)
+        yield Played(data=folder, first=first, again=again, changed=changed, heads=heads, answers=twice)
         let_go(folder)
 
 
 def test_the_demo_ends_well_and_shows_every_stage(played: Played) -> None:
-    serving = champion(Lake.connect().at(), use_case="flights")
-
     assert played.first.exit_code == 0
-    assert serving is not None
     shown = words_of(played.first.output)
-    assert f"flights:{serving.version}" in shown
+    assert re.search(r"The champion is flights:2013-06-30-[0-9a-f]{8}\.", shown)
     for title in ("Rows through each stage", "on the test rows", "Gates", f"Served on {SERVED}", "Seconds per asset"):
         assert title in shown
     assert re.search(r"flights +24 ", shown)
@@ -92,7 +103,14 @@ def test_the_demo_played_again_changes_nothing_and_ends_well(played: Played) -> 
     assert played.again.exit_code == 0
     assert played.heads[0] == played.heads[1]
     assert "All of it happened." in words_of(played.again.output)
-    assert prediction_log_of("flights", folder=environment_directory()).read_after(966, limit=1).num_rows == 0
+    assert played.answers == (966, 966)
+
+
+def test_the_demo_played_with_other_code_asks_its_champion_what_was_known_on_that_morning(played: Played) -> None:
+    assert played.changed.exit_code == 0
+    shown = words_of(played.changed.output)
+    assert "966 of 966 served scores equal the batch scores to the bit" in shown
+    assert _answers() == 2 * 966
 
 
 def test_the_served_bento_refuses_a_bad_row_naming_row_field_and_reason(played: Played, tmp_path: Path) -> None:
