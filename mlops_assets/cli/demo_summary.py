@@ -169,7 +169,7 @@ def _what_next(told: Demo) -> Panel:
         "[bold]make serve[/]   the same service at http://127.0.0.1:3001\n"
         f"[bold].venv/bin/mlops status {name}[/]   what each stage holds\n"
         f"[bold].venv/bin/mlops models {name}[/]   versions and gates\n"
-        f"Drop the next batch's files into data/landing/{name}/ while `make dev` runs,\n"
-        "and the sensor takes them in."
+        f"Drop the next batch's files into data/landing/{name}/ and the sensor takes\n"
+        "them in while `make dev` runs."
     )
     return Panel(text, title="What next", title_align="left", border_style="green")

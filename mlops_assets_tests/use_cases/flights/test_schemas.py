@@ -118,7 +118,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], str, 
     "every row twice": (
         lambda rows: rows + rows,
         "quarantine_within_limit",
-        "958 × unique of year, month, day",
+        "958 × repeated_row of year, month, day",
     ),
     "delays lost": (
         every("arr_delay", lambda _: "NA"),
