@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from mlops_assets.ml.evaluation import EvaluationReport
-from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.gate_decision import GateDecision
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.champion import Pointer

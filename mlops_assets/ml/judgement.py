@@ -18,7 +18,7 @@ from mlops_assets.ml.discovery import discover
 from mlops_assets.ml.evaluation import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.ml.fairness import fairness
 from mlops_assets.ml.fit import clusters_of, labels_of, split_view, weights_of
-from mlops_assets.ml.gates import GateDecision, decide
+from mlops_assets.ml.gate_decision import GateDecision, decide
 from mlops_assets.ml.metrics import Floats
 from mlops_assets.ml.scoring import Scorer
 from mlops_assets.ml.significance import Comparison, compare

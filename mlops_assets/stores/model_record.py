@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.gate_decision import GateDecision
 
 RECORD = "record.json"
 LEARNING_CURVE = "learning_curve.json"

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.evaluation import EvaluationReport
-from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.gate_decision import GateDecision
 from mlops_assets.ml.judgement import Candidate
 from mlops_assets.ml.matrix import Matrix
 from mlops_assets.ml.paths import evaluation_path, model_path

@@ -12,7 +12,8 @@ from scipy import stats
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport
 from mlops_assets.ml.fairness import FairnessReport, difference_bounds, fairness, ratio_bounds
-from mlops_assets.ml.gates import FairnessBound, decide
+from mlops_assets.ml.gate_decision import decide
+from mlops_assets.ml.gates import FairnessBound
 from mlops_assets.ml.intervals import mean_bounds, wilson
 from mlops_assets.ml.judged_rows import judged_rows
 from mlops_assets.ml.slices import Slice

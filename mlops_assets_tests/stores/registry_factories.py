@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation import EvaluationReport, evaluate
-from mlops_assets.ml.gates import GateDecision
+from mlops_assets.ml.gate_decision import GateDecision
 from mlops_assets.ml.matrix import Matrix
 from mlops_assets.ml.training import train
 from mlops_assets.stores.lake import Lake

@@ -11,17 +11,8 @@ from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.estimate import Estimate
 from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport, evaluate
-from mlops_assets.ml.gates import (
-    Gate,
-    GateDecision,
-    MetricBound,
-    NoSliceRegressed,
-    NotWorseThanChampion,
-    SliceBound,
-    TrainTestGap,
-    decide,
-    gap_between,
-)
+from mlops_assets.ml.gate_decision import GateDecision, decide, gap_between
+from mlops_assets.ml.gates import Gate, MetricBound, NoSliceRegressed, NotWorseThanChampion, SliceBound, TrainTestGap
 from mlops_assets.ml.significance import Comparison, Difference, compare
 from mlops_assets_tests.ml.judged_rows import CARRIER, make_rows
 
