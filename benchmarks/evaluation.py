@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks.evaluation_peers import RESAMPLES  # noqa: E402
-from mlops_assets.ml.evaluation import evaluate  # noqa: E402
+from mlops_assets.ml.evaluation.report import evaluate  # noqa: E402
 from mlops_assets.ml.slices import Slice  # noqa: E402
 
 GOALS = {"fairlearn": 200.0, "scikit-learn": None, "numpy": 1.0}  # how many times faster than each we must be

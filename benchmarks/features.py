@@ -36,10 +36,10 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from mlops_assets.ml.features import compute_relations  # noqa: E402
-from mlops_assets.ml.history import daily_aggregates, split_by_batch  # noqa: E402
-from mlops_assets.ml.online_view import OnlineHistory, OnlineView, online_view  # noqa: E402
-from mlops_assets.stores.online import OnlineStore, open_online_store  # noqa: E402
+from mlops_assets.ml.features.declarations import compute_relations  # noqa: E402
+from mlops_assets.ml.features.history import daily_aggregates, split_by_batch  # noqa: E402
+from mlops_assets.ml.features.online_view import OnlineHistory, OnlineView, online_view  # noqa: E402
+from mlops_assets.stores.features.online import OnlineStore, open_online_store  # noqa: E402
 from mlops_assets.use_cases.flights.features import HISTORY, RELATIONS  # noqa: E402
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables  # noqa: E402
 

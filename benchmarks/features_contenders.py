@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from mlops_assets.ml.history import HistoryView
+    from mlops_assets.ml.features.history import HistoryView
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -96,7 +96,7 @@ def _years(connection: duckdb.DuckDBPyConnection, events: Path) -> range:
 
 
 def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, year: int, into: str) -> None:
-    from mlops_assets.ml.history import compute_daily_aggregates
+    from mlops_assets.ml.features.history import compute_daily_aggregates
 
     within = f"BETWEEN '{year}-01-01' AND '{year}-12-31'"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS FROM '{events}' WHERE batch {within}")
@@ -105,7 +105,7 @@ def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, year: int
 
 def _join(connection: duckdb.DuckDBPyConnection, events: Path, *, year: int, sums: Sums) -> None:
     """The rows of a year joined to ``history``, their columns added to ``sums``."""
-    from mlops_assets.ml.training_view import stream_history
+    from mlops_assets.ml.features.training_view import stream_history
 
     asked = pq.read_table(
         events,
@@ -325,7 +325,7 @@ def main() -> None:
     LIMITED = bool(chosen.limit_mb)
     if chosen.limit_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (chosen.limit_mb << 20, chosen.limit_mb << 20))
-    for name in ("pandas", "mlops_assets.ml.training_view", "mlops_assets.use_cases.flights.features"):
+    for name in ("pandas", "mlops_assets.ml.features.training_view", "mlops_assets.use_cases.flights.features"):
         importlib.import_module(name)  # loading is no part of the work
     seconds, sums = [], {}
     for _ in range(chosen.rounds):

@@ -35,12 +35,12 @@ import pyarrow.parquet as pq
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from mlops_assets.ml.drift import DriftPlan, compare  # noqa: E402
-from mlops_assets.ml.profile import Profile, merge  # noqa: E402
-from mlops_assets.ml.profiling import profile_batches  # noqa: E402
-from mlops_assets.ml.row_rules import evaluate_rules, to_frame  # noqa: E402
+from mlops_assets.ml.profiles.drift import DriftPlan, compare  # noqa: E402
+from mlops_assets.ml.profiles.profile import Profile, merge  # noqa: E402
+from mlops_assets.ml.profiles.profiling import profile_batches  # noqa: E402
 from mlops_assets.ml.schema import Schema  # noqa: E402
 from mlops_assets.ml.slices import OVERALL  # noqa: E402
+from mlops_assets.ml.validation.row_rules import evaluate_rules, to_frame  # noqa: E402
 from mlops_assets.use_cases.flights.sources import FLIGHTS  # noqa: E402
 
 SEED = PROJECT / "data" / "seed" / "flights" / "flights.parquet"

@@ -21,15 +21,15 @@ from pydantic import BaseModel
 
 from bento.contract import Answer
 from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.matrix import Matrix
-from mlops_assets.ml.request_step import RequestStep
-from mlops_assets.ml.requests import request_table
-from mlops_assets.ml.scoring import MODEL, VOCABULARY, Scorer
+from mlops_assets.ml.features.matrix import Matrix
+from mlops_assets.ml.features.request_step import RequestStep
+from mlops_assets.ml.features.requests import request_table
+from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.bento_store import checksum
-from mlops_assets.stores.model_record import RECORD
-from mlops_assets.stores.online import LookUp, OnlineStore, open_online_store
-from mlops_assets.stores.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
+from mlops_assets.stores.features.online import LookUp, OnlineStore, open_online_store
+from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.stores.models.record import RECORD
+from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
 
 LOG_TIMEOUT = 2.0
 """Seconds to wait for another writer of the log before a request is refused."""

@@ -11,8 +11,8 @@ import typer
 from mlops_assets.cli.deployment import dagster_instance, use_case_of_version
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.champion import Pointer
-from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.champion import Pointer
 from mlops_assets.stores.settings import environment_directory
 
 

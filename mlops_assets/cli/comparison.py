@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.cli.deployment import use_case_of_version
-from mlops_assets.ml.corrections import holm
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.fit import split_view
-from mlops_assets.ml.judgement import judge
-from mlops_assets.ml.significance import Difference, Verdict
+from mlops_assets.ml.evaluation.judgement import judge
 from mlops_assets.ml.slices import OVERALL
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_recipe import read_view
-from mlops_assets.stores.model_record import ModelRecord
-from mlops_assets.stores.registry import load_record, open_candidate
+from mlops_assets.ml.statistics.corrections import holm
+from mlops_assets.ml.statistics.significance import Difference, Verdict
+from mlops_assets.ml.training.fit import split_view
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.recipe import read_view
+from mlops_assets.stores.models.record import ModelRecord
+from mlops_assets.stores.models.registry import load_record, open_candidate
 
 console = Console()
 SLICE_METRIC = "log_loss"

@@ -16,11 +16,11 @@ from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import batch_of
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.arrivals import arrivals, refusals
-from mlops_assets.stores.champion import champion, listed_versions
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.landing import Scan
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.arrivals import arrivals, refusals
+from mlops_assets.stores.landing.landing import Scan
+from mlops_assets.stores.models.champion import champion, listed_versions
 
 console = Console()
 

@@ -24,15 +24,15 @@ from mlops_assets.ml.errors import PlatformError, ServingError
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.paths import monitoring_path, predictions_path
 from mlops_assets.ml.use_case import DailyBatches, UseCase
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.online import open_online_store
-from mlops_assets.stores.online_refresh import next_day, refresh_online_store
-from mlops_assets.stores.prediction_log import prediction_log_of
-from mlops_assets.stores.registry import load_evaluation
+from mlops_assets.stores.features.online import open_online_store
+from mlops_assets.stores.features.online_refresh import next_day, refresh_online_store
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.stores.predictions.tracing import trace
 from mlops_assets.stores.settings import data_directory, environment_directory
-from mlops_assets.stores.tables import read_parquet
-from mlops_assets.stores.tracing import trace
 
 ROWS_PER_REQUEST = 50
 console = Console()

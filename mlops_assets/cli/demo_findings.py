@@ -6,12 +6,12 @@ import resource
 import time
 from dataclasses import dataclass, field
 
-from mlops_assets.ml.evaluation import EvaluationReport
-from mlops_assets.ml.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.report import EvaluationReport
 from mlops_assets.ml.monitoring import MonitoringReport
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.champion import Pointer
-from mlops_assets.stores.tracing import Trace
+from mlops_assets.stores.models.champion import Pointer
+from mlops_assets.stores.predictions.tracing import Trace
 
 
 @dataclass(kw_only=True)

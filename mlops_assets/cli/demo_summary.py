@@ -9,12 +9,12 @@ from rich.text import Text
 
 from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
-from mlops_assets.ml.estimate import Estimate
-from mlops_assets.ml.evaluation import weakest
+from mlops_assets.ml.evaluation.report import weakest
 from mlops_assets.ml.monitoring import WatchedCell
 from mlops_assets.ml.paths import batch_of
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.tables import count_rows
+from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.tables import count_rows
 
 WEAKEST = 4
 SHOWN_METRICS = {

@@ -11,9 +11,9 @@ import typer
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.landing import LandingZone
-from mlops_assets.stores.registry import version_ids
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets.stores.models.registry import version_ids
 from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 

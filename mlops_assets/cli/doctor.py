@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.ml.errors import PlatformError
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.settings import LakeSettings, data_directory
 from mlops_assets.use_cases import registry
 

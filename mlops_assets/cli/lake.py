@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.ml.errors import LakeError
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.lake_branches import BranchInfo
-from mlops_assets.stores.lake_copy import copy_repository
+from mlops_assets.stores.lake.branches import BranchInfo
+from mlops_assets.stores.lake.copy import copy_repository
+from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lakefs_server.gc import collect_garbage
 from mlops_assets.stores.lakefs_server.run import run_standalone
 from mlops_assets.stores.settings import LakeKind, LakeSettings

@@ -17,15 +17,15 @@ from mlops_assets.cli.comparison import compare
 from mlops_assets.cli.deployment import UseCaseName, use_case_of, use_case_of_version
 from mlops_assets.cli.reproduction import reproduce
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.stores.champion import ListedVersion, champion, events, listed_versions
-from mlops_assets.stores.champion import promote as move_up
-from mlops_assets.stores.champion import rollback as move_back
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.prediction_log import prediction_log_of
-from mlops_assets.stores.registry import load_evaluation
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.champion import ListedVersion, champion, events, listed_versions
+from mlops_assets.stores.models.champion import promote as move_up
+from mlops_assets.stores.models.champion import rollback as move_back
+from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.stores.predictions.tracing import Trace
+from mlops_assets.stores.predictions.tracing import trace as follow
 from mlops_assets.stores.settings import environment_directory
-from mlops_assets.stores.tracing import Trace
-from mlops_assets.stores.tracing import trace as follow
 from mlops_assets.use_cases import registry
 
 console = Console()

@@ -14,20 +14,20 @@ import typer
 
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
-from mlops_assets.ml.batch_judgement import naming_columns
-from mlops_assets.ml.drift import DriftPlan, DriftReport, compare
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.profile import Profile, merge
+from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare
+from mlops_assets.ml.profiles.profile import Profile, merge
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.batch_judgement import naming_columns
 from mlops_assets.reports.profile_page import profile_page
-from mlops_assets.stores.batch_files import find_file, judge_file
-from mlops_assets.stores.batch_surroundings import stored_profiles, surroundings_of
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.registry import load_record
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.batch_files import find_file, judge_file
+from mlops_assets.stores.landing.batch_surroundings import stored_profiles, surroundings_of
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.settings import environment_directory
-from mlops_assets.stores.snapshot import Snapshot
 
 
 class Against(StrEnum):

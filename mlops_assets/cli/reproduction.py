@@ -18,10 +18,10 @@ from rich.table import Table
 from mlops_assets.cli.deployment import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.code import PACKAGE, use_case_code_version
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.registry import load_record
-from mlops_assets.stores.reproduction import Compared, Reproduction
-from mlops_assets.stores.reproduction import reproduce as train_again
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.registry import load_record
+from mlops_assets.stores.models.reproduction import Compared, Reproduction
+from mlops_assets.stores.models.reproduction import reproduce as train_again
 from mlops_assets.stores.settings import data_directory
 
 console = Console()

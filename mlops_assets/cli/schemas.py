@@ -18,9 +18,9 @@ from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import batch_of, raw_path
 from mlops_assets.ml.schema import Model, read_schema
-from mlops_assets.ml.schema_diff import BatchDiff, compare_schemas
-from mlops_assets.ml.schema_draft import draft_schema
-from mlops_assets.stores.lake import Lake
+from mlops_assets.ml.validation.schema_diff import BatchDiff, compare_schemas
+from mlops_assets.ml.validation.schema_draft import draft_schema
+from mlops_assets.stores.lake.lake import Lake
 
 console = Console()
 schema_app = typer.Typer(help="Draft schemas, and compare them on real batches.", no_args_is_help=True)

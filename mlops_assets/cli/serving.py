@@ -11,9 +11,9 @@ import typer
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.bento_store import find_bento, serve_command, serve_environment
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.bento_store import find_bento, serve_command, serve_environment
+from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.settings import data_directory, environment_directory
 
 

@@ -17,9 +17,9 @@ from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.batch_files import batch_named, find_file, judge_file
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.batch_files import batch_named, find_file, judge_file
 
 console = Console()
 

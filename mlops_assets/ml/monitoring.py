@@ -32,10 +32,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
-from mlops_assets.ml.corrections import discoveries
 from mlops_assets.ml.errors import EvaluationError
-from mlops_assets.ml.overdispersion import estimate_correlation, judge_count, mean_variance
 from mlops_assets.ml.slices import MISSING, OVERALL
+from mlops_assets.ml.statistics.corrections import discoveries
+from mlops_assets.ml.statistics.overdispersion import estimate_correlation, judge_count, mean_variance
 
 Verdict = Literal["normal", "deviates", "insufficient data"]
 HOURS_OF_WEEK = 168

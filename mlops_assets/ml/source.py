@@ -13,11 +13,11 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from mlops_assets.ml.cross_table import Reference
-from mlops_assets.ml.drift import DriftPlan
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.paths import WHOLE
+from mlops_assets.ml.profiles.drift import DriftPlan
 from mlops_assets.ml.schema import Model, Schema, read_schema
+from mlops_assets.ml.validation.cross_table import Reference
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

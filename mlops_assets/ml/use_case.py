@@ -1,7 +1,7 @@
 """The contract of a use case: everything the platform must be told about one prediction problem, as data.
 
 Each part is declared with the type that stands beside its mathematics (a ``Source`` in ``ml/source.py``, a ``Gate`` in
-``ml/gates.py``); this module only puts them together and refuses a declaration that does not hang together.
+``ml/evaluation/gates.py``); this module only puts them together and refuses a declaration that does not hang together.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mlops_assets.ml.tasks import BINARY, Binary, Task
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mlops_assets.ml.backtest import RollingOrigin
-    from mlops_assets.ml.features import AsOfView, Feature, Relation
-    from mlops_assets.ml.gates import Gate
-    from mlops_assets.ml.history import HistoryView
-    from mlops_assets.ml.learnt import Learning
+    from mlops_assets.ml.evaluation.backtest import RollingOrigin
+    from mlops_assets.ml.evaluation.gates import Gate
+    from mlops_assets.ml.features.declarations import AsOfView, Feature, Relation
+    from mlops_assets.ml.features.history import HistoryView
+    from mlops_assets.ml.features.learnt import Learning
     from mlops_assets.ml.monitoring import MonitoringPlan
     from mlops_assets.ml.slices import AnySlice
     from mlops_assets.ml.source import Source
-    from mlops_assets.ml.splitting import HashSplit, TimeSplit
-    from mlops_assets.ml.thresholds import ThresholdRule
+    from mlops_assets.ml.training.splitting import HashSplit, TimeSplit
+    from mlops_assets.ml.training.thresholds import ThresholdRule
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 

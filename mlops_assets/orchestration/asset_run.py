@@ -17,8 +17,8 @@ from mlops_assets.orchestration.checks import Check, check_results, check_specs
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
 from mlops_assets.stores.code import git_state, use_case_code_version
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.publishing import Audit, Publication, Write, WriteRefused
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.publishing import Audit, Publication, Write, WriteRefused
 
 REFUSED_BATCHES = "refused_batches"
 """What a failed write tells of itself: the batches whose audits blocked it, none if they were not told apart."""

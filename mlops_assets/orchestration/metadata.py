@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from mlops_assets.ml.lineage import SourceColumn
+from mlops_assets.ml.features.lineage import SourceColumn
 from mlops_assets.ml.use_case import UseCase
 
 PREVIEW_ROWS = 5

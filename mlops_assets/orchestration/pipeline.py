@@ -16,8 +16,8 @@ from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, WAT
 from mlops_assets.orchestration.partitions import batch_partitions, served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
-from mlops_assets.stores.arrivals import arrivals, unfinished_batches
-from mlops_assets.stores.landing import Scan
+from mlops_assets.stores.landing.arrivals import arrivals, unfinished_batches
+from mlops_assets.stores.landing.landing import Scan
 
 
 class Reporter(Protocol):

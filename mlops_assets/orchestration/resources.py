@@ -10,10 +10,10 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.landing import LandingZone
-from mlops_assets.stores.online import OnlineStore, open_online_store
-from mlops_assets.stores.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets.stores.features.online import OnlineStore, open_online_store
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.settings import LakeSettings, data_directory, environment_directory
 
 

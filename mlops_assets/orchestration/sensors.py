@@ -12,8 +12,8 @@ from mlops_assets.ml.use_case import NamedBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.arrivals import Arrival, Arrivals, arrivals, refusals
-from mlops_assets.stores.landing import Scan
+from mlops_assets.stores.landing.arrivals import Arrival, Arrivals, arrivals, refusals
+from mlops_assets.stores.landing.landing import Scan
 
 SECONDS = 10
 LISTED = 5

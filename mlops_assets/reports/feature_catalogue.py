@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 from pathlib import Path
 
-from mlops_assets.ml.feature_catalogue import LEARNT, Catalogue, Entry, FeatureProfile
+from mlops_assets.ml.features.catalogue import LEARNT, Catalogue, Entry, FeatureProfile
 from mlops_assets.ml.paths import WHOLE
 
 STYLES = [Path(__file__).with_name(name) for name in ("page.css", "feature_catalogue.css")]

@@ -1,7 +1,7 @@
 """The card of a model version: one self-contained page that an auditor can read, print and keep.
 
-What it tells is put together in ``stores/model_card.py``. Its findings are in ``model_card_findings.py``, its charts in
-``model_card_charts.py``.
+What it tells is put together in ``stores/models/model_card.py``. Its findings are in ``model_card_findings.py``, its
+charts in ``model_card_charts.py``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
 from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_card import ModelCard, read_card
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.model_card import ModelCard, read_card
 
 STYLES = [Path(__file__).with_name(name) for name in ("page.css", "model_card.css")]
 MOST_FEATURES = 20

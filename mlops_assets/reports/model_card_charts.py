@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.curves import Curves
-from mlops_assets.ml.estimate import Estimate
-from mlops_assets.ml.fairness import FairnessReport
+from mlops_assets.ml.evaluation.curves import Curves
+from mlops_assets.ml.evaluation.fairness import FairnessReport
+from mlops_assets.ml.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

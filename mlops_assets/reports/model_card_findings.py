@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.estimate import Estimate
-from mlops_assets.ml.evaluation import EvaluationReport, SegmentReport
-from mlops_assets.ml.fairness import FairnessReport
-from mlops_assets.ml.metrics import higher_is_better
+from mlops_assets.ml.evaluation.fairness import FairnessReport
+from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.significance import Comparison
+from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.ml.statistics.metrics import higher_is_better
+from mlops_assets.ml.statistics.significance import Comparison
 from mlops_assets.reports.model_card_charts import (
     ForestLine,
     ForestPanel,
@@ -20,7 +20,7 @@ from mlops_assets.reports.model_card_charts import (
     reliability,
     roc,
 )
-from mlops_assets.stores.model_card import ModelCard
+from mlops_assets.stores.models.model_card import ModelCard
 
 HEADLINE = ("roc_auc_score", "brier_loss")
 WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from mlops_assets.ml.drift import DriftReport
-from mlops_assets.ml.explanations import Figures
-from mlops_assets.ml.profile import CATEGORY, ColumnProfile, Profile
-from mlops_assets.ml.profile_cells import Floats
+from mlops_assets.ml.profiles.cells import Floats
+from mlops_assets.ml.profiles.drift import DriftReport
+from mlops_assets.ml.profiles.profile import CATEGORY, ColumnProfile, Profile
 from mlops_assets.ml.slices import OVERALL
+from mlops_assets.ml.validation.explanations import Figures
 
 BINS = 28
 FEW_VALUES = 30

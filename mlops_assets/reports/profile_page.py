@@ -12,8 +12,8 @@ from pathlib import Path
 from string import Template
 
 from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.drift import DriftReport
-from mlops_assets.ml.profile import Profile, merge
+from mlops_assets.ml.profiles.drift import DriftReport
+from mlops_assets.ml.profiles.profile import Profile, merge
 from mlops_assets.reports.profile_figures import columns_figures
 
 _TEMPLATE = Path(__file__).with_name("profile_page.html")

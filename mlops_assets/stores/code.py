@@ -36,7 +36,7 @@ def git_state(folder: Path = PACKAGE) -> GitState:
 def code_version(files: Iterable[Path]) -> str:
     """Twelve hex digits over the names and contents of ``files``: the same files give the same version anywhere."""
     digest = hashlib.sha256()
-    for path in sorted(files, key=lambda path: path.name):
+    for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 

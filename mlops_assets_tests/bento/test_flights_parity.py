@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bento.predictor import Predictor
-from mlops_assets.ml.history import daily_aggregates
-from mlops_assets.ml.matrix import learn_vocabulary
-from mlops_assets.ml.online_view import online_view
-from mlops_assets.ml.training import load, score, train
-from mlops_assets.ml.training_view import labelled_examples, training_view
-from mlops_assets.stores.bento_store import checksum
-from mlops_assets.stores.online import OnlineStore
-from mlops_assets.stores.online_sqlite import SqliteBackend
-from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.ml.features.history import daily_aggregates
+from mlops_assets.ml.features.matrix import learn_vocabulary
+from mlops_assets.ml.features.online_view import online_view
+from mlops_assets.ml.features.training_view import labelled_examples, training_view
+from mlops_assets.ml.training.booster import load, score, train
+from mlops_assets.stores.features.online import OnlineStore
+from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.seed_tables import put_history, seed_tables
 

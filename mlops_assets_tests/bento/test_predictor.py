@@ -13,8 +13,8 @@ import pytest
 from bento.predictor import Predictor
 from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.bento_store import checksum
-from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets_tests.bento.factories import (
     COMMIT,
     PARCELS,

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from mlops_assets.stores.bento_store import BuiltBento, build_bento, serve_command, serve_environment
-from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
+from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets_tests.bento.factories import (
     ROOT,
     VERSION,

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from mlops_assets.cli.lake import age, lake_app, lakefs_app
 from mlops_assets.ml.errors import LakeError
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.lake_connection import close_embedded_servers, embedded_server
-from mlops_assets.stores.publishing import WriteRefused
-from mlops_assets_tests.stores.lake_factories import failing, make_write, passing
+from mlops_assets.stores.lake.connection import close_embedded_servers, embedded_server
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.publishing import WriteRefused
+from mlops_assets_tests.stores.lake.factories import failing, make_write, passing
 
 Mlops = Callable[..., Result]
 LAKE_VARIABLES = ("LAKEFS_ENDPOINT", "LAKECTL_SERVER_ENDPOINT_URL", "LAKEFS_REPOSITORY", "MLOPS_LAKE_BRANCH")

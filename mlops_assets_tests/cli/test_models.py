@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.reports.model_card import card_file
-from mlops_assets.stores.champion import champion
+from mlops_assets.stores.models.champion import champion
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.conftest import _deployment
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment

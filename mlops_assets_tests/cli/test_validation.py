@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mlops_assets.cli.profiles import profile_commands
 from mlops_assets.cli.validation import validation_commands
 from mlops_assets.ml.errors import DeclarationError, LandingError
-from mlops_assets.stores.lake_connection import close_embedded_servers
+from mlops_assets.stores.lake.connection import close_embedded_servers
 from mlops_assets.use_cases.flights.seed import land_seed
 
 Mlops = Callable[..., Result]

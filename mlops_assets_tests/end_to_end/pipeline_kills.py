@@ -29,11 +29,11 @@ from mlops_assets.ml.paths import batch_of
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest, score
 from mlops_assets.orchestration.runs import run_job
-from mlops_assets.stores.arrivals import unfinished_batches
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.registry import load_evaluation, load_version, version_ids
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.arrivals import unfinished_batches
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_evaluation, load_version, version_ids
 from mlops_assets_tests.orchestration.deployment import TRAINED, Silent
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number, land
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from mlops_assets.ml.data_audits import NEW_CONTENT, RAW_CHECKS
+from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.schema import read_schema
-from mlops_assets_tests.ml.readings import ReadingRows
+from mlops_assets_tests.ml.features.readings import ReadingRows
 
 
 class EveryType(pandera.DataFrameModel):

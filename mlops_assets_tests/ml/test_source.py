@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.source import Cadence
-from mlops_assets_tests.ml.readings import make_source
+from mlops_assets_tests.ml.features.readings import make_source
 
 
 @pytest.mark.parametrize(

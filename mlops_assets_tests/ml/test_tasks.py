@@ -11,18 +11,18 @@ import pytest
 from sklearn import metrics
 
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
-from mlops_assets.ml.evaluation import EvaluationReport
-from mlops_assets.ml.features import Feature
-from mlops_assets.ml.gates import MetricBound, NotWorseThanChampion, SliceBound, TrainTestGap
-from mlops_assets.ml.judgement import judge
-from mlops_assets.ml.metrics import higher_is_better
+from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion, SliceBound, TrainTestGap
+from mlops_assets.ml.evaluation.judgement import judge
+from mlops_assets.ml.evaluation.report import EvaluationReport
+from mlops_assets.ml.evaluation.task_evaluation import compare_task, evaluate_task
+from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.slices import Slice
-from mlops_assets.ml.splitting import HashSplit
-from mlops_assets.ml.task_evaluation import compare_task, evaluate_task
+from mlops_assets.ml.statistics.metrics import higher_is_better
 from mlops_assets.ml.tasks import BINARY, Multiclass, Regression, two_outcomes
+from mlops_assets.ml.training.splitting import HashSplit
 from mlops_assets.ml.use_case import Recipe, UseCase
 from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
-from mlops_assets_tests.ml.test_judgement import candidate
+from mlops_assets_tests.ml.evaluation.test_judgement import candidate
 
 KINDS = Multiclass(classes=("ant", "bee", "cat"))
 NUMBER = Regression()

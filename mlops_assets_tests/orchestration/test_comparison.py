@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mlops_assets.cli.models import model_commands
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.stores.champion import champion
+from mlops_assets.stores.models.champion import champion
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS

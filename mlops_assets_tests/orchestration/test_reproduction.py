@@ -8,8 +8,8 @@ import pytest
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.reproduction import Reproduction, reproduce
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.reproduction import Reproduction, reproduce
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 

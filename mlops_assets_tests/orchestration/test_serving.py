@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlops_assets.ml.features.online_view import OnlineView
 from mlops_assets.ml.monitoring import MonitoringReport
-from mlops_assets.ml.online_view import OnlineView
 from mlops_assets.orchestration.asset_run import AssetRun
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
-from mlops_assets.stores import online_refresh
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.prediction_log import PredictionRecord
+from mlops_assets.stores.features import online_refresh
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.predictions.prediction_log import PredictionRecord
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_assets.ml.gates import MetricBound, NotWorseThanChampion
+from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion
 from mlops_assets.ml.tasks import Regression
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.registry import load_evaluation
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 

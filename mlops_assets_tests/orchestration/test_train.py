@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.orchestration.runs import RunFailed
-from mlops_assets.stores.champion import champion, events
-from mlops_assets.stores.registry import load_evaluation, version_ids
+from mlops_assets.stores.models.champion import champion, events
+from mlops_assets.stores.models.registry import load_evaluation, version_ids
 from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, STRICT, day_number
 

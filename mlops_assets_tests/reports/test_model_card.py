@@ -13,11 +13,11 @@ import pytest
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.reports.model_card import card_file, card_page
-from mlops_assets.stores.champion import champion, promote, rollback
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.model_card import read_card
-from mlops_assets.stores.registry import load_evaluation, load_record, version_files
-from mlops_assets.stores.tables import parquet_bytes
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.tables import parquet_bytes
+from mlops_assets.stores.models.champion import champion, promote, rollback
+from mlops_assets.stores.models.model_card import read_card
+from mlops_assets.stores.models.registry import load_evaluation, load_record, version_files
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.orchestration.conftest import (
     _deployment,
@@ -27,8 +27,8 @@ from mlops_assets_tests.orchestration.conftest import (
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.stores.conftest import embedded_lake, lake_data
-from mlops_assets_tests.stores.lake_factories import make_write, passing
-from mlops_assets_tests.stores.registry_factories import (
+from mlops_assets_tests.stores.lake.factories import make_write, passing
+from mlops_assets_tests.stores.models.factories import (
     make_record,
     publish_evaluation,
     publish_version,

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_assets.ml.anomalies import AnomalyReport, Code, anomaly
-from mlops_assets.ml.drift import DriftPlan, compare
-from mlops_assets.ml.profile import Profile
-from mlops_assets.ml.profiling import profile_batches
+from mlops_assets.ml.profiles.drift import DriftPlan, compare
+from mlops_assets.ml.profiles.profile import Profile
+from mlops_assets.ml.profiles.profiling import profile_batches
 from mlops_assets.reports.profile_page import profile_page
 
 DAYS = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in range(50)]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.lake_connection import close_embedded_servers, embedded_server
+from mlops_assets.stores.lake.connection import close_embedded_servers, embedded_server
+from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.settings import LakeKind, LakeSettings
 
 

@@ -2,15 +2,15 @@
 
 import dagster as dg
 
-from mlops_assets.ml.backtest import BacktestReport, RollingOrigin, backtest
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.evaluation.backtest import BacktestReport, RollingOrigin, backtest
 from mlops_assets.ml.paths import backtest_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.model_recipe import current_version, read_view
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.recipe import current_version, read_view
 
 CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)
 

@@ -14,8 +14,8 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.champion import Pointer, promote
-from mlops_assets.stores.model_recipe import current_version
+from mlops_assets.stores.models.champion import Pointer, promote
+from mlops_assets.stores.models.recipe import current_version
 
 CHECKS = (
     Check(

@@ -7,23 +7,23 @@ from inspect import getdoc
 
 import dagster as dg
 
-from mlops_assets.ml.baselines import CONSTANT
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.estimate import Estimate
-from mlops_assets.ml.evaluation import EvaluationReport, weakest
-from mlops_assets.ml.gates import Gate
-from mlops_assets.ml.judgement import judge
+from mlops_assets.ml.evaluation.gates import Gate
+from mlops_assets.ml.evaluation.judgement import judge
+from mlops_assets.ml.evaluation.report import EvaluationReport, weakest
+from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.ml.training.baselines import CONSTANT
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.model_recipe import current_version, read_view
-from mlops_assets.stores.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
-from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.tables import parquet_bytes
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import parquet_bytes
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.recipe import current_version, read_view
+from mlops_assets.stores.models.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
 
 COMPLETE = Check(name="has_every_figure", description="Every overall metric has a value and an interval.")
 

@@ -5,8 +5,8 @@ import pyarrow.compute as pc
 from dagster_duckdb import DuckDBResource
 
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.history import IDENTITY, daily_aggregates, split_by_batch
-from mlops_assets.ml.lineage import history_lineage
+from mlops_assets.ml.features.history import IDENTITY, daily_aggregates, split_by_batch
+from mlops_assets.ml.features.lineage import history_lineage
 from mlops_assets.ml.paths import history_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -14,10 +14,10 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.arrivals import history_inputs
-from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.source_tables import create_source_views
-from mlops_assets.stores.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.features.source_tables import create_source_views
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.landing.arrivals import history_inputs
 
 CHECKS = (
     Check(name="one_row_per_entity_and_day", description="No entity has two rows for one day in one view."),

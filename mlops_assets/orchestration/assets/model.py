@@ -7,19 +7,19 @@ import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import PlatformError
-from mlops_assets.ml.fit import FittedModel, fit
 from mlops_assets.ml.paths import model_path
-from mlops_assets.ml.scoring import Scorer
+from mlops_assets.ml.training.fit import FittedModel, fit
+from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.champion import champion
 from mlops_assets.stores.code import git_state, use_case_code_version
-from mlops_assets.stores.model_recipe import current_version, fitted_files, libraries, read_manifest, read_view
-from mlops_assets.stores.model_record import RECORD, ModelRecord, PartRecord
-from mlops_assets.stores.registry import ModelVersion, load_version, verify_answers, version_files
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.recipe import current_version, fitted_files, libraries, read_manifest, read_view
+from mlops_assets.stores.models.record import RECORD, ModelRecord, PartRecord
+from mlops_assets.stores.models.registry import ModelVersion, load_version, verify_answers, version_files
 
 CHECKS = (
     Check(

@@ -9,7 +9,7 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.online_refresh import refresh_online_store
+from mlops_assets.stores.features.online_refresh import refresh_online_store
 
 CHECKS = (
     Check(name="every_view_has_entities", description="Each history and side view holds at least one entity."),

@@ -11,10 +11,10 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores import parity
-from mlops_assets.stores.prediction_log import SCHEMA, LogBatch, pending
-from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.predictions import parity
+from mlops_assets.stores.predictions.prediction_log import SCHEMA, LogBatch, pending
 
 CHECKS = (
     Check(

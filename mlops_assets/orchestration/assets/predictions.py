@@ -9,21 +9,21 @@ from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.features.training_view import labelled_examples, training_view
 from mlops_assets.ml.paths import predictions_path
-from mlops_assets.ml.scoring import Scorer
-from mlops_assets.ml.training_view import labelled_examples, training_view
+from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.online_refresh import LATE_OUTCOMES
-from mlops_assets.stores.registry import load_version
-from mlops_assets.stores.snapshot import Snapshot
-from mlops_assets.stores.source_tables import Wanted, create_history_view, create_source_views
-from mlops_assets.stores.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.features.online_refresh import LATE_OUTCOMES
+from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_version
 
 CHECKS = (
     Check(name="every_example_is_scored", description="Each example of the batch has one score between 0 and 1."),

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
 from mlops_assets.ml.paths import batch_of, raw_path
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.landing import read_landed
-from mlops_assets.stores.snapshot import Snapshot
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.landing import read_landed
 
 DESCRIPTIONS = {
     "file_is_whole": "The file is complete CSV text: UTF-8, no junk, no cut or uneven line.",

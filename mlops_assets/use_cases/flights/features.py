@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from mlops_assets.ml.features import AsOfView, Feature, Relation
-from mlops_assets.ml.history import (
+from mlops_assets.ml.features.declarations import AsOfView, Feature, Relation
+from mlops_assets.ml.features.history import (
     Count,
     Deviation,
     HistoryFeature,

@@ -17,7 +17,7 @@ from mlops_assets.ml.errors import LandingError
 from mlops_assets.ml.paths import WHOLE
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import LandedSeed
-from mlops_assets.stores.landing import LandingZone
+from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.use_cases.flights.sources import SOURCES
 
 SQL = Path(__file__).parent / "sql"

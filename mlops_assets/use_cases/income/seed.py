@@ -13,7 +13,7 @@ from typing import Any
 
 from mlops_assets.ml.errors import LandingError
 from mlops_assets.ml.use_case import LandedSeed
-from mlops_assets.stores.landing import LandingZone
+from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.sources import PEOPLE
 

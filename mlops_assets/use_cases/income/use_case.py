@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.ml.checks import Severity
-from mlops_assets.ml.gates import (
+from mlops_assets.ml.evaluation.gates import (
     FairnessBound,
     MetricBound,
     NoSliceRegressed,
@@ -18,8 +18,8 @@ from mlops_assets.ml.gates import (
 )
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Quantiles, Rule, Slice
-from mlops_assets.ml.splitting import HashSplit
-from mlops_assets.ml.thresholds import PositiveShare
+from mlops_assets.ml.training.splitting import HashSplit
+from mlops_assets.ml.training.thresholds import PositiveShare
 from mlops_assets.ml.use_case import NamedBatches, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.income.features import EXAMPLES_SQL, FEATURES, FEATURES_SQL
 from mlops_assets.use_cases.income.request import PersonRequest

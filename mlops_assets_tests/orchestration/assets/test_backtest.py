@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.backtest import BacktestReport
+from mlops_assets.ml.evaluation.backtest import BacktestReport
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import FIRST, PARCELS

@@ -8,9 +8,9 @@ import dagster as dg
 
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunSummary
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.parity import NAME
-from mlops_assets.stores.prediction_log import PredictionRecord
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.predictions.parity import NAME
+from mlops_assets.stores.predictions.prediction_log import PredictionRecord
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
 

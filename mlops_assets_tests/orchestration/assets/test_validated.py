@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_assets.ml.profile import Profile
-from mlops_assets.stores.tables import read_parquet
+from mlops_assets.ml.profiles.profile import Profile
+from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import day_number
 

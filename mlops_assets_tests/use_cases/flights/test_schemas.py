@@ -11,9 +11,9 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 
-from mlops_assets.ml.data_audits import audit_raw
 from mlops_assets.ml.source import Source
-from mlops_assets.ml.validation import BatchReport, validate
+from mlops_assets.ml.validation.data_audits import audit_raw
+from mlops_assets.ml.validation.quarantine import BatchReport, validate
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.sources import AIRPORTS, FLIGHTS, SOURCES, WEATHER
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.fit import weights_of
-from mlops_assets.stores.champion import champion
-from mlops_assets.stores.registry import load_evaluation
-from mlops_assets.stores.tables import read_parquet
+from mlops_assets.ml.training.fit import weights_of
+from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import land_seed
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Deployment, let_go

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
-from mlops_assets.ml.features import Feature
-from mlops_assets.ml.history import Count, HistoryView, Mean
+from mlops_assets.ml.features.declarations import Feature
+from mlops_assets.ml.features.history import Count, HistoryView, Mean
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.use_case import NamedBatches, Recipe, UseCase
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlops_assets.ml.features import Feature
+from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.use_case import NamedBatches, Recipe, UseCase
 

@@ -1,0 +1,251 @@
+"""The report on a model: every metric with its interval, overall and for each declared slice.
+
+Values come from ``metrics.py``, intervals from ``intervals.py``, segments from ``slices.py``. Whether the
+report is good enough is decided in ``gates.py``; comparing two models belongs in ``significance.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from mlops_assets.ml.errors import EvaluationError
+from mlops_assets.ml.evaluation.discovery import WeakSegment
+from mlops_assets.ml.evaluation.fairness import FairnessReport
+from mlops_assets.ml.evaluation.judged_rows import judged_rows
+from mlops_assets.ml.slices import AnySlice, Membership
+from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, shortfall
+from mlops_assets.ml.statistics.intervals import (
+    CONFIDENCE,
+    Bounds,
+    Resampled,
+    bootstrap,
+    calibration_bounds,
+    delong_error,
+    log_bounds,
+    logit_bounds,
+    quantile,
+    share_bounds,
+    standard_error,
+)
+from mlops_assets.ml.statistics.metrics import (
+    Floats,
+    Grouped,
+    average_precision,
+    higher_is_better,
+    roc_auc,
+)
+
+SCHEMA = 1
+ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentReport:
+    """All figures of one segment (``carrier=OO``) of one slice (``carrier``); ``overall`` is both for all
+    rows.
+    """
+
+    slice: str
+    segment: str
+    rows: int
+    positives: int
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovered:
+    """A weak segment that was discovered, with all figures on the half of the test rows that confirmed it.
+
+    ``since`` is the version that it was first discovered for; one of the previous version is told again whether or
+    not it is still weak.
+    """
+
+    weak: WeakSegment
+    figures: SegmentReport
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """How a model did on the rows it was judged by. ``units`` counts the independent clusters, ``None`` if
+    rows are.
+
+    ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
+    own on rows that it was trained on. ``fairness`` has one report per protected slice, ``discovered``
+    the weak segments that nobody declared. Only a task of two outcomes has a ``threshold``.
+    """
+
+    threshold: float | None
+    overall: SegmentReport
+    segments: tuple[SegmentReport, ...]
+    resamples: int
+    seed: int
+    units: int | None = None
+    baselines: Mapping[str, SegmentReport] = field(default_factory=dict)
+    training: SegmentReport | None = None
+    fairness: tuple[FairnessReport, ...] = ()
+    discovered: tuple[Discovered, ...] = ()
+    confidence: float = CONFIDENCE
+    schema_version: int = SCHEMA
+
+    def of_slice(self, name: str) -> tuple[SegmentReport, ...]:
+        """The segments of that slice, none if it has none; ``overall`` is the one segment of all rows."""
+        return tuple(each for each in (self.overall, *self.segments) if each.slice == name)
+
+    def to_json(self) -> bytes:
+        return TypeAdapter(EvaluationReport).dump_json(self, indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> EvaluationReport:
+        """Raises EvaluationError when the text is no report of a schema known here."""
+        try:
+            report = TypeAdapter(EvaluationReport).validate_json(text)
+        except ValueError as error:
+            raise EvaluationError(f"Not an evaluation report: {error}") from error
+        if report.schema_version != SCHEMA:
+            raise EvaluationError(f"Evaluation report of schema {report.schema_version}; this code reads {SCHEMA}.")
+        return report
+
+
+def evaluate(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    *,
+    slice_columns: pa.Table,
+    slices: Sequence[AnySlice],
+    threshold: float,
+    seed: int,
+    clusters: NDArray[np.generic] | None = None,
+    weights: NDArray[np.generic] | None = None,
+    resamples: int = 200,
+) -> EvaluationReport:
+    """Judges ``scores`` against ``labels`` (0 or 1), all of shape (rows,), overall and for every segment of
+    ``slices``.
+
+    ``clusters`` names the dependent rows (a day, a person); ``threshold`` makes scores decisions. The order
+    of rows does not matter: the same rows give the same report to the bit. Raises EvaluationError when there
+    is nothing to judge.
+    """
+    judged = judged_rows(labels, scores, slice_columns=slice_columns, slices=slices, clusters=clusters, weights=weights)
+    members = judged.members
+    reports = []
+    at_once = max(1, ROWS_AT_ONCE // len(judged.order))
+    for low in range(0, len(members), at_once):
+        some = members[low : low + at_once]
+        families = [judged.family(each) for each in some]
+        resampled = bootstrap(families, resamples=resamples, seed=seed)
+        for each, family, drawn in zip(some, families, resampled, strict=True):
+            reports += _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
+    return EvaluationReport(
+        threshold=threshold,
+        overall=reports[0],
+        segments=tuple(reports[1:]),
+        resamples=resamples,
+        seed=seed,
+        units=None if clusters is None else judged.rows.unit_count,
+    )
+
+
+def weakest(report: EvaluationReport, *, metric: str, count: int) -> tuple[SegmentReport, ...]:
+    """The ``count`` segments that are most surely weak: whose interval's better end is worst.
+
+    Segments without enough rows are left out. Raises EvaluationError for a metric without direction.
+    """
+    higher = higher_is_better(metric)
+    if higher is None:
+        raise EvaluationError(f"'{metric}' is neither better when higher nor when lower.")
+    judged = []
+    for segment in report.segments:
+        estimate = segment.metrics.get(metric)
+        if estimate is not None and estimate.upper is not None and estimate.lower is not None:
+            judged.append((estimate.upper if higher else -estimate.lower, segment))
+    return tuple(segment for _, segment in sorted(judged, key=lambda each: (each[0], each[1].segment))[:count])
+
+
+def _segment_reports(
+    members: Membership, *, family: Grouped, resampled: Resampled, threshold: float
+) -> list[SegmentReport]:
+    columns = _figures(family, resampled=resampled, threshold=threshold)
+    return [
+        SegmentReport(
+            slice=members.slice,
+            segment=text,
+            rows=int(family.counts[i]),
+            positives=int(family.positive_counts[i]),
+            metrics={
+                name: estimate_of(*figures, segment=i, lacking=shortfall(family, segment=i, metric=name))
+                for name, figures in columns.items()
+            },
+        )
+        for i, text in enumerate(members.segments)
+    ]
+
+
+def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
+    """Value and bounds per segment of every metric; NaN where a segment cannot have them."""
+    units = family.unit_counts
+    draws = resampled.log_loss.shape[1]
+    t, t_drawn = quantile(units), quantile(np.minimum(units, draws))
+    positives, negatives = family.positive_counts, family.counts - family.positive_counts
+    auc, precision = roc_auc(family), average_precision(family)
+    log_loss, brier = (family.means(loss) for loss in family.rows.losses)
+    error = delong_error(family, components=family.beaten, area=auc)
+    few = np.minimum(positives, negatives)
+    return {
+        "roc_auc_score": (auc, logit_bounds(auc, error=error, t=t, cases=few, method="DeLong, logit scale")),
+        "average_precision_score": (
+            precision,
+            logit_bounds(
+                precision,
+                error=standard_error(resampled.average_precision, units=np.minimum(units, positives)),
+                t=quantile(np.minimum(np.minimum(units, positives), draws)),
+                cases=positives,
+                bias=resampled.average_precision.mean(axis=1),
+                method="Poisson bootstrap, logit scale",
+            ),
+        ),
+        "log_loss": (
+            log_loss,
+            log_bounds(
+                log_loss,
+                error=standard_error(resampled.log_loss, units=units),
+                t=t_drawn,
+                method="Poisson bootstrap, log scale",
+            ),
+        ),
+        "brier_loss": (
+            brier,
+            log_bounds(
+                brier,
+                error=standard_error(resampled.brier_loss, units=units),
+                t=t_drawn,
+                method="Poisson bootstrap, log scale",
+            ),
+        ),
+        "expected_calibration_error": calibration_bounds(family, gaps=resampled.gaps),
+        **_decision_figures(family, threshold=threshold),
+    }
+
+
+def _decision_figures(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
+    decided = (family.rows.scores[family.order] >= threshold).astype(np.float64)
+    labels, every = family.labels, np.ones(len(family.labels))
+    jaccard, bounds = share_bounds(family, among=np.maximum(labels, decided), hit=labels * decided)
+    f1_bounds = Bounds(lower=_f1(bounds.lower), upper=_f1(bounds.upper), method=f"{bounds.method} of the Jaccard index")
+    return {
+        "positive_rate": share_bounds(family, among=every, hit=labels),
+        "predicted_positive_rate": share_bounds(family, among=every, hit=decided),
+        "precision_score": share_bounds(family, among=decided, hit=labels),
+        "recall_score": share_bounds(family, among=labels, hit=decided),
+        "f1_score": (_f1(jaccard), f1_bounds),
+    }
+
+
+def _f1(jaccard: Floats) -> Floats:
+    return 2 * jaccard / (1 + jaccard)

@@ -1,0 +1,145 @@
+"""Reports and comparisons of models that answer a number or one of several classes, by influence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlops_assets.ml.errors import EvaluationError
+from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
+from mlops_assets.ml.slices import AnySlice, Membership, everything, memberships
+from mlops_assets.ml.statistics.estimate import ENOUGH, Estimate, estimate_of
+from mlops_assets.ml.statistics.intervals import quantile
+from mlops_assets.ml.statistics.metrics import Floats, Ints, higher_is_better
+from mlops_assets.ml.statistics.significance import Comparison, Difference
+from mlops_assets.ml.statistics.task_figures import (
+    Figure,
+    Segmented,
+    checked_predictions,
+    figure_bounds,
+    multiclass_figures,
+    regression_figures,
+)
+from mlops_assets.ml.tasks import Multiclass, Regression
+
+
+def evaluate_task(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    *,
+    task: Multiclass | Regression,
+    slice_columns: pa.Table,
+    slices: Sequence[AnySlice],
+    clusters: NDArray[np.generic] | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> EvaluationReport:
+    """The report on ``scores``: shape (rows,) for numbers, (rows, classes) for classes. There is no threshold in it."""
+    y, s = checked_predictions(labels, scores, task=task)
+    if slice_columns.num_rows != len(y):
+        raise EvaluationError(f"{len(y)} labels but {slice_columns.num_rows} rows of slice columns.")
+    reports = []
+    for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
+        rows = _segmented(member, weights=weights, clusters=clusters)
+        reports += _reports(member, figures=_figures(y, s, rows=rows, task=task), rows=rows)
+    units = None if clusters is None else len(np.unique(clusters))
+    return EvaluationReport(
+        threshold=None, overall=reports[0], segments=tuple(reports[1:]), resamples=0, seed=0, units=units
+    )
+
+
+def compare_task(
+    labels: NDArray[np.generic],
+    challenger: NDArray[np.generic],
+    *,
+    champion: NDArray[np.generic],
+    opponent: str,
+    task: Multiclass | Regression,
+    slice_columns: pa.Table,
+    slices: Sequence[AnySlice],
+    baseline: bool = False,
+    clusters: NDArray[np.generic] | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> Comparison:
+    """Both models on the same rows: every metric with a direction, overall and per segment."""
+    y, new = checked_predictions(labels, challenger, task=task)
+    _, old = checked_predictions(labels, champion, task=task)
+    found: list[Difference] = []
+    for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
+        rows = _segmented(member, weights=weights, clusters=clusters)
+        ours, theirs = (_figures(y, each, rows=rows, task=task) for each in (new, old))
+        for metric, figure in ours.items():
+            if higher_is_better(metric) is not None:
+                found += _differences(member, metric, ours=figure, theirs=theirs[metric], rows=rows)
+    return Comparison(opponent=opponent, baseline=baseline, differences=tuple(found))
+
+
+def _segmented(member: Membership, *, weights: Floats | None, clusters: NDArray[np.generic] | None) -> Segmented:
+    units = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    mass = np.ones(len(member.codes)) if weights is None else weights
+    return Segmented(weights=mass, codes=member.codes, segments=len(member.segments), units=units)
+
+
+def _figures(y: Floats, s: Floats, *, rows: Segmented, task: Multiclass | Regression) -> dict[str, Figure]:
+    if isinstance(task, Multiclass):
+        return multiclass_figures(y, s, rows=rows, task=task)
+    return regression_figures(y, s, rows=rows, task=task)
+
+
+def _reports(member: Membership, *, figures: dict[str, Figure], rows: Segmented) -> list[SegmentReport]:
+    counts = np.bincount(rows.codes, minlength=rows.segments)
+    bounds = {name: figure_bounds(figure, rows=rows) for name, figure in figures.items()}
+    _, units = rows.error(np.zeros(len(rows.codes)))
+
+    def told(name: str, i: int) -> Estimate:
+        return estimate_of(figures[name].value, bounds[name], segment=i, lacking=_lacking(counts, units, i))
+
+    return [
+        SegmentReport(
+            slice=member.slice,
+            segment=segment,
+            rows=int(counts[i]),
+            positives=0,
+            metrics={name: told(name, i) for name in figures},
+        )
+        for i, segment in enumerate(member.segments)
+    ]
+
+
+def _differences(member: Membership, metric: str, *, ours: Figure, theirs: Figure, rows: Segmented) -> list[Difference]:
+    counts = np.bincount(rows.codes, minlength=rows.segments)
+    error, units = rows.error(ours.influence - theirs.influence)
+    gain = (ours.value - theirs.value) * (1 if higher_is_better(metric) else -1)
+    t, found = quantile(units), []
+    for i, segment in enumerate(member.segments):
+        lacking = _lacking(counts, units, i)
+        if lacking is None and not np.isfinite(gain[i] + error[i]):
+            lacking = "no row to compute it from"
+        known, half = lacking is None, float(t[i] * error[i])
+        found.append(
+            Difference(
+                metric=metric,
+                slice=member.slice,
+                segment=segment,
+                rows=int(counts[i]),
+                units=int(units[i]),
+                champion=float(theirs.value[i]) if known else None,
+                challenger=float(ours.value[i]) if known else None,
+                gain=float(gain[i]) if known else None,
+                lower=float(gain[i]) - half if known else None,
+                upper=float(gain[i]) + half if known else None,
+                error=float(error[i]) if known else None,
+                method="paired, linearised" if known else "not enough rows",
+                shortfall=lacking,
+            )
+        )
+    return found
+
+
+def _lacking(counts: Ints, units: Ints, segment: int) -> str | None:
+    for what, found in (("rows", int(counts[segment])), ("units", int(units[segment]))):
+        if found < ENOUGH[what]:
+            return f"{found} {what}, needs {ENOUGH[what]}"
+    return None

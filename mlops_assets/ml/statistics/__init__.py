@@ -1,0 +1,1 @@
+"""The statistics that every part shares: metrics, intervals, paired tests, corrections, distances."""

@@ -1,0 +1,1 @@
+"""From a training view to a model version: split, booster, calibration, threshold, and scores from its files."""

@@ -1,0 +1,266 @@
+"""Keeping the online store equal to the lake: refreshed from one commit, judged, taken back if wrong, verified whole.
+
+The store itself is in ``online.py``, what it must hold in ``ml/features/online_view.py``. The asset and the command
+line both work through here, so that a store can be rebuilt without an orchestrator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_assets.ml.checks import CheckResult, Severity
+from mlops_assets.ml.errors import LakeError
+from mlops_assets.ml.features.declarations import KEY_SEPARATOR, compute_relations
+from mlops_assets.ml.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
+from mlops_assets.ml.features.training_view import attach, labelled_examples
+from mlops_assets.ml.paths import batch_of, history_path
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.features.online import OnlineStore
+from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views, every_batch
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.arrivals import history_inputs
+
+LATE_OUTCOMES = timedelta(days=3)
+"""How long after its batch's day an outcome may become known: batches this much older than a window still count."""
+
+SAMPLE = 500
+NAMED_DIFFERENCES = 5
+_NOTHING = 0  # the number of no generation: a store that uses it is empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """What a refresh did: the view that was written, whether anything changed, and the verdicts on it."""
+
+    view: OnlineView
+    changed: bool
+    audits: tuple[CheckResult, ...]
+
+
+def refresh_online_store(
+    online: OnlineStore,
+    *,
+    snapshot: Snapshot,
+    use_case: UseCase,
+    connection: duckdb.DuckDBPyConnection,
+    as_of: date | None = None,
+) -> Refresh:
+    """Replaces what ``online`` holds by what the lake knows at ``snapshot``, for the day after its last batch.
+
+    An earlier ``as_of`` leaves out what became known on that day or later. Judged right after by what it answers; if it
+    differs from the offline features the store goes back to what it held before, or to nothing.
+    """
+    as_of = as_of or next_day(snapshot, use_case=use_case)
+    create_recent_views(connection, snapshot, use_case=use_case, as_of=as_of)
+    view = online_view(connection, as_of=as_of, history=use_case.history, asof=use_case.asof)
+    changed = online.refresh(view, commit=snapshot.commit)
+    audits = (
+        _every_view(view),
+        _freshness(view, newest=max(history_inputs(snapshot, use_case=use_case), default="")),
+        _equality(connection, online, use_case=use_case, as_of=as_of, seed=int(snapshot.commit[:8], 16)),
+    )
+    if changed and any(audit.blocks for audit in audits):
+        _take_back(online)
+    return Refresh(view=view, changed=changed, audits=audits)
+
+
+def rebuild_online_store(
+    online: OnlineStore, *, snapshot: Snapshot, use_case: UseCase, connection: duckdb.DuckDBPyConnection
+) -> Refresh:
+    """As a refresh, but what the store holds of the same commit is written again, as if nothing of it could be trusted.
+
+    Meanwhile such a store is empty: no answer is better than a wrong one.
+    """
+    current = online.current
+    if current and (current.commit, current.as_of) == (snapshot.commit, next_day(snapshot, use_case=use_case)):
+        online.backend.use(_NOTHING)
+    return refresh_online_store(online, snapshot=snapshot, use_case=use_case, connection=connection)
+
+
+def verify_online_store(
+    online: OnlineStore, *, lake: Lake, use_case: UseCase, connection: duckdb.DuckDBPyConnection
+) -> CheckResult:
+    """Every value that the lake gives for the store's own commit and day, compared with what the store answers."""
+    generation = online.current
+    if generation is None:
+        return CheckResult(name="store_equals_lake", passed=False, reasons=("The online store is empty: rebuild it.",))
+    snapshot = lake.at(generation.commit)
+    create_recent_views(connection, snapshot, use_case=use_case, as_of=generation.as_of)
+    view = online_view(connection, as_of=generation.as_of, history=use_case.history, asof=use_case.asof)
+    asked = [*(part.keys for part in view.history), *(side.keys for side in view.side)]
+    keys = tuple(dict.fromkeys(key for part in asked for key in part))
+    named = list(islice(_differences(online, view, keys=keys), NAMED_DIFFERENCES + 1))
+    more = ("There are more.",) if len(named) > NAMED_DIFFERENCES else ()
+    return CheckResult(
+        name="store_equals_lake",
+        passed=not named,
+        figures={
+            "as_of": generation.as_of.isoformat(),
+            "commit": generation.commit,
+            **_entities(view),
+        },
+        reasons=(*named[:NAMED_DIFFERENCES], *more),
+    )
+
+
+def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
+    """The first day about which the lake holds no history yet: what is known now serves that day."""
+    folder = history_path(use_case.name, batch="").removesuffix(".parquet")
+    batches = [batch_of(info.path) for info in snapshot.paths(folder)]
+    if not batches:
+        raise LakeError(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
+    return date.fromisoformat(max(batches)) + timedelta(days=1)
+
+
+def create_recent_views(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, as_of: date
+) -> None:
+    """Sources, history and relations in ``connection``, reaching back as far as windows and side data of a day ask."""
+    create_history_view(connection, snapshot, use_case=use_case, wanted=history_since(use_case, as_of=as_of))
+    create_source_views(connection, snapshot, use_case=use_case, wanted=side_data_since(use_case, as_of=as_of))
+    compute_relations(connection, use_case.relations)
+
+
+def history_since(use_case: UseCase, *, as_of: date) -> Wanted:
+    """The batches that can reach into a window before ``as_of``."""
+    longest = max((view.longest for view in use_case.history), default=0)
+    return _since(as_of - timedelta(days=longest) - LATE_OUTCOMES)
+
+
+def side_data_since(use_case: UseCase, *, as_of: date) -> Wanted:
+    """The batches that can hold side data which is young enough on ``as_of`` or later."""
+    ages = [view.max_age for view in use_case.asof if view.time_column is not None]
+    if None in ages:
+        return every_batch
+    oldest = max((age for age in ages if age), default=timedelta(0))
+    return _since((datetime.combine(as_of, time()) - oldest - LATE_OUTCOMES).date())
+
+
+def _since(first: date) -> Wanted:
+    return lambda batch: batch >= first.isoformat()
+
+
+def _take_back(online: OnlineStore) -> None:
+    if len(online.backend.generations()) > 1:
+        online.go_back()
+    else:
+        online.backend.use(_NOTHING)
+
+
+def _every_view(view: OnlineView) -> CheckResult:
+    counts = _entities(view)
+    empty = sorted(name for name, count in counts.items() if not count)
+    return CheckResult(
+        name="every_view_has_entities",
+        passed=not empty,
+        figures=counts,
+        reasons=(f"No entities in {', '.join(empty)}.",) if empty else (),
+    )
+
+
+def _freshness(view: OnlineView, *, newest: str) -> CheckResult:
+    """``newest`` is the last batch that is validated; side data must be young enough to be used on the store's day."""
+    last = view.as_of - timedelta(days=1)
+    reasons = []
+    if newest > last.isoformat():
+        reasons.append(f"History goes up to {last}, but {newest} is validated: materialise history.")
+    midnight = datetime.combine(view.as_of, time())
+    for side in view.side:
+        if side.observed is not None and side.max_age is not None:
+            youngest = datetime(1970, 1, 1) + timedelta(microseconds=max(side.observed, default=0))
+            if youngest + timedelta(microseconds=side.max_age) < midnight:
+                reasons.append(f"The youngest {side.name} is of {youngest}: too old to be used on {view.as_of}.")
+    return CheckResult(
+        name="is_fresh",
+        passed=not reasons,
+        severity=Severity.WARN,
+        figures={"as_of": view.as_of.isoformat(), "newest_batch": newest},
+        reasons=tuple(reasons),
+    )
+
+
+def _entities(view: OnlineView) -> dict[str, int]:
+    return {
+        **{part.name: len(part.entities) for part in view.history},
+        **{side.name: len(side.entities) for side in view.side},
+    }
+
+
+def _equality(
+    connection: duckdb.DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date, seed: int
+) -> CheckResult:
+    """Recent rows, drawn at random, asked again at noon of ``as_of``: online look-up against the offline join."""
+    examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
+    drawn = np.sort(np.random.default_rng(seed).permutation(examples.num_rows)[:SAMPLE])
+    examples = _at_noon(examples.take(drawn), day=as_of)
+    offline = attach(connection, examples, history=use_case.history, asof=use_case.asof, as_of=as_of)
+    served = online.look_up(examples).examples
+    differing = [
+        name
+        for name in offline.column_names
+        if name not in examples.column_names and not _equal(offline.column(name), served.column(name))
+    ]
+    return CheckResult(
+        name="online_equals_offline",
+        passed=not differing,
+        figures={"rows": examples.num_rows, "columns": offline.num_columns - examples.num_columns, "seed": seed},
+        reasons=(f"These columns differ: {', '.join(differing)}.",) if differing else (),
+    )
+
+
+def _at_noon(examples: pa.Table, *, day: date) -> pa.Table:
+    noon = pa.repeat(pa.scalar(datetime.combine(day, time(12)), pa.timestamp("us")), examples.num_rows)
+    return examples.set_column(examples.column_names.index("event_time"), "event_time", noon)
+
+
+def _equal(offline: pa.ChunkedArray, served: pa.ChunkedArray) -> bool:
+    return bool(offline.combine_chunks().equals(pc.cast(served, offline.type).combine_chunks()))
+
+
+def _differences(online: OnlineStore, view: OnlineView, *, keys: Sequence[str]) -> Iterator[str]:
+    """One sentence for every value in which the store differs from ``view``."""
+    noon = datetime.combine(view.as_of, time(12))
+    for part in view.history:
+        moments = pa.repeat(pa.scalar(noon, pa.timestamp("us")), len(part.entities))
+        columns = pa.table({name: pa.array(part.values[:, i], from_pandas=True) for i, name in enumerate(part.columns)})
+        yield from _compared(online, part, columns=columns, moments=moments, keys=keys)
+    for side in view.side:
+        observed = np.asarray(side.observed or [0] * len(side.entities), dtype=np.int64)
+        moments = pa.array(observed + side.delay).cast(pa.timestamp("us"))
+        yield from _compared(online, side, columns=side.values, moments=moments, keys=keys)
+
+
+def _compared(
+    online: OnlineStore,
+    part: OnlineHistory | OnlineSideData,
+    *,
+    columns: pa.Table,
+    moments: pa.Array,
+    keys: Sequence[str],
+) -> Iterator[str]:
+    served = online.look_up(_requests(part, moments=moments, keys=keys)).examples
+    for name in columns.column_names:
+        if name not in served.column_names:
+            yield f"The store has no {name}: rebuild it."
+        elif not _equal(columns.column(name), served.column(name)):
+            pairs = zip(part.entities, columns.column(name).to_pylist(), served.column(name).to_pylist(), strict=True)
+            for entity, expected, found in pairs:
+                if expected != found:
+                    yield f"{name} of '{entity}' is {found!r}, the lake says {expected!r}."
+
+
+def _requests(part: OnlineHistory | OnlineSideData, *, moments: pa.Array, keys: Sequence[str]) -> pa.Table:
+    """One request per entity of a view; the keys of other views are missing."""
+    split = [entity.split(KEY_SEPARATOR) for entity in part.entities]
+    mine = {key: pa.array([values[i] for values in split], pa.string()) for i, key in enumerate(part.keys)}
+    missing = pa.nulls(len(split), pa.string())
+    return pa.table({"event_time": moments, **{key: mine.get(key, missing) for key in keys}})

@@ -1,0 +1,100 @@
+"""Features of any rows as they were known at each row's own moment, read from one lake commit.
+
+The same join and the same SQL as training, for whoever has entities and times of their own: a notebook, a back-test, a
+batch of questions. The arithmetic is in ``ml/features/training_view.py``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_assets.ml.errors import FeatureError
+from mlops_assets.ml.features.declarations import compute_relations
+from mlops_assets.ml.features.lineage import columns_needed
+from mlops_assets.ml.features.requests import request_schema, request_table
+from mlops_assets.ml.features.training_view import attach, request_features
+from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.stores.features.online_refresh import history_since, side_data_since
+from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views, every_batch
+from mlops_assets.stores.lake.snapshot import Snapshot
+
+MOMENT = pa.timestamp("us")
+
+
+def point_in_time_features(
+    entities: pa.Table,
+    *,
+    use_case: UseCase,
+    snapshot: Snapshot,
+    connection: duckdb.DuckDBPyConnection,
+    as_of: date | None = None,
+) -> pa.Table:
+    """``id``, ``event_time`` and every feature of ``entities``, one row each, in order.
+
+    ``entities`` hold ``event_time`` (a moment without a zone, never missing) and the columns that features read; or
+    they are requests as the service takes them. Other columns are not looked at; rows without an ``id`` are numbered.
+    History counts what was known before the day of ``event_time``, or before ``as_of`` when that is given. Nothing
+    later than ``snapshot`` is known. Raises FeatureError naming the columns that are missing or cannot be converted.
+    """
+    examples = _examples(entities, use_case=use_case)
+    history, sides = _wanted(examples, use_case=use_case, as_of=as_of)
+    create_history_view(connection, snapshot, use_case=use_case, wanted=history)
+    if use_case.asof:
+        create_source_views(connection, snapshot, use_case=use_case, wanted=sides)
+        compute_relations(connection, use_case.relations)
+    attached = attach(connection, examples, history=use_case.history, asof=use_case.asof, as_of=as_of)
+    features = request_features(connection, attached, features_sql=use_case.features_sql, features=use_case.features)
+    return features.add_column(1, "event_time", examples.column("event_time"))
+
+
+def _examples(entities: pa.Table, *, use_case: UseCase) -> pa.Table:
+    """The rows with exactly the columns and types that the service would have made of a request."""
+    needed = ("event_time", *columns_needed(use_case))
+    model = use_case.request
+    asked = {name for name, field in model.model_fields.items() if field.is_required()}
+    if not set(needed) <= set(entities.column_names) and asked <= set(entities.column_names):
+        rows = entities.select([name for name in entities.column_names if name in model.model_fields]).to_pylist()
+        entities = request_table([model.model_validate(row) for row in rows], model=model)
+    missing = sorted(set(needed) - set(entities.column_names))
+    if missing:
+        raise FeatureError(
+            f"The rows lack {', '.join(missing)}. Features of {use_case.name} need {', '.join(sorted(needed))}; "
+            f"or give requests as the service takes them: {', '.join(sorted(asked))}."
+        )
+    ids = entities.column("id") if "id" in entities.column_names else pa.chunked_array([range(entities.num_rows)])
+    schema = request_schema(model)
+    kinds = dict(zip(schema.names, schema.types, strict=True))
+    columns = {"id": pc.cast(ids, pa.string())}
+    for name in needed:
+        kind = MOMENT if name == "event_time" else kinds.get(name, entities.column(name).type)
+        columns[name] = _converted(entities.column(name), name=name, to=kind)
+    if columns["event_time"].null_count:
+        raise FeatureError(f"{columns['event_time'].null_count} rows have no event_time: features are of a moment.")
+    return pa.table(columns)
+
+
+def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        raise FeatureError(f"Column '{name}' has the time zone {column.type.tz}: give wall time without a zone.")
+    try:
+        return pc.cast(column, to)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise FeatureError(f"Column '{name}' is {column.type} and cannot be read as {to}: {error}") from error
+
+
+def _wanted(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> tuple[Wanted, Wanted]:
+    """Which batches of history and of side data can matter to these rows."""
+    if not isinstance(use_case.batches, DailyBatches) or not examples.num_rows:
+        return every_batch, every_batch
+    moments = pc.min_max(examples.column("event_time"))
+    first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
+    history = history_since(use_case, as_of=as_of or first)
+    return _until(as_of or last, history), _until(last, side_data_since(use_case, as_of=first))
+
+
+def _until(last: date, since: Wanted) -> Wanted:
+    return lambda batch: batch <= last.isoformat() and since(batch)

@@ -1,0 +1,66 @@
+"""What the lake holds of a use case as DuckDB relations: its validated sources and its history, at one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from mlops_assets.ml.errors import LakeError
+from mlops_assets.ml.paths import batch_of, history_path, validated_path
+from mlops_assets.ml.source import Cadence
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import create_batches_view
+
+Wanted = Callable[[str], bool]
+"""Which batches to read, by their name."""
+
+
+def every_batch(batch: str) -> bool:
+    """Reads them all."""
+    return True
+
+
+def create_source_views(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = every_batch
+) -> dict[str, tuple[str, ...]]:
+    """Every validated source as a view under its name, with a column ``batch``; static sources are read whole.
+
+    Answers the batches found per source. A source without any wanted batch is a ``LakeError`` that says what to run.
+    """
+    found = {}
+    for source in use_case.sources:
+        folder = validated_path(use_case.name, source=source.name, batch="")
+        of_source = every_batch if source.cadence is Cadence.STATIC else wanted
+        chosen = files_by_batch(snapshot, folder=folder, wanted=of_source)
+        if not chosen:
+            raise LakeError(
+                f"No validated batch of {use_case.name}/{source.name} in the lake at {snapshot.commit[:12]}: "
+                f"land its files and materialise validated_{source.name} first."
+            )
+        create_batches_view(connection, source.name, files=chosen)
+        found[source.name] = tuple(chosen)
+    return found
+
+
+def create_history_view(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = every_batch
+) -> tuple[str, ...]:
+    """The per-batch history files as the view ``history``; answers the batches found, none without history views."""
+    if not use_case.history:
+        return ()
+    chosen = files_by_batch(snapshot, folder=history_path(use_case.name, batch=""), wanted=wanted)
+    if not chosen:
+        raise LakeError(
+            f"No history of {use_case.name} in the lake at {snapshot.commit[:12]}: materialise {use_case.name}/history."
+        )
+    create_batches_view(connection, "history", files=chosen)
+    return tuple(chosen)
+
+
+def files_by_batch(snapshot: Snapshot, *, folder: str, wanted: Wanted) -> dict[str, Path]:
+    """The wanted Parquet files below a per-batch folder as local paths, by batch, in order. No others are fetched."""
+    found = snapshot.local_many(folder.removesuffix(".parquet"), only=lambda path: wanted(batch_of(path)))
+    return {batch_of(path): local for path, local in found.items()}

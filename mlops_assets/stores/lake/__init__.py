@@ -1,0 +1,1 @@
+"""The lake on lakeFS: connection, snapshots, stage → audit → publish, branches, history, copies."""

@@ -1,0 +1,67 @@
+"""Judging one file now, wherever it lies: still with its sender, in the landing zone, or in the lake."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import duckdb
+
+from mlops_assets.ml.anomalies import AnomalyReport
+from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.paths import WHOLE, batch_of, raw_path
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.batch_judgement import JudgedBatch, judge_batches
+from mlops_assets.ml.validation.data_audits import judge_content
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.batch_surroundings import surroundings_of
+from mlops_assets.stores.landing.landing import LandingZone
+
+
+def find_file(use_case: UseCase, *, source: Source, batch: str, zone: LandingZone, head: Snapshot) -> Path:
+    """The file of a batch as it landed last: in the landing zone, else in the lake; a LandingError if in neither."""
+    landed = zone.path(use_case.name, source=source, batch=batch)
+    if landed.exists():
+        return zone.find(use_case.name, source=source, batch=batch).path
+    path = raw_path(use_case.name, source=source.name, batch=batch)
+    if not head.exists(path):
+        raise LandingError(
+            f"Batch '{batch}' of {use_case.name}/{source.name} is neither in {zone.root} nor in the lake."
+        )
+    return head.local(path)
+
+
+def batch_named(file: Path, *, source: Source, batch: str | None) -> str:
+    """The batch that ``file`` is judged as: ``batch``, else what its name says; a LandingError if it says nothing."""
+    if source.cadence is Cadence.STATIC:
+        return WHOLE
+    name = batch or file.stem
+    if fault := source.batch_fault(name):
+        raise LandingError(f"'{name}' is no batch of {source.name}: it {fault}. Say which one with --day.")
+    return name
+
+
+def judge_file(file: Path, *, use_case: UseCase, source: Source, batch: str, head: Snapshot) -> JudgedBatch:
+    """Everything that would be said of ``file`` if it landed for ``batch`` now, and nothing is written."""
+    folder = raw_path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
+    checksums = {batch_of(info.path): info.checksum for info in head.paths(folder)}
+    with file.open("rb") as stream:
+        own = hashlib.file_digest(stream, "sha256").hexdigest()
+    content = judge_content(own, batch=batch, others=checksums)
+    with duckdb.connect() as connection:
+        judged = judge_batches(
+            {batch: file},
+            use_case=use_case,
+            source=source,
+            surroundings=surroundings_of([batch], use_case=use_case, source=source, head=head),
+            connection=connection,
+        )[batch]
+    found = judged.anomalies.model_copy(update={"anomalies": (*content.anomalies, *judged.anomalies.anomalies)})
+    return JudgedBatch(
+        report=judged.report,
+        profile=judged.profile,
+        unusual=(content, *judged.unusual),
+        drift=judged.drift,
+        anomalies=AnomalyReport.model_validate(found.model_dump()),
+    )

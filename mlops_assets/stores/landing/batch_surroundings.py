@@ -1,0 +1,70 @@
+"""What the lake knows around a batch: the profiles before it and the tables it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import cache
+
+import pyarrow as pa
+
+from mlops_assets.ml.paths import WHOLE, batch_of, profile_path, validated_path
+from mlops_assets.ml.profiles.profile import Profile
+from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.batch_judgement import Surroundings
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import read_parquet
+
+DAYS = 84
+"""How far back profiles are read: what calibrates a comparison of twelve weeks."""
+
+
+def surroundings_of(batches: Sequence[str], *, use_case: UseCase, source: Source, head: Snapshot) -> Surroundings:
+    """What ``batches`` of ``source`` are judged against."""
+    daily = source.cadence is Cadence.DAILY
+    return Surroundings(
+        profiles=stored_profiles(_days_before(batches), use_case=use_case, source=source, head=head) if daily else {},
+        referred=_referred(batches, use_case=use_case, source=source, head=head),
+    )
+
+
+def stored_profiles(batches: Iterable[str], *, use_case: UseCase, source: Source, head: Snapshot) -> dict[str, Profile]:
+    """The profiles that the lake holds of these batches."""
+    paths = [profile_path(use_case.name, source=source.name, batch=batch) for batch in batches]
+    return {
+        batch_of(path): Profile(table=read_parquet(head.local(path)))
+        for path, info in head.find_many(paths).items()
+        if info is not None
+    }
+
+
+def _days_before(batches: Sequence[str]) -> list[str]:
+    first, last = date.fromisoformat(min(batches)), date.fromisoformat(max(batches))
+    days = (last - first).days + DAYS
+    return [(last - timedelta(days=back)).isoformat() for back in range(1, days + 1)]
+
+
+def _referred(
+    batches: Sequence[str], *, use_case: UseCase, source: Source, head: Snapshot
+) -> dict[str, dict[str, pa.Table]]:
+    """By batch, the validated tables of the sources that this one refers to, as far as the lake has them."""
+    named = {reference.source: reference for reference in source.references}
+    columns = {
+        name: sorted({column for each in source.references if each.source == name for column in each.found_in})
+        for name in named
+    }
+
+    @cache
+    def table(name: str, batch: str) -> pa.Table | None:
+        path = validated_path(use_case.name, source=name, batch=batch)
+        return read_parquet(head.local(path), columns=columns[name]) if head.exists(path) else None
+
+    found: dict[str, dict[str, pa.Table]] = {batch: {} for batch in batches}
+    for name in named:
+        static = use_case.source(name).cadence is Cadence.STATIC
+        for batch in batches:
+            rows = table(name, WHOLE if static else batch)
+            if rows is not None:
+                found[batch][name] = rows
+    return found

@@ -1,0 +1,262 @@
+"""The landing zone: ``<root>/<use case>/<source>/<batch>.csv``, where outside systems drop files.
+
+Says which files are there and whole, which are refused and why, and lands files the way a careful source
+would. What is inside a file is judged later (``ml/validation/data_audits.py``); nothing here follows a link or leaves
+its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.source import Source
+
+SUFFIX = ".csv"
+UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp", "~")
+
+Seen = tuple[int, int, str, float]
+"""What is remembered of a file between two looks: size, mtime in ns, SHA-256, since when it is so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedFile:
+    """One file of a known source that has settled; ``sha256`` tells a new content from an old one."""
+
+    use_case: str
+    source: str
+    batch: str
+    path: Path
+    size: int
+    sha256: str
+    modified_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedFile:
+    """A file that is not taken, and why, in one sentence; ``may_become_ready`` while it is still written."""
+
+    path: Path
+    reason: str
+    may_become_ready: bool = False
+
+    def __str__(self) -> str:
+        """Path and reason, printable whatever bytes the name is made of."""
+        return f"{self.path}: {self.reason}".encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """One look at the landing zone. ``cursor`` (plain JSON) saves the next look from reading a file again."""
+
+    files: tuple[LandedFile, ...]
+    refused: tuple[RefusedFile, ...]
+    cursor: Mapping[str, Sequence[float | int | str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LandingZone:
+    """The landing zone under ``root``."""
+
+    root: Path
+
+    def path(self, use_case: str, *, source: Source, batch: str) -> Path:
+        """Where a batch is dropped; a name that is none of the source's batches is a LandingError."""
+        if fault := source.batch_fault(batch):
+            raise LandingError(f"Batch '{batch}' of {use_case}/{source.name} {fault}.")
+        return self._folder(use_case) / source.name / f"{batch}{SUFFIX}"
+
+    def land(self, content: bytes | Path, *, use_case: str, source: Source, batch: str) -> bool:
+        """Drop a file whole: written beside its place, flushed, renamed. False if it is there already."""
+        target = self.path(use_case, source=source, batch=batch)
+        _refuse_links(self.root, target)
+        data = content.read_bytes() if isinstance(content, Path) else content
+        if target.is_file() and target.stat().st_size == len(data) and target.read_bytes() == data:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
+        try:
+            with unfinished.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return True
+
+    def find(self, use_case: str, *, source: Source, batch: str) -> LandedFile:
+        """The landed file of one batch as it is now; a LandingError if there is none of its own."""
+        path = self.path(use_case, source=source, batch=batch)
+        _refuse_links(self.root, path)
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            raise LandingError(
+                f"{path} has not landed: batch '{batch}' of {use_case}/{source.name} has no file."
+            ) from None
+        if reason := _kind_fault(path, status):
+            raise LandingError(f"{path}: {reason}")
+        return LandedFile(
+            use_case=use_case,
+            source=source.name,
+            batch=batch,
+            path=path,
+            size=status.st_size,
+            sha256=hashlib.sha256(_read(path)).hexdigest(),
+            modified_at=status.st_mtime,
+        )
+
+    def scan(
+        self,
+        use_case: str,
+        *,
+        sources: Sequence[Source],
+        now: float,
+        cursor: Mapping[str, Sequence[float | int | str]] | None = None,
+        settle_seconds: float = 2.0,
+    ) -> Scan:
+        """Look at every file of ``use_case``.
+
+        A file is ready once it has not changed for ``settle_seconds`` before ``now`` (seconds since the
+        epoch), by its own modification time or by having looked the same at an earlier look; one that
+        changed since the previous look waits for the next. Order: source, then batch.
+        """
+        look = _Look(before=cursor or {}, now=now, settle=settle_seconds)
+        folder = self._folder(use_case)
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            return Scan(files=(), refused=(RefusedFile(path=folder, reason=_not_a_folder(folder)),))
+        for entry in _entries(folder):
+            known = {source.name: source for source in sources}
+            if entry.name not in known:
+                look.refuse(entry, f"'{entry.name}' is no source of {use_case}. Sources: {', '.join(known)}.")
+            elif entry.is_symlink() or not entry.is_dir():
+                look.refuse(entry, _not_a_folder(entry))
+            else:
+                for file in _entries(entry):
+                    look.take(file, use_case=use_case, source=known[entry.name], root=self.root)
+        return Scan(files=tuple(look.files), refused=tuple(look.refused), cursor=look.after)
+
+    def _folder(self, use_case: str) -> Path:
+        if not use_case.replace("_", "").isalnum():
+            raise LandingError(f"'{use_case}' is no name of a use case: its files would lie outside the landing zone.")
+        return self.root / use_case
+
+
+def read_landed(file: LandedFile) -> bytes:
+    """The content that was seen; a LandingError if the file is gone, a link, or different by now."""
+    try:
+        data = _read(file.path)
+    except OSError as error:
+        raise LandingError(
+            f"{file.path} cannot be read any more: {error.strerror}. It is taken at the next look."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise LandingError(f"{file.path} changed after it was seen. It is taken at the next look.")
+    return data
+
+
+class _Look:
+    """Collects what one look finds."""
+
+    def __init__(self, *, before: Mapping[str, Sequence[float | int | str]], now: float, settle: float) -> None:
+        self.before, self.now, self.settle = before, now, settle
+        self.files: list[LandedFile] = []
+        self.refused: list[RefusedFile] = []
+        self.after: dict[str, Sequence[float | int | str]] = {}
+
+    def refuse(self, path: Path, reason: str, *, may_become_ready: bool = False) -> None:
+        self.refused.append(RefusedFile(path=path, reason=reason, may_become_ready=may_become_ready))
+
+    def take(self, path: Path, *, use_case: str, source: Source, root: Path) -> None:
+        """Refuse ``path``, note it as still being written, or take it."""
+        try:
+            status = path.lstat()
+            if reason := _name_fault(path, source) or _kind_fault(path, status):
+                return self.refuse(path, reason, may_become_ready=_is_unfinished(path))
+            seen = self._see(path, status, key=path.relative_to(root).as_posix())
+        except OSError as error:
+            return self.refuse(path, f"The file cannot be read: {error.strerror}.", may_become_ready=True)
+        if seen is None:
+            return self.refuse(path, "The file is still being written: it changed a moment ago.", may_become_ready=True)
+        self.files.append(
+            LandedFile(
+                use_case=use_case,
+                source=source.name,
+                batch=path.name.removesuffix(SUFFIX),
+                path=path,
+                size=seen[0],
+                sha256=seen[2],
+                modified_at=status.st_mtime,
+            )
+        )
+        return None
+
+    def _see(self, path: Path, status: os.stat_result, *, key: str) -> Seen | None:
+        """What the file is now, if it has settled; remembered for the next look either way."""
+        size, mtime, sha256, since = self.before.get(key, (-1, -1, "", self.now))
+        unchanged = (size, mtime) == (status.st_size, status.st_mtime_ns)
+        changed = key in self.before and not unchanged
+        since = float(since) if unchanged else self.now
+        settled = not changed and min(since, status.st_mtime) <= self.now - self.settle
+        digest = str(sha256) if unchanged else ""
+        if settled and not digest:
+            digest = hashlib.sha256(_read(path)).hexdigest()
+            settled = _same(status, path.lstat())
+        self.after[key] = (status.st_size, status.st_mtime_ns, digest if settled else "", since)
+        return (status.st_size, status.st_mtime_ns, digest, since) if settled else None
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name.endswith(UNFINISHED) or path.name.startswith(".")
+
+
+def _name_fault(path: Path, source: Source) -> str | None:
+    if _is_unfinished(path):
+        return "The name says that the file is unfinished; it is taken once it is renamed."
+    if not path.name.endswith(SUFFIX):
+        return f"The name must end in {SUFFIX}."
+    batch = path.name.removesuffix(SUFFIX)
+    fault = source.batch_fault(batch)
+    return f"The name '{batch}' {fault}." if fault else None
+
+
+def _kind_fault(path: Path, status: os.stat_result) -> str | None:
+    if stat.S_ISLNK(status.st_mode):
+        return f"The file is a link to {path.readlink()}: put the file itself here."
+    return None if stat.S_ISREG(status.st_mode) else "This is not a regular file."
+
+
+def _not_a_folder(path: Path) -> str:
+    what = f"is a link to {path.readlink()}" if path.is_symlink() else "is a file"
+    return f"'{path.name}' {what}: a folder of its own is expected."
+
+
+def _refuse_links(root: Path, target: Path) -> None:
+    """Below ``root`` nothing that is written through may be a link."""
+    for part in (target, *target.parents):
+        if part == root:
+            return
+        if part.is_symlink():
+            raise LandingError(f"{part} is a link to {part.readlink()}: files are landed only in folders of their own.")
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_size, one.st_mtime_ns, one.st_ino) == (other.st_size, other.st_mtime_ns, other.st_ino)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file; a link is an OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - Path.open cannot refuse links
+        return file.read()

@@ -1,0 +1,1 @@
+"""Model versions in the lake: records, the champion's pointer, cards, packages, rebuilding."""

@@ -1,0 +1,278 @@
+"""The champion's pointer: which version serves, who moved it there and why, and every move before.
+
+The pointer moves by one lake commit that holds the pointer and its event, and only if it still is what was
+read: of two promotions at once one is refused. Whether a version deserves it is decided in ``ml/evaluation/gates.py``;
+here that decision is verified.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import evaluation_path
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.publishing import Write
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.record import (
+    DECISION,
+    DecisionRecord,
+    Document,
+    ModelRecord,
+    digest,
+    read_document,
+)
+from mlops_assets.stores.models.registry import (
+    load_evaluation,
+    load_record,
+    load_version,
+    verify_answers,
+    version_ids,
+)
+
+
+class Pointer(Document):
+    """Which version serves, and the event that made it so.
+
+    ``sequence`` counts the events of a use case from 1. ``previous`` is where a rollback goes: the champion
+    before this one. ``decision`` is the SHA-256 of the decision it was promoted on; ``overridden`` holds the
+    reasons that were overruled.
+    """
+
+    schema_version: Literal[1] = 1
+    use_case: str
+    sequence: int
+    action: Literal["promoted", "rolled back"]
+    version: str
+    previous: str | None
+    at: AwareDatetime
+    by: str
+    why: str
+    decision: str | None = None
+    overridden: tuple[str, ...] = ()
+
+
+class Status(StrEnum):
+    """Where a version stands."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    RETIRED = "retired"
+    REJECTED = "rejected"
+    UNEVALUATED = "unevaluated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedVersion:
+    """A version as `mlops models` lists it."""
+
+    record: ModelRecord
+    status: Status
+    decision: DecisionRecord | None
+
+
+def champion(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
+    """The champion's pointer, ``None`` before the first promotion."""
+    path = _pointer_path(use_case)
+    return read_document(Pointer, snapshot.read(path), path=path) if snapshot.exists(path) else None
+
+
+def events(snapshot: Snapshot, *, use_case: str) -> tuple[Pointer, ...]:
+    """Every move of the pointer, oldest first."""
+    paths = (info.path for info in snapshot.paths(f"{use_case}/champion_events/"))
+    return tuple(read_document(Pointer, snapshot.read(path), path=path) for path in paths)
+
+
+def listed_versions(snapshot: Snapshot, *, use_case: str) -> tuple[ListedVersion, ...]:
+    """All versions with where they stand, oldest id first."""
+    serving = champion(snapshot, use_case=use_case)
+    served = {event.version for event in events(snapshot, use_case=use_case)}
+    found = []
+    for version in version_ids(snapshot, use_case=use_case):
+        decision = _decision(snapshot, use_case=use_case, version=version)
+        status = _status(version, decision=decision, serving=serving, served=served)
+        record = load_record(snapshot, use_case=use_case, version=version)
+        found.append(ListedVersion(record=record, status=status, decision=decision))
+    return tuple(found)
+
+
+def status_of(snapshot: Snapshot, *, use_case: str, version: str) -> Status:
+    """Where one version stands."""
+    return _status(
+        version,
+        decision=_decision(snapshot, use_case=use_case, version=version),
+        serving=champion(snapshot, use_case=use_case),
+        served={event.version for event in events(snapshot, use_case=use_case)},
+    )
+
+
+def reign(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
+    """The promotion by which the present champion serves, ``None`` without one.
+
+    After a rollback that is the promotion which the version was first made champion by, with whom and what it overrode.
+    """
+    in_force = _promotions_in_force(events(snapshot, use_case=use_case))
+    return in_force[-1] if in_force else None
+
+
+def promote(
+    lake: Lake,
+    *,
+    use_case: str,
+    version: str,
+    by: str,
+    why: str,
+    at: datetime,
+    override: bool = False,
+    run_id: str = "",
+) -> Pointer:
+    """Makes ``version`` the champion, if its recorded decision says so and every checksum holds; the pointer
+    as it is then.
+
+    ``override`` overrules the decision (never a checksum), and what it overruled is kept in the pointer.
+    Promoting the champion again changes nothing. Raises RegistryError when the version may not be promoted,
+    and WriteRefused when the pointer was moved meanwhile.
+    """
+    snapshot = lake.at()
+    current = champion(snapshot, use_case=use_case)
+    model = load_version(snapshot, use_case=use_case, version=version)
+    verify_answers(model)
+    if current is not None and current.version == version:
+        _pin(lake, record=model.record, commit=snapshot.commit)
+        return current
+    objections = _objections(snapshot, use_case=use_case, version=version, current=current)
+    if objections and not override:
+        raise RegistryError(f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}.")
+    decision = evaluation_path(use_case, version=version, name=DECISION)
+    pointer = Pointer(
+        use_case=use_case,
+        sequence=1 if current is None else current.sequence + 1,
+        action="promoted",
+        version=version,
+        previous=None if current is None else current.version,
+        at=at,
+        by=by,
+        why=why,
+        decision=digest(snapshot.read(decision)) if snapshot.exists(decision) else None,
+        overridden=objections,
+    )
+    return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
+
+
+def rollback(lake: Lake, *, use_case: str, by: str, why: str, at: datetime, run_id: str = "") -> Pointer:
+    """Makes the champion before the present one the champion again, after verifying that it loads and
+    answers.
+
+    Rolling back twice goes two champions back. Raises RegistryError when there is none before, or it is
+    damaged.
+    """
+    snapshot = lake.at()
+    current = champion(snapshot, use_case=use_case)
+    if current is None or current.previous is None:
+        raise RegistryError(f"There is no champion of {use_case} before the present one to roll back to.")
+    model = load_version(snapshot, use_case=use_case, version=current.previous)
+    verify_answers(model)
+    before = _promotions_in_force(events(snapshot, use_case=use_case))[-2]
+    pointer = Pointer(
+        use_case=use_case,
+        sequence=current.sequence + 1,
+        action="rolled back",
+        version=before.version,
+        previous=before.previous,
+        at=at,
+        by=by,
+        why=why,
+        decision=before.decision,
+        overridden=before.overridden,
+    )
+    return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
+
+
+def _decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
+    path = evaluation_path(use_case, version=version, name=DECISION)
+    return read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
+
+
+def _status(version: str, *, decision: DecisionRecord | None, serving: Pointer | None, served: set[str]) -> Status:
+    if serving is not None and serving.version == version:
+        return Status.CHAMPION
+    if version in served:
+        return Status.RETIRED
+    if decision is None:
+        return Status.UNEVALUATED
+    return Status.CHALLENGER if decision.decision.passed else Status.REJECTED
+
+
+def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:
+    """The promotions that no rollback has undone, oldest first; the last one is of the present champion."""
+    stack: list[Pointer] = []
+    for move in moves:
+        if move.action == "promoted":
+            stack.append(move)
+        else:
+            stack.pop()
+    return stack
+
+
+def _objections(snapshot: Snapshot, *, use_case: str, version: str, current: Pointer | None) -> tuple[str, ...]:
+    """Why the recorded decision does not allow this promotion; checksums are verified on the way."""
+    evaluation = load_evaluation(snapshot, use_case=use_case, version=version)
+    if evaluation is None:
+        return ("it was not evaluated",)
+    record, serving = evaluation.record, None if current is None else current.version
+    objections = [] if record.decision.passed else list(record.decision.reasons) or ["its gates failed"]
+    if record.champion != serving:
+        objections.append(
+            f"it was judged against {record.champion or 'no champion'}, but {serving or 'none'} serves now"
+        )
+    return tuple(objections)
+
+
+def _move(lake: Lake, pointer: Pointer, *, current: Pointer | None, record: ModelRecord, run_id: str) -> Pointer:
+    """Publishes ``pointer`` with its event in one commit, unless the target's pointer is no longer
+    ``current``.
+    """
+
+    def audit(staged: Snapshot) -> list[CheckResult]:
+        now = champion(lake.at(), use_case=pointer.use_case)
+        moved = now != current
+        reason = f"{now.version if now else 'Nothing'} became champion meanwhile: look at it, then try again."
+        verify_answers(load_version(staged, use_case=pointer.use_case, version=pointer.version))
+        return [
+            CheckResult(name="champion_is_as_read", passed=not moved, reasons=(reason,) if moved else ()),
+            CheckResult(name="model_loads_and_answers", passed=True),
+        ]
+
+    content = pointer.to_json()
+    event = f"{pointer.use_case}/champion_events/{pointer.sequence:06d}.json"
+    write = Write(
+        use_case=pointer.use_case,
+        asset="champion",
+        run_id=run_id,
+        git_commit=record.git_commit,
+        code_version=record.code_version,
+        message=f"{pointer.use_case}: {pointer.version} {pointer.action} by {pointer.by}: {pointer.why}",
+    )
+    files = {_pointer_path(pointer.use_case): content, event: content}
+    publication = lake.publish(write, files=files, audit=audit)
+    _pin(lake, record=record, commit=publication.commit)
+    return pointer
+
+
+def _pin(lake: Lake, *, record: ModelRecord, commit: str) -> None:
+    """Keeps a champion and the data it was trained on from garbage collection."""
+    name = f"{record.use_case}-{record.version}"
+    held = lake.pins()
+    for pinned, at in ((name, commit), (f"{name}-data", record.data_commit)):
+        if pinned not in held:
+            lake.pin(pinned, commit=at)
+
+
+def _pointer_path(use_case: str) -> str:
+    return f"{use_case}/champion.json"

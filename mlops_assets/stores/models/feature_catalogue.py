@@ -1,0 +1,72 @@
+"""The catalogue of a use case's features, read from one lake commit: profile, champion's importances, freshness."""
+
+from __future__ import annotations
+
+from mlops_assets.ml.errors import FeatureError
+from mlops_assets.ml.features.catalogue import Catalogue, ViewProfile, catalogue
+from mlops_assets.ml.features.declarations import AsOfView
+from mlops_assets.ml.features.lineage import view_sources
+from mlops_assets.ml.paths import batch_of, history_path, training_view_path, validated_path
+from mlops_assets.ml.training.booster import load
+from mlops_assets.ml.training.scoring import MODEL
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_version
+
+PROFILE = "features.json"
+
+
+def read_catalogue(snapshot: Snapshot, *, use_case: UseCase, profile: ViewProfile | None = None) -> Catalogue:
+    """Everything known of the features at ``snapshot``; ``profile`` where a newer one than the lake's is at hand.
+
+    Without a training view there are no distributions, without a champion no importances.
+    """
+    serving = champion(snapshot, use_case=use_case.name)
+    gains = _gains(snapshot, use_case=use_case, version=serving.version) if serving else {}
+    return catalogue(
+        use_case,
+        commit=snapshot.commit,
+        profile=profile or read_profile(snapshot, use_case=use_case),
+        champion=serving.version if serving else None,
+        gains=gains,
+        known_through=_known_through(snapshot, use_case=use_case),
+    )
+
+
+def read_profile(snapshot: Snapshot, *, use_case: UseCase) -> ViewProfile | None:
+    """What the training view at ``snapshot`` looks like, ``None`` where it does not say."""
+    path = training_view_path(use_case.name, name=PROFILE)
+    if not snapshot.exists(path):
+        return None
+    try:
+        return ViewProfile.model_validate_json(snapshot.read(path))
+    except ValueError as error:
+        raise FeatureError(f"'{path}' is no profile of features: materialise {use_case.name}/training_view.") from error
+
+
+def _gains(snapshot: Snapshot, *, use_case: UseCase, version: str) -> dict[str, float]:
+    """By feature, the gain of all the champion's splits on it; features without a split are not there."""
+    booster = load(load_version(snapshot, use_case=use_case.name, version=version).files[MODEL])
+    return {name: float(gain) for name, gain in booster.get_score(importance_type="total_gain").items()}  # type: ignore[arg-type]
+
+
+def _known_through(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:
+    """By view, the last batch of what it is made of."""
+    found = {}
+    if use_case.history:
+        last = _last_batch(snapshot, example=history_path(use_case.name, batch=""))
+        found = {view.name: last for view in use_case.history}
+    for view in use_case.asof:
+        found[view.name] = _side_data_through(snapshot, view, use_case=use_case)
+    return {name: last for name, last in found.items() if last}
+
+
+def _side_data_through(snapshot: Snapshot, view: AsOfView, *, use_case: UseCase) -> str:
+    names = view_sources(view.sql, use_case=use_case)
+    batches = [_last_batch(snapshot, example=validated_path(use_case.name, source=name, batch="")) for name in names]
+    return min(batches, default="")
+
+
+def _last_batch(snapshot: Snapshot, *, example: str) -> str:
+    return max((batch_of(info.path) for info in snapshot.paths(example.rsplit("/", 1)[0] + "/")), default="")

@@ -1,0 +1,155 @@
+"""Everything that a model card tells of one version, read from the lake.
+
+What the page looks like is in ``reports/model_card.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_assets.ml.errors import FeatureError, LakeError
+from mlops_assets.ml.evaluation.curves import Curves, curves
+from mlops_assets.ml.features.catalogue import ViewProfile
+from mlops_assets.ml.features.declarations import Feature
+from mlops_assets.ml.features.matrix import Vocabulary
+from mlops_assets.ml.paths import evaluation_path, training_view_path
+from mlops_assets.ml.training.attribution import Attribution, attributions
+from mlops_assets.ml.training.booster import load
+from mlops_assets.ml.training.fit import clusters_of, weights_of
+from mlops_assets.ml.training.scoring import MODEL, VOCABULARY
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.champion import Pointer, Status, events, reign, status_of
+from mlops_assets.stores.models.feature_catalogue import read_profile
+from mlops_assets.stores.models.recipe import read_view
+from mlops_assets.stores.models.record import LEARNING_CURVE, PREDICTIONS, ModelRecord
+from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version
+
+EXPLAINED_ROWS = 1_000
+"""How many test rows, evenly spaced, contributions are computed on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What is drawn from the test rows themselves: curves, and each feature's part in ``explained`` of the answers."""
+
+    curves: Curves
+    attributions: tuple[Attribution, ...]
+    explained: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """One version as it is shown at lake commit ``commit``.
+
+    ``reign`` is the promotion by which it serves, if it does; ``moves`` are those of the champion's pointer to it and
+    away from it. ``shown`` is ``None`` where the version was not evaluated or its rows are gone: ``lacking`` says so.
+    """
+
+    use_case: UseCase
+    record: ModelRecord
+    status: Status
+    commit: str
+    reign: Pointer | None
+    moves: tuple[Pointer, ...]
+    evaluation: Evaluation | None
+    learning_curve: Mapping[str, Sequence[float]]
+    view_checksum: str | None
+    profile: ViewProfile | None
+    shown: Shown | None
+    lacking: str = ""
+
+
+def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
+    """Raises RegistryError when there is no such version, or a file of it is damaged."""
+    head, name = lake.at(), use_case.name
+    model = load_version(head, use_case=name, version=version)
+    evaluation = load_evaluation(head, use_case=name, version=version)
+    in_force = reign(head, use_case=name)
+    view_checksum, profile = _view(lake, model.record, use_case=use_case)
+    shown, lacking = None, "It has not been evaluated yet: materialise its evaluation."
+    if evaluation is not None:
+        try:
+            shown, lacking = _shown(head, lake.at(model.record.data_commit), model, use_case=use_case), ""
+        except (LakeError, FeatureError) as error:
+            lacking = f"The rows it was judged on cannot be read any more. {error}"
+    return ModelCard(
+        use_case=use_case,
+        record=model.record,
+        status=status_of(head, use_case=name, version=version),
+        commit=head.commit,
+        reign=in_force if in_force and in_force.version == version else None,
+        moves=_moves(events(head, use_case=name), version=version),
+        evaluation=evaluation,
+        learning_curve=json.loads(model.files.get(LEARNING_CURVE, b"{}")),
+        view_checksum=view_checksum,
+        profile=profile,
+        shown=shown,
+        lacking=lacking,
+    )
+
+
+def _moves(every: tuple[Pointer, ...], *, version: str) -> tuple[Pointer, ...]:
+    """The moves to a version, and each that ended its turn."""
+    before = (None, *(move.version for move in every))
+    return tuple(move for move, was in zip(every, before, strict=False) if version in (move.version, was))
+
+
+def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> tuple[str | None, ViewProfile | None]:
+    """The checksum and the profile of the training view it was trained on, as far as it can be read."""
+    try:
+        trained_on = lake.at(record.data_commit)
+        checksum = trained_on.info(training_view_path(use_case.name)).checksum
+        return checksum, read_profile(trained_on, use_case=use_case)
+    except LakeError:
+        return None, None
+
+
+def _shown(head: Snapshot, trained_on: Snapshot, model: ModelVersion, *, use_case: UseCase) -> Shown:
+    path = evaluation_path(use_case.name, version=model.record.version, name=PREDICTIONS)
+    predictions = read_parquet(head.local(path)).select(["id", "score", "label"])
+    rows = _judged_rows(head, trained_on, predictions, use_case=use_case)
+    booster = load(model.files[MODEL], threads=use_case.recipe.threads)
+    vocabulary = Vocabulary.from_json(model.files[VOCABULARY])
+    names, types = booster.feature_names or [], booster.feature_types or []
+    learnt = {feature.name for feature in vocabulary.learnt.features} if vocabulary.learnt else set()
+    features = [
+        Feature(name=name, kind="categorical" if kind == "c" else "numeric", description="", owner="")
+        for name, kind in zip(names, types, strict=True)
+        if name not in learnt
+    ]
+    sample = rows.take(pa.array(range(0, rows.num_rows, max(-(-rows.num_rows // EXPLAINED_ROWS), 1))))
+    return Shown(
+        curves=curves(
+            rows.column("label").to_numpy(),
+            rows.column("score").to_numpy(),
+            threshold=model.record.threshold,
+            clusters=clusters_of(rows, use_case=use_case),
+            weights=weights_of(rows, use_case=use_case),
+        ),
+        attributions=attributions(
+            booster, vocabulary.encode(sample, features=features), categories=vocabulary.categories
+        ),
+        explained=sample.num_rows,
+    )
+
+
+def _judged_rows(head: Snapshot, trained_on: Snapshot, predictions: pa.Table, *, use_case: UseCase) -> pa.Table:
+    """The rows that were judged, with their scores and all columns of the training view that holds them all."""
+    ids = pc.unique(predictions.column("id"))
+    for snapshot in (trained_on, head):
+        view = read_view(snapshot, use_case=use_case)
+        rows = view.filter(pc.is_in(view.column("id"), value_set=ids))
+        if rows.num_rows == predictions.num_rows:
+            places = pc.index_in(rows.column("id"), value_set=predictions.column("id").combine_chunks())
+            scored = predictions.take(places)
+            rows = rows.drop_columns(["label"]).append_column("label", scored.column("label"))
+            return rows.append_column("score", scored.column("score"))
+    raise FeatureError("They are neither in the training view it was trained on nor in today's.")

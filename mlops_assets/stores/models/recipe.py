@@ -1,0 +1,80 @@
+"""What a model version is made from: the training view in the lake, today's code, hyperparameters and libraries.
+
+Which version that gives is known before it is trained. What was written down about a version that was trained is in
+``model_record.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version as installed
+
+import pyarrow as pa
+
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import training_view_path
+from mlops_assets.ml.training.fit import FittedModel
+from mlops_assets.ml.training.scoring import CALIBRATION, MODEL, VOCABULARY
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.code import use_case_code_version
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.record import LEARNING_CURVE, version_of
+
+LIBRARIES = ("duckdb", "numpy", "pyarrow", "xgboost")
+
+
+def libraries() -> dict[str, str]:
+    """The versions of what decides a model's bytes."""
+    return {name: installed(name) for name in LIBRARIES}
+
+
+def recipe_of(snapshot: Snapshot, *, use_case: UseCase) -> Mapping[str, object]:
+    """Everything that decides a model's bytes: data, code, hyperparameters, seed, threads and libraries."""
+    recipe = use_case.recipe
+    return {
+        "use_case": use_case.name,
+        "training_view": snapshot.info(training_view_path(use_case.name)).checksum,
+        "code": use_case_code_version(use_case.name),
+        "hyperparameters": dict(recipe.hyperparameters),
+        "rounds": recipe.rounds,
+        "early_stopping_rounds": recipe.early_stopping_rounds,
+        "seed": recipe.seed,
+        "threads": recipe.threads,
+        "libraries": libraries(),
+    }
+
+
+def current_version(snapshot: Snapshot, *, use_case: UseCase) -> str:
+    """The id of the version that the training view at ``snapshot`` gives with today's code."""
+    return version_of(
+        recipe_of(snapshot, use_case=use_case), last_batch=read_manifest(snapshot, use_case=use_case)["last"]
+    )
+
+
+def read_manifest(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:
+    """What the training view says of itself: its first and last batch and its rows."""
+    path = training_view_path(use_case.name, name="manifest.json")
+    if not snapshot.exists(path):
+        raise RegistryError(
+            f"There is no training view of {use_case.name} yet: materialise {use_case.name}/training_view."
+        )
+    manifest: dict[str, str] = json.loads(snapshot.read(path))
+    return manifest
+
+
+def read_view(snapshot: Snapshot, *, use_case: UseCase) -> pa.Table:
+    """The training view at ``snapshot``."""
+    return read_parquet(snapshot.local(training_view_path(use_case.name)))
+
+
+def fitted_files(fitted: FittedModel) -> dict[str, bytes]:
+    """What was learnt as the files of a version, by name."""
+    calibration = {CALIBRATION: fitted.calibration.to_json()} if fitted.calibration else {}
+    return {
+        **calibration,
+        MODEL: fitted.trained.booster,
+        VOCABULARY: fitted.vocabulary.to_json().encode(),
+        LEARNING_CURVE: json.dumps(fitted.trained.learning_curve).encode(),
+    }

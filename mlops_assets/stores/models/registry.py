@@ -1,0 +1,175 @@
+"""Model versions in the lake: what a version is written as, and how it is read back with every checksum
+verified.
+
+Nothing here publishes: callers hand the files to ``Lake.publish``. Which version serves is in
+``champion.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.evaluation.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.judgement import Candidate
+from mlops_assets.ml.evaluation.report import EvaluationReport
+from mlops_assets.ml.features.matrix import Matrix
+from mlops_assets.ml.paths import evaluation_path, model_path
+from mlops_assets.ml.statistics.significance import Comparison
+from mlops_assets.ml.training.booster import load, score
+from mlops_assets.ml.training.scoring import MODEL, Scorer
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.record import (
+    COMPARISON,
+    DECISION,
+    PREDICTIONS,
+    RECORD,
+    REPORT,
+    DecisionRecord,
+    ModelRecord,
+    digest,
+    read_document,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """A version as it was read: its record, and its other files by name, each with the checksum its record
+    says.
+    """
+
+    record: ModelRecord
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a version was judged by: the decision, and the report and comparison it was taken from."""
+
+    record: DecisionRecord
+    report: EvaluationReport
+    comparison: Comparison | None
+
+
+def version_files(record: ModelRecord, *, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Every file of a version by its path in the lake; the checksums of ``files`` are written into its
+    record.
+
+    Raises RegistryError when the model itself is not among ``files``.
+    """
+    if MODEL not in files or RECORD in files:
+        raise RegistryError(f"Version {record.version} needs {MODEL} among its files, and {RECORD} is not one of them.")
+    complete = record.model_copy(update={"files": {name: digest(files[name]) for name in sorted(files)}})
+    contents = {**files, RECORD: complete.to_json()}
+    return {
+        model_path(record.use_case, version=record.version, name=name): content for name, content in contents.items()
+    }
+
+
+def evaluation_files(
+    decision: GateDecision,
+    *,
+    use_case: str,
+    version: str,
+    champion: str | None,
+    decided_at: datetime,
+    report: EvaluationReport,
+    predictions: bytes,
+    comparison: Comparison | None,
+) -> dict[str, bytes]:
+    """Every file of an evaluation by its path in the lake. ``champion`` is the version it was compared with,
+    if any.
+    """
+    contents = {REPORT: report.to_json(), PREDICTIONS: predictions}
+    if comparison is not None:
+        contents[COMPARISON] = comparison.to_json()
+    record = DecisionRecord(
+        use_case=use_case,
+        version=version,
+        decided_at=decided_at,
+        champion=champion,
+        files={name: digest(content) for name, content in contents.items()},
+        decision=decision,
+    )
+    contents[DECISION] = record.to_json()
+    return {evaluation_path(use_case, version=version, name=name): content for name, content in contents.items()}
+
+
+def load_record(snapshot: Snapshot, *, use_case: str, version: str) -> ModelRecord:
+    """The record of a version. Raises RegistryError listing the known versions when there is no such one."""
+    path = model_path(use_case, version=version, name=RECORD)
+    if not snapshot.exists(path):
+        known = ", ".join(version_ids(snapshot, use_case=use_case)) or "none yet"
+        raise RegistryError(f"Unknown version '{version}' of {use_case}. Versions: {known}.")
+    record = read_document(ModelRecord, snapshot.read(path), path=path)
+    if (record.use_case, record.version) != (use_case, version):
+        raise RegistryError(f"'{path}' is the record of {record.use_case} {record.version}.")
+    return record
+
+
+def load_version(snapshot: Snapshot, *, use_case: str, version: str) -> ModelVersion:
+    """A version with all its files. Raises RegistryError naming the file whose bytes are not the recorded
+    ones.
+    """
+    record = load_record(snapshot, use_case=use_case, version=version)
+    paths = {name: model_path(use_case, version=version, name=name) for name in record.files}
+    return ModelVersion(record=record, files=_verified(snapshot, paths=paths, checksums=record.files))
+
+
+def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evaluation | None:
+    """The evaluation of a version with its checksums verified, ``None`` if it was not evaluated."""
+    path = evaluation_path(use_case, version=version, name=DECISION)
+    if not snapshot.exists(path):
+        return None
+    record = read_document(DecisionRecord, snapshot.read(path), path=path)
+    if (record.use_case, record.version) != (use_case, version):
+        raise RegistryError(f"'{path}' is the decision on {record.use_case} {record.version}.")
+    paths = {name: evaluation_path(use_case, version=version, name=name) for name in record.files}
+    files = _verified(snapshot, paths=paths, checksums=record.files)
+    return Evaluation(
+        record=record,
+        report=EvaluationReport.from_json(files[REPORT]),
+        comparison=Comparison.from_json(files[COMPARISON]) if COMPARISON in files else None,
+    )
+
+
+def open_candidate(snapshot: Snapshot, *, use_case: UseCase, version: str) -> Candidate:
+    """A version ready to be judged. Raises RegistryError when there is no such one, or it is damaged."""
+    model = load_version(snapshot, use_case=use_case.name, version=version)
+    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
+    return Candidate(version=version, scorer=scorer, threshold=model.record.threshold)
+
+
+def version_ids(snapshot: Snapshot, *, use_case: str) -> tuple[str, ...]:
+    """The ids of all versions, in order."""
+    prefix, end = f"{use_case}/models/", f"/{RECORD}"
+    paths = (info.path for info in snapshot.paths(prefix))
+    return tuple(sorted(path.removeprefix(prefix).removesuffix(end) for path in paths if path.endswith(end)))
+
+
+def verify_answers(model: ModelVersion) -> None:
+    """Lets the model score one row of missing values. Raises RegistryError when it does not load or answer a
+    number.
+    """
+    booster = load(model.files[MODEL])
+    names, types = tuple(booster.feature_names or ()), tuple(booster.feature_types or ())
+    nothing_known = np.full((1, len(names)), np.nan, dtype=np.float32)
+    answer = score(booster, Matrix(values=nothing_known, names=names, types=types))
+    if not bool(np.isfinite(answer).all()):
+        raise RegistryError(f"Version {model.record.version} loads but answers {answer.tolist()}.")
+
+
+def _verified(snapshot: Snapshot, *, paths: Mapping[str, str], checksums: Mapping[str, str]) -> dict[str, bytes]:
+    files = {}
+    for name, path in paths.items():
+        if not snapshot.exists(path):
+            raise RegistryError(f"'{path}' is recorded but not in the lake at commit {snapshot.commit[:12]}.")
+        files[name] = snapshot.read(path)
+        if digest(files[name]) != checksums[name]:
+            raise RegistryError(f"'{path}' is damaged: its bytes do not have the SHA-256 in its record.")
+    return files

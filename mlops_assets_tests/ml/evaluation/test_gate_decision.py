@@ -1,0 +1,328 @@
+"""What passes, what fails, and that whatever cannot be judged fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlops_assets.ml.checks import Severity
+from mlops_assets.ml.errors import DeclarationError
+from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide, gap_between
+from mlops_assets.ml.evaluation.gates import (
+    Gate,
+    MetricBound,
+    NoSliceRegressed,
+    NotWorseThanChampion,
+    SliceBound,
+    TrainTestGap,
+)
+from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.ml.statistics.significance import Comparison, Difference, compare
+from mlops_assets_tests.ml.evaluation.judged_rows import CARRIER, make_rows
+
+
+def estimate(value: float, *, half: float = 0.01) -> Estimate:
+    return Estimate(value=value, lower=value - half, upper=value + half, method="test")
+
+
+def make_segment(segment: str, *, rows: int = 1000, auc: float = 0.75) -> SegmentReport:
+    name = segment.split("=")[0]
+    metrics = {"roc_auc_score": estimate(auc), "log_loss": estimate(0.4)}
+    return SegmentReport(slice=name, segment=segment, rows=rows, positives=rows // 5, metrics=metrics)
+
+
+def make_report(*segments: SegmentReport, auc: float = 0.75) -> EvaluationReport:
+    overall = make_segment("overall", auc=auc)
+    return EvaluationReport(threshold=0.3, overall=overall, segments=segments, resamples=200, seed=0)
+
+
+def make_comparison(*, gain: float, half: float = 0.001, baseline: bool = False) -> Comparison:
+    difference = Difference(
+        metric="roc_auc_score",
+        slice="overall",
+        segment="overall",
+        rows=1000,
+        units=1000,
+        champion=0.7,
+        challenger=0.7 + gain,
+        gain=gain,
+        lower=gain - half,
+        upper=gain + half,
+        error=half / 2,
+        method="test",
+    )
+    return Comparison(opponent="v1", baseline=baseline, differences=(difference,))
+
+
+def reasons_of(report: EvaluationReport, gate: Gate, **others: object) -> tuple[str, ...]:
+    decision = decide(report, [gate], **others)  # type: ignore[arg-type]
+    assert decision.passed == (not decision.reasons)
+    return decision.reasons
+
+
+def test_the_interval_is_judged_not_the_point() -> None:
+    gate = MetricBound(metric="roc_auc_score", at_least=0.745)
+
+    assert reasons_of(make_report(auc=0.75), gate) == (
+        "roc_auc_score: 0.74 at the lower end of its interval, needs at least 0.745",
+    )
+    assert reasons_of(make_report(auc=0.76), gate) == ()
+    assert reasons_of(make_report(auc=0.75), replace(gate, judge="point")) == ()
+
+
+def test_a_loss_is_bounded_from_above() -> None:
+    assert reasons_of(make_report(), MetricBound(metric="log_loss", at_most=0.42)) == ()
+    assert reasons_of(make_report(), MetricBound(metric="log_loss", at_most=0.405)) == (
+        "log_loss: 0.41 at the upper end of its interval, needs at most 0.405",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (
+            Estimate(value=None, lower=None, upper=None, method="x", shortfall="3 rows, needs 30"),
+            "roc_auc_score: 3 rows, needs 30",
+        ),
+        (Estimate(value=None, lower=None, upper=None, method="x"), "roc_auc_score: the figure is missing"),
+        (estimate(float("nan")), "roc_auc_score: the figure is missing"),
+        (estimate(float("inf")), "roc_auc_score: the figure is missing"),
+        (None, "roc_auc_score: no such figure in the report. Figures: log_loss"),
+    ],
+)
+def test_a_figure_that_cannot_be_judged_fails(found: Estimate | None, reason: str) -> None:
+    report = make_report()
+    metrics = {"log_loss": estimate(0.4)} | ({} if found is None else {"roc_auc_score": found})
+    report = replace(report, overall=replace(report.overall, metrics=metrics))
+
+    assert reasons_of(report, MetricBound(metric="roc_auc_score", at_least=0.0)) == (reason,)
+
+
+BY_CARRIER = SliceBound(slice="carrier", metric="roc_auc_score", at_least=0.7, min_rows=200)
+
+
+def test_one_weak_slice_fails_whatever_the_rest() -> None:
+    report = make_report(make_segment("carrier=UA"), make_segment("carrier=AA", auc=0.68))
+
+    assert reasons_of(report, BY_CARRIER) == (
+        "roc_auc_score[carrier=AA]: 0.67 at the lower end of its interval, needs at least 0.7",
+    )
+
+
+def test_a_small_slice_blocks_promotion_unless_it_is_expected_to_be_small() -> None:
+    report = make_report(make_segment("carrier=UA"), make_segment("carrier=OO", rows=32))
+
+    assert reasons_of(report, BY_CARRIER) == ("roc_auc_score[carrier=OO]: 32 rows, needs 200",)
+    assert reasons_of(report, replace(BY_CARRIER, few_rows="skip")) == ()
+    required = replace(BY_CARRIER, few_rows="skip", required=("carrier=OO",))
+    assert reasons_of(report, required) == ("roc_auc_score[carrier=OO]: 32 rows, needs 200",)
+
+
+def test_a_slice_with_nothing_left_to_judge_fails() -> None:
+    only_small = make_report(make_segment("carrier=OO", rows=32))
+    skipping = replace(BY_CARRIER, few_rows="skip")
+
+    for report in (only_small, make_report()):
+        assert reasons_of(report, skipping) == ("roc_auc_score[carrier]: no segment has the 200 rows it needs",)
+
+
+def test_a_vanished_slice_blocks_promotion() -> None:
+    now = make_report(make_segment("carrier=UA"))
+    before = make_report(make_segment("carrier=UA"), make_segment("carrier=AA"))
+    skipping = replace(BY_CARRIER, few_rows="skip")
+
+    assert reasons_of(now, skipping, previous=before) == ("roc_auc_score[carrier=AA]: no rows, needs 200",)
+    assert reasons_of(now, replace(skipping, required=("carrier=B6",))) == (
+        "roc_auc_score[carrier=B6]: no rows, needs 200",
+    )
+
+
+NOT_WORSE = NotWorseThanChampion(metric="roc_auc_score", margin=0.005)
+
+
+@pytest.mark.parametrize(("gain", "passes"), [(0.01, True), (-0.003, True), (-0.0045, False), (-0.02, False)])
+def test_a_challenger_may_lose_no_more_than_the_margin(gain: float, passes: bool) -> None:
+    assert decide(make_report(), [NOT_WORSE], comparison=make_comparison(gain=gain)).passed is passes
+
+
+def test_a_loss_is_said_with_its_interval() -> None:
+    assert reasons_of(make_report(), NOT_WORSE, comparison=make_comparison(gain=-0.02)) == (
+        "roc_auc_score against v1: worse; gain -0.02 (-0.021 to -0.019), its lower end must be at least -0.005",
+    )
+
+
+def test_the_first_model_must_be_better_than_the_baseline() -> None:
+    even = make_comparison(gain=0.0, baseline=True)
+    better = make_comparison(gain=0.1, baseline=True)
+
+    assert decide(make_report(), [NOT_WORSE], comparison=better).passed
+    assert reasons_of(make_report(), NOT_WORSE, comparison=even)[0].endswith("its lower end must be above 0")
+
+
+def test_without_a_comparison_there_is_no_promotion() -> None:
+    assert reasons_of(make_report(), NOT_WORSE) == ("roc_auc_score: was not compared with anything",)
+
+
+def test_without_gates_there_is_no_promotion() -> None:
+    assert decide(make_report(), []) == GateDecision(
+        passed=False,
+        verdicts=(),
+        reasons=("No gates are declared: nothing says that this model is good enough.",),
+    )
+
+
+def test_a_failed_warning_is_said_but_does_not_block() -> None:
+    gate = MetricBound(metric="roc_auc_score", at_least=0.9, severity=Severity.WARN)
+
+    decision = decide(make_report(), [gate])
+
+    assert decision.passed
+    assert len(decision.reasons) == 1
+
+
+def test_a_decision_survives_json() -> None:
+    decision = decide(make_report(), [NOT_WORSE, BY_CARRIER], comparison=make_comparison(gain=-1.0))
+
+    assert GateDecision.from_json(decision.to_json()) == decision
+
+
+def test_gates_that_say_nothing_or_clash_cannot_be_declared() -> None:
+    with pytest.raises(DeclarationError, match="needs at_least, at_most or both"):
+        MetricBound(metric="log_loss")
+    with pytest.raises(DeclarationError, match="0 or more is needed"):
+        NotWorseThanChampion(metric="log_loss", margin=-0.1)
+    twice = [MetricBound(metric="log_loss", at_most=1), MetricBound(metric="log_loss", at_least=0)]
+    with pytest.raises(DeclarationError, match="Gates declared twice: log_loss_within_bounds"):
+        decide(make_report(), twice)
+
+
+def test_the_first_model_must_beat_the_constant_and_not_be_worse_than_the_linear_model() -> None:
+    gate = NotWorseThanChampion(metric="roc_auc_score", margin=0.005)
+    constant = make_comparison(gain=0.2, baseline=True)
+
+    def beside(linear: Comparison) -> Comparison:
+        return replace(constant, baselines=(constant, replace(linear, opponent="linear model")))
+
+    good, poor = make_comparison(gain=0.0, baseline=True), make_comparison(gain=-0.01, baseline=True)
+    assert reasons_of(make_report(), gate, comparison=beside(good)) == ()
+    assert reasons_of(make_report(), gate, comparison=beside(poor)) == (
+        "roc_auc_score against linear model: worse; gain -0.01 (-0.011 to -0.009), "
+        "its lower end must be at least -0.005",
+    )
+
+
+def test_a_champion_is_the_only_opponent_of_later_models() -> None:
+    poor = replace(make_comparison(gain=-0.1, baseline=True), opponent="linear model")
+    comparison = replace(make_comparison(gain=0.0), baselines=(poor,))
+
+    assert (
+        reasons_of(make_report(), NotWorseThanChampion(metric="roc_auc_score", margin=0.01), comparison=comparison)
+        == ()
+    )
+
+
+GAP = TrainTestGap(metric="roc_auc_score", at_most=0.1)
+
+
+def test_a_model_that_learnt_its_rows_by_heart_is_refused() -> None:
+    by_heart = replace(make_report(auc=0.75), training=make_segment("overall", auc=0.95))
+
+    assert reasons_of(by_heart, GAP) == (
+        "roc_auc_score: the gap to training is 0.2141 at the upper end of its interval, needs at most 0.1",
+    )
+
+
+def test_the_gap_is_judged_at_the_upper_end_of_its_interval() -> None:
+    report = replace(make_report(auc=0.75), training=make_segment("overall", auc=0.84))
+
+    assert reasons_of(report, GAP) != ()
+    assert reasons_of(report, replace(GAP, judge="point")) == ()
+    assert reasons_of(make_report(auc=0.75), GAP) == (
+        "roc_auc_score: there is no figure on training rows and on test rows to take the gap of",
+    )
+
+
+def test_the_interval_of_a_gap_is_that_of_two_independent_means() -> None:
+    """With symmetric intervals it is the textbook interval of a difference."""
+    gap = gap_between(estimate(0.9, half=0.03), estimate(0.8, half=0.04), metric="roc_auc_score")
+    turned = gap_between(estimate(0.3, half=0.03), estimate(0.4, half=0.04), metric="log_loss")
+
+    assert gap == pytest.approx((0.1, 0.05, 0.15))
+    assert turned == pytest.approx((0.1, 0.05, 0.15))
+
+
+EVERY_GATE: tuple[Gate, ...] = (
+    MetricBound(metric="roc_auc_score", at_least=0.6),
+    MetricBound(metric="average_precision_score", at_least=0.5),
+    MetricBound(metric="log_loss", at_most=0.6),
+    MetricBound(metric="expected_calibration_error", at_most=0.05),
+    SliceBound(slice="carrier", metric="roc_auc_score", min_rows=100, at_least=0.6),
+    NotWorseThanChampion(metric="roc_auc_score"),
+    NotWorseThanChampion(metric="brier_loss"),
+)
+
+
+def judged(labels: np.ndarray, scores: np.ndarray, *, seed: int) -> GateDecision:
+    _, _, columns = make_rows(len(labels), seed=seed)
+    prior = np.full(len(labels), labels.mean())
+    report = evaluate(labels, scores, slice_columns=columns, slices=(CARRIER,), threshold=0.5, seed=0)
+    comparison = compare(
+        labels,
+        scores,
+        champion=prior,
+        opponent="constant prior",
+        baseline=True,
+        slice_columns=columns,
+        slices=(),
+        seed=0,
+    )
+    return decide(report, EVERY_GATE, comparison=comparison)
+
+
+def test_a_perfect_model_passes_every_gate() -> None:
+    labels, _, _ = make_rows(4000)
+
+    assert judged(labels, labels, seed=0).reasons == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_random_model_fails_every_gate(seed: int) -> None:
+    labels, _, _ = make_rows(4000, seed=seed)
+
+    decision = judged(labels, np.random.default_rng(seed + 100).random(4000), seed=seed)
+
+    assert not any(verdict.passed for verdict in decision.verdicts)
+
+
+BY_CARRIER_PAIRED = NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01)
+
+
+def harmed_on(carrier: str | None, *, by: float = 3.0) -> Comparison:
+    """The champion is a good model; the challenger lost its skill for one carrier of four."""
+    labels, scores, columns = make_rows(8000, decimals=6)
+    noise = np.random.default_rng(1).normal(0, by, 8000) * (np.array(columns["carrier"]) == carrier)
+    challenger = 1 / (1 + np.exp(-(np.log(scores / (1 - scores)) + noise)))
+    return compare(labels, challenger, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,), seed=0)
+
+
+def test_a_slice_that_regressed_is_named_where_the_overall_margin_hides_it() -> None:
+    comparison = harmed_on("OO")
+    overall = NotWorseThanChampion(metric="log_loss", margin=0.1)
+
+    assert reasons_of(make_report(), overall, comparison=comparison) == ()
+    (reason,) = reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=comparison)
+    assert reason.startswith("log_loss[carrier=OO] against v1: gain -")
+
+
+def test_equal_models_regress_on_no_slice() -> None:
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=harmed_on(None)) == ()
+
+
+def test_slices_that_were_not_compared_fail() -> None:
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED) == (
+        "log_loss[carrier]: no segment was compared on enough rows",
+    )
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=make_comparison(gain=0.1)) != ()

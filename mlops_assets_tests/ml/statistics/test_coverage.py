@@ -1,0 +1,143 @@
+"""Do 95 % intervals hold the truth 95 times in 100? Simulated on hundreds of slices of one model, small ones
+included.
+
+Nearer figures need more draws than a test suite can spend; what these bounds refuse is an interval that is
+wrong in kind.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from mlops_assets.ml.evaluation.report import EvaluationReport, evaluate
+from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.statistics.metrics import (
+    average_precision_score,
+    brier_loss,
+    expected_calibration_error,
+    log_loss,
+    roc_auc_score,
+)
+from mlops_assets.ml.statistics.significance import COMPARED, compare
+
+SLICES = 400
+BY_GROUP = Slice(name="group", columns=("group",))
+THRESHOLD = 0.3
+
+
+def draw(rows: int, *, seed: int, bias: float = 0.0, spread: float = 0.0, days: int = 1) -> tuple[np.ndarray, ...]:
+    """Labels and scores of a model that is off by ``bias`` on the log odds, and by a ``spread`` that days
+    share.
+    """
+    generator = np.random.default_rng(seed)
+    odds = generator.normal(-1.0, 1.0, rows)
+    day = np.arange(rows) % days
+    shared = generator.normal(0, spread, rows // days + 1)[np.arange(rows) // days] if days > 1 else 0.0
+    labels = (generator.random(rows) < 1 / (1 + np.exp(-(odds + bias + shared)))).astype(np.float64)
+    return labels, 1 / (1 + np.exp(-odds)), day
+
+
+def truth(**model: float) -> dict[str, float]:
+    labels, scores, _ = draw(400_000, seed=999, **model)  # type: ignore[arg-type]
+    decided = scores >= THRESHOLD
+    return {
+        "roc_auc_score": roc_auc_score(labels, scores),
+        "average_precision_score": average_precision_score(labels, scores),
+        "log_loss": log_loss(labels, scores),
+        "brier_loss": brier_loss(labels, scores),
+        "expected_calibration_error": expected_calibration_error(labels, scores),
+        "positive_rate": labels.mean(),
+        "predicted_positive_rate": decided.mean(),
+        "precision_score": labels[decided].mean(),
+        "recall_score": decided[labels == 1].mean(),
+        "f1_score": 2 * (labels * decided).sum() / (labels.sum() + decided.sum()),
+    }
+
+
+def coverage(report: EvaluationReport, *, true: dict[str, float]) -> dict[str, float]:
+    """The share of segments whose interval holds the true value, for every metric that has intervals."""
+    held: dict[str, list[bool]] = {}
+    for segment in report.segments:
+        for metric, estimate in segment.metrics.items():
+            if estimate.lower is not None and estimate.upper is not None:
+                held.setdefault(metric, []).append(estimate.lower <= true[metric] <= estimate.upper)
+    return {metric: float(np.mean(found)) for metric, found in held.items() if len(found) > len(report.segments) / 2}
+
+
+def judge(rows: int, *, slices: int, **model: float) -> dict[str, float]:
+    labels, scores, _ = draw(rows * slices, seed=1, **model)  # type: ignore[arg-type]
+    table = pa.table({"group": np.repeat(np.arange(slices), rows)})
+    report = evaluate(labels, scores, slice_columns=table, slices=(BY_GROUP,), threshold=THRESHOLD, seed=0)
+    return coverage(report, true=truth(**model))
+
+
+def lowest_credible(level: float, *, slices: int = SLICES) -> float:
+    """The share of slices that a method of that coverage falls below once in ten thousand times."""
+    return float(stats.binom.ppf(1e-4, slices, level)) / slices
+
+
+def highest_credible(level: float, *, slices: int) -> float:
+    """The share of slices that a method of that coverage exceeds once in ten thousand times."""
+    return float(stats.binom.ppf(1 - 1e-4, slices, level)) / slices
+
+
+@pytest.mark.parametrize(("rows", "slices"), [(60, 1500), (250, 600), (800, 400)])
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_intervals_of_independent_rows_hold_the_truth(rows: int, slices: int, bias: float) -> None:
+    """From 93 to 97 %, as far as that many slices can tell. Calibration errors have intervals that are too wide rather
+    than too narrow where a model is perfectly calibrated: the true error is 0, at the end of what an interval can hold.
+    """
+    found = judge(rows, slices=slices, bias=bias)
+
+    low, high = lowest_credible(0.945, slices=slices), highest_credible(0.96, slices=slices)
+    assert len(found) == (9 if rows < 200 else 10)
+    assert {metric: share for metric, share in found.items() if share < low} == {}
+    known = {metric: share for metric, share in found.items() if metric != "expected_calibration_error"}
+    assert {metric: share for metric, share in known.items() if share > high} == {}
+
+
+def test_intervals_of_rows_that_share_a_day_hold_the_truth_only_when_told_so() -> None:
+    days, per_day = 30, 20
+    labels, scores, _ = draw(days * per_day * SLICES, seed=2, spread=0.8, days=per_day)
+    true = truth(spread=0.8, days=per_day)
+    arguments = {
+        "slice_columns": pa.table({"group": np.repeat(np.arange(SLICES), days * per_day)}),
+        "slices": (BY_GROUP,),
+        "threshold": THRESHOLD,
+        "seed": 0,
+    }
+
+    told = coverage(evaluate(labels, scores, clusters=np.arange(len(labels)) // per_day, **arguments), true=true)
+    untold = coverage(evaluate(labels, scores, **arguments), true=true)
+
+    for metric in ("log_loss", "brier_loss", "positive_rate", "precision_score"):
+        assert told[metric] >= lowest_credible(0.94)
+        assert untold[metric] < told[metric] - 0.04
+
+
+def test_equal_models_are_called_different_at_most_as_often_as_promised() -> None:
+    rows, pairs = 150, 1000
+    labels, scores, _ = draw(rows * pairs, seed=3)
+    odds = np.log(scores / (1 - scores))
+    generator = np.random.default_rng(4)
+    one, other = (1 / (1 + np.exp(-(odds + generator.normal(0, 0.4, len(odds))))) for _ in range(2))
+    table = pa.table({"pair": np.repeat(np.arange(pairs), rows)})
+
+    comparison = compare(
+        labels,
+        one,
+        champion=other,
+        opponent="its equal",
+        slice_columns=table,
+        slices=(Slice(name="pair", columns=("pair",)),),
+        seed=0,
+    )
+
+    for metric in COMPARED:
+        values = [d.p_worse() for d in comparison.differences if d.metric == metric and d.slice == "pair"]
+        alarms = sum(p <= 0.05 for p in values if p is not None)
+        assert len(values) == pairs
+        assert alarms <= stats.binom.ppf(0.9999, pairs, 0.05)

@@ -1,0 +1,208 @@
+"""Promotion, rollback and their refusals, on a real embedded lake with real models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from threading import Barrier, Thread
+
+import pytest
+
+from mlops_assets.ml.errors import AuditFailed, RegistryError
+from mlops_assets.ml.paths import evaluation_path, model_path
+from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.champion import Status, champion, events, listed_versions, promote, rollback
+from mlops_assets_tests.stores.lake.factories import make_write, passing
+from mlops_assets_tests.stores.models.factories import publish_evaluation, publish_version
+
+NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
+
+
+def promoted(lake: Lake, version: str, *, override: bool = False) -> None:
+    promote(lake, use_case="flights", version=version, by="ada", why="it is good", at=NOON, override=override)
+
+
+def rolled_back(lake: Lake) -> str:
+    return rollback(lake, use_case="flights", by="ada", why="it is slow", at=NOON).version
+
+
+def overwrite(lake: Lake, path: str, content: bytes) -> None:
+    lake.publish(make_write(asset="champion"), files={path: content}, audit=passing)
+
+
+def test_a_version_that_passed_its_gates_becomes_champion_in_one_commit(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    before = len(lake.log())
+
+    promoted(lake, "v1")
+
+    pointer = champion(lake.at(), use_case="flights")
+    assert pointer is not None
+    assert (pointer.version, pointer.previous, pointer.by, pointer.sequence) == ("v1", None, "ada", 1)
+    assert len(lake.log()) == before + 1
+    assert set(lake.pins()) == {"flights-v1", "flights-v1-data"}
+
+
+def test_promoting_the_champion_again_changes_nothing(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    promoted(lake, "v1")
+    head = lake.head()
+
+    promoted(lake, "v1")
+
+    assert lake.head() == head
+
+
+def test_a_version_that_failed_its_gates_is_refused_with_the_reasons(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1", passed=False)
+
+    with pytest.raises(RegistryError, match="roc_auc_score is too low"):
+        promoted(lake, "v1")
+
+    assert champion(lake.at(), use_case="flights") is None
+
+
+def test_an_unevaluated_version_is_refused(lake: Lake) -> None:
+    publish_version(lake, "v1")
+
+    with pytest.raises(RegistryError, match="it was not evaluated"):
+        promoted(lake, "v1")
+
+
+def test_an_override_is_kept_in_the_pointer_with_what_it_overruled(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1", passed=False)
+
+    promoted(lake, "v1", override=True)
+
+    pointer = champion(lake.at(), use_case="flights")
+    assert pointer is not None
+    assert pointer.overridden == ("roc_auc_score is too low",)
+
+
+def test_a_decision_against_another_champion_is_stale(lake: Lake) -> None:
+    for version in ("v1", "v2", "v3"):
+        publish_version(lake, version)
+    publish_evaluation(lake, "v1")
+    publish_evaluation(lake, "v2", champion="v1")
+    publish_evaluation(lake, "v3", champion="v1")
+    promoted(lake, "v1")
+    promoted(lake, "v2")
+
+    with pytest.raises(RegistryError, match="judged against v1, but v2 serves now"):
+        promoted(lake, "v3")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        model_path("flights", version="v1", name="model.ubj"),
+        evaluation_path("flights", version="v1", name="report.json"),
+    ],
+)
+def test_a_changed_file_is_refused_and_named_even_with_an_override(lake: Lake, path: str) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    overwrite(lake, path, b"something else")
+
+    with pytest.raises(RegistryError, match=f"'{path}' is damaged"):
+        promoted(lake, "v1", override=True)
+
+
+def test_an_unknown_version_is_refused_with_the_known_ones(lake: Lake) -> None:
+    publish_version(lake, "v1")
+
+    with pytest.raises(RegistryError, match=r"Unknown version 'v9' of flights\. Versions: v1"):
+        promoted(lake, "v9")
+
+
+def test_two_promotions_at_once_cannot_both_win(lake: Lake) -> None:
+    for version in ("v1", "v2"):
+        publish_version(lake, version)
+        publish_evaluation(lake, version)
+    start, refusals = Barrier(2), []
+
+    def race(version: str) -> None:
+        start.wait()
+        try:
+            promoted(lake, version)
+        except (AuditFailed, RegistryError) as error:
+            refusals.append(str(error))
+
+    racers = [Thread(target=race, args=(version,)) for version in ("v1", "v2")]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+
+    assert len(events(lake.at(), use_case="flights")) == 1
+    assert len(refusals) == 1
+    assert "became champion meanwhile" in refusals[0] or "serves now" in refusals[0]
+
+
+def test_rolling_back_twice_goes_two_champions_back_and_no_further(lake: Lake) -> None:
+    for version, before in (("v1", None), ("v2", "v1"), ("v3", "v2")):
+        publish_version(lake, version)
+        publish_evaluation(lake, version, champion=before)
+        promoted(lake, version)
+
+    assert [rolled_back(lake), rolled_back(lake)] == ["v2", "v1"]
+    with pytest.raises(RegistryError, match="no champion of flights before the present one"):
+        rolled_back(lake)
+
+    actions = [(event.action, event.version) for event in events(lake.at(), use_case="flights")]
+    assert actions == [
+        ("promoted", "v1"),
+        ("promoted", "v2"),
+        ("promoted", "v3"),
+        ("rolled back", "v2"),
+        ("rolled back", "v1"),
+    ]
+
+
+def test_a_version_promoted_again_after_others_is_rolled_back_the_way_it_came(lake: Lake) -> None:
+    for version in ("v1", "v2"):
+        publish_version(lake, version)
+    for version, before in (("v1", None), ("v2", "v1"), ("v1", "v2")):
+        publish_evaluation(lake, version, champion=before)
+        promoted(lake, version)
+
+    assert [rolled_back(lake), rolled_back(lake)] == ["v2", "v1"]
+
+
+def test_rollback_refuses_a_damaged_target_and_leaves_the_champion(lake: Lake) -> None:
+    for version, before in (("v1", None), ("v2", "v1")):
+        publish_version(lake, version)
+        publish_evaluation(lake, version, champion=before)
+        promoted(lake, version)
+    overwrite(lake, model_path("flights", version="v1", name="model.ubj"), b"")
+
+    with pytest.raises(RegistryError, match="damaged"):
+        rolled_back(lake)
+
+    pointer = champion(lake.at(), use_case="flights")
+    assert pointer is not None
+    assert pointer.version == "v2"
+
+
+def test_every_version_is_listed_with_where_it_stands(lake: Lake) -> None:
+    for version in ("v1", "v2", "v3", "v4", "v5"):
+        publish_version(lake, version)
+    publish_evaluation(lake, "v1")
+    publish_evaluation(lake, "v2", champion="v1")
+    promoted(lake, "v1")
+    promoted(lake, "v2")
+    publish_evaluation(lake, "v3", champion="v2")
+    publish_evaluation(lake, "v4", champion="v2", passed=False)
+
+    listed = {each.record.version: each.status for each in listed_versions(lake.at(), use_case="flights")}
+
+    assert listed == {
+        "v1": Status.RETIRED,
+        "v2": Status.CHAMPION,
+        "v3": Status.CHALLENGER,
+        "v4": Status.REJECTED,
+        "v5": Status.UNEVALUATED,
+    }
