@@ -52,12 +52,19 @@ def nannyml_drift(rows: pd.DataFrame, reference: pd.DataFrame) -> None:
     calculator.calculate(rows)
 
 
+def tfdv_profile(rows: pd.DataFrame, reference: pd.DataFrame) -> None:
+    import tensorflow_data_validation
+
+    tensorflow_data_validation.generate_statistics_from_dataframe(rows, n_jobs=1)
+
+
 PEERS = {
     "evidently profile": evidently_profile,
     "evidently drift": evidently_drift,
     "whylogs profile": whylogs_profile,
     "ydata-profiling profile": ydata_profile,
     "nannyml drift": nannyml_drift,
+    "tfdv profile": tfdv_profile,
 }
 
 
