@@ -15,6 +15,7 @@ from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.source_tables import create_source_views
+from mlops_assets.stores.lake.batches import Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.landing.arrivals import history_inputs
@@ -46,9 +47,10 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
     def history(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
-        inputs = history_inputs(head, use_case=use_case)
+        wanted = Wanted.these(run.batches)
+        inputs = history_inputs(head, use_case=use_case, wanted=wanted)
         with duckdb.get_connection() as connection:
-            create_source_views(connection, head, use_case=use_case, wanted=set(run.batches).__contains__)
+            create_source_views(connection, head, use_case=use_case, wanted=wanted)
             aggregates = daily_aggregates(connection, views=use_case.history, relations=use_case.relations)
         tables = split_by_batch(aggregates, batches=run.batches)
         yield from run.publish(

@@ -21,7 +21,8 @@ from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asse
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.features.source_tables import Wanted, create_source_views, every_batch
+from mlops_assets.stores.features.source_tables import create_source_views
+from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.record import PREDICTIONS
@@ -144,11 +145,11 @@ def _realised(
 def _outcomes_of(head: Snapshot, use_case: UseCase, *, day: date) -> Wanted | None:
     """The batches that may hold the day's outcomes: its own once it has landed, any without a time axis."""
     if not isinstance(use_case.batches, DailyBatches):
-        return every_batch
+        return EVERY_BATCH
     batch = day.isoformat()
     arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
     landed = all(head.exists(validated_path(use_case.name, source=name, batch=batch)) for name in arriving)
-    return {batch}.__contains__ if landed else None
+    return Wanted.these([batch]) if landed else None
 
 
 def _figures(segment: SegmentReport) -> dict[str, object]:

@@ -19,7 +19,8 @@ from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.online_refresh import LATE_OUTCOMES
-from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views
+from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
+from mlops_assets.stores.lake.batches import Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.models.champion import champion
@@ -92,10 +93,10 @@ def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *,
 def _recent(use_case: UseCase, batch: str, *, history: bool) -> Wanted:
     """The batch itself, and as far back as side data or the longest window ask."""
     if not isinstance(use_case.batches, DailyBatches):
-        return lambda each: each == batch
+        return Wanted.these([batch])
     longest = max((view.longest for view in use_case.history), default=0) if history else 0
     first = date.fromisoformat(batch) - timedelta(days=longest) - LATE_OUTCOMES
-    return lambda each: first.isoformat() <= each <= batch
+    return Wanted(first=first.isoformat(), last=batch)
 
 
 def _of_batch(examples: pa.Table, use_case: UseCase, batch: str) -> pa.Table:

@@ -25,7 +25,8 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
-from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views
+from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
+from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.models.feature_catalogue import PROFILE, read_catalogue
@@ -137,7 +138,7 @@ def _catalogued(snapshot: Snapshot, profile: ViewProfile, *, use_case: UseCase, 
 
 
 def _up_to(through: str | None) -> Wanted:
-    return lambda batch: through is None or batch <= through
+    return EVERY_BATCH if through is None else Wanted(last=through)
 
 
 def _audit(

@@ -6,9 +6,10 @@ line both work through here, so that a store can be rebuilt without an orchestra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
 
 import duckdb
@@ -21,10 +22,11 @@ from mlops_assets.ml.errors import LakeError
 from mlops_assets.ml.features.declarations import KEY_SEPARATOR, compute_relations
 from mlops_assets.ml.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
 from mlops_assets.ml.features.training_view import attach, labelled_examples
-from mlops_assets.ml.paths import batch_of, history_path
+from mlops_assets.ml.paths import history_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.features.online import OnlineStore
-from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views, every_batch
+from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
+from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted, newest_day
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import history_inputs
@@ -65,7 +67,7 @@ def refresh_online_store(
     changed = online.refresh(view, commit=snapshot.commit)
     audits = (
         _every_view(view),
-        _freshness(view, newest=max(history_inputs(snapshot, use_case=use_case), default="")),
+        _freshness(view, left_out=history_inputs(snapshot, use_case=use_case, wanted=_since(as_of))),
         _equality(connection, online, use_case=use_case, as_of=as_of, seed=int(snapshot.commit[:8], 16)),
     )
     if changed and any(audit.blocks for audit in audits):
@@ -114,11 +116,10 @@ def verify_online_store(
 
 def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
     """The first day about which the lake holds no history yet: what is known now serves that day."""
-    folder = history_path(use_case.name, batch="").removesuffix(".parquet")
-    batches = [batch_of(info.path) for info in snapshot.paths(folder)]
-    if not batches:
+    newest = newest_day(snapshot, path=partial(history_path, use_case.name))
+    if newest is None:
         raise LakeError(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
-    return date.fromisoformat(max(batches)) + timedelta(days=1)
+    return newest + timedelta(days=1)
 
 
 def create_recent_views(
@@ -140,13 +141,13 @@ def side_data_since(use_case: UseCase, *, as_of: date) -> Wanted:
     """The batches that can hold side data which is young enough on ``as_of`` or later."""
     ages = [view.max_age for view in use_case.asof if view.time_column is not None]
     if None in ages:
-        return every_batch
+        return EVERY_BATCH
     oldest = max((age for age in ages if age), default=timedelta(0))
     return _since((datetime.combine(as_of, time()) - oldest - LATE_OUTCOMES).date())
 
 
 def _since(first: date) -> Wanted:
-    return lambda batch: batch >= first.isoformat()
+    return Wanted(first=first.isoformat())
 
 
 def _take_back(online: OnlineStore) -> None:
@@ -167,12 +168,12 @@ def _every_view(view: OnlineView) -> CheckResult:
     )
 
 
-def _freshness(view: OnlineView, *, newest: str) -> CheckResult:
-    """``newest`` is the last batch that is validated; side data must be young enough to be used on the store's day."""
+def _freshness(view: OnlineView, *, left_out: Collection[str]) -> CheckResult:
+    """``left_out`` are later batches that are validated; side data must be young enough for the store's day."""
     last = view.as_of - timedelta(days=1)
     reasons = []
-    if newest > last.isoformat():
-        reasons.append(f"History goes up to {last}, but {newest} is validated: materialise history.")
+    if left_out:
+        reasons.append(f"History goes up to {last}, but {max(left_out)} is validated: materialise history.")
     midnight = datetime.combine(view.as_of, time())
     for side in view.side:
         if side.observed is not None and side.max_age is not None:
@@ -183,7 +184,7 @@ def _freshness(view: OnlineView, *, newest: str) -> CheckResult:
         name="is_fresh",
         passed=not reasons,
         severity=Severity.WARN,
-        figures={"as_of": view.as_of.isoformat(), "newest_batch": newest},
+        figures={"as_of": view.as_of.isoformat(), "newest_batch": max(left_out, default=last.isoformat())},
         reasons=tuple(reasons),
     )
 

@@ -6,6 +6,7 @@ batch of questions. The arithmetic is in ``ml/features/training_view.py``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import duckdb
@@ -19,7 +20,8 @@ from mlops_assets.ml.features.requests import request_schema, request_table
 from mlops_assets.ml.features.training_view import attach, request_features
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.stores.features.online_refresh import history_since, side_data_since
-from mlops_assets.stores.features.source_tables import Wanted, create_history_view, create_source_views, every_batch
+from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
+from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 
 MOMENT = pa.timestamp("us")
@@ -89,12 +91,9 @@ def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.Chu
 def _wanted(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> tuple[Wanted, Wanted]:
     """Which batches of history and of side data can matter to these rows."""
     if not isinstance(use_case.batches, DailyBatches) or not examples.num_rows:
-        return every_batch, every_batch
+        return EVERY_BATCH, EVERY_BATCH
     moments = pc.min_max(examples.column("event_time"))
     first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
     history = history_since(use_case, as_of=as_of or first)
-    return _until(as_of or last, history), _until(last, side_data_since(use_case, as_of=first))
-
-
-def _until(last: date, since: Wanted) -> Wanted:
-    return lambda batch: batch <= last.isoformat() and since(batch)
+    sides = side_data_since(use_case, as_of=first)
+    return replace(history, last=(as_of or last).isoformat()), replace(sides, last=last.isoformat())

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from mlops_assets.ml.errors import LakeError
-from mlops_assets.ml.paths import batch_of, history_path, validated_path
+from mlops_assets.ml.paths import history_path, validated_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import create_batches_view
 
-Wanted = Callable[[str], bool]
-"""Which batches to read, by their name."""
-
-
-def every_batch(batch: str) -> bool:
-    """Reads them all."""
-    return True
-
 
 def create_source_views(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = every_batch
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EVERY_BATCH
 ) -> dict[str, tuple[str, ...]]:
     """Every validated source as a view under its name, with a column ``batch``; static sources are read whole.
 
@@ -32,9 +25,9 @@ def create_source_views(
     """
     found = {}
     for source in use_case.sources:
-        folder = validated_path(use_case.name, source=source.name, batch="")
-        of_source = every_batch if source.cadence is Cadence.STATIC else wanted
-        chosen = files_by_batch(snapshot, folder=folder, wanted=of_source)
+        of_source = EVERY_BATCH if source.cadence is Cadence.STATIC else wanted
+        path = partial(validated_path, use_case.name, source=source.name)
+        chosen = files_by_batch(snapshot, path=path, wanted=of_source)
         if not chosen:
             raise LakeError(
                 f"No validated batch of {use_case.name}/{source.name} in the lake at {snapshot.commit[:12]}: "
@@ -46,12 +39,12 @@ def create_source_views(
 
 
 def create_history_view(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = every_batch
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EVERY_BATCH
 ) -> tuple[str, ...]:
     """The per-batch history files as the view ``history``; answers the batches found, none without history views."""
     if not use_case.history:
         return ()
-    chosen = files_by_batch(snapshot, folder=history_path(use_case.name, batch=""), wanted=wanted)
+    chosen = files_by_batch(snapshot, path=partial(history_path, use_case.name), wanted=wanted)
     if not chosen:
         raise LakeError(
             f"No history of {use_case.name} in the lake at {snapshot.commit[:12]}: materialise {use_case.name}/history."
@@ -60,7 +53,8 @@ def create_history_view(
     return tuple(chosen)
 
 
-def files_by_batch(snapshot: Snapshot, *, folder: str, wanted: Wanted) -> dict[str, Path]:
-    """The wanted Parquet files below a per-batch folder as local paths, by batch, in order. No others are fetched."""
-    found = snapshot.local_many(folder.removesuffix(".parquet"), only=lambda path: wanted(batch_of(path)))
-    return {batch_of(path): local for path, local in found.items()}
+def files_by_batch(snapshot: Snapshot, *, path: PathOf, wanted: Wanted) -> dict[str, Path]:
+    """The wanted files of a folder of batches as local paths, by batch, in order. No others are fetched."""
+    found = batch_files(snapshot, path=path, wanted=wanted)
+    local = snapshot.local_files(list(found.values()))
+    return {batch: local[info.path] for batch, info in found.items()}

@@ -6,9 +6,10 @@ Writing is in ``publishing.py``; connecting in ``lake.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from mlops_assets.stores.lake.cache import ObjectCache, Verified, cache_key
 from mlops_assets.stores.lake.connection import Connection, plain_errors
 
 _PAGE = 1000
+_STRETCH_PAGE = 100  # of a stretch within a folder little more is wanted than it holds
 _PARALLEL = 8
 _LOOKED_UP_SINGLY = 2
 _CHUNK = 8 * 1024 * 1024
@@ -84,7 +86,8 @@ class Snapshot:
             folders.setdefault(path[: path.rfind("/") + 1], []).append(path)
         for folder, group in folders.items():
             if len(group) > _LOOKED_UP_SINGLY:
-                self._look_through(folder, between=group)
+                self.between(folder, first=group[0], last=group[-1])
+                self._known = dict.fromkeys(group) | self._known
         return {path: self.find(path) for path in wanted}
 
     def exists(self, path: str) -> bool:
@@ -109,25 +112,33 @@ class Snapshot:
         """
         return self._local(self.info(path))
 
-    def local_many(self, prefix: str, *, only: Callable[[str], bool] = lambda _: True) -> dict[str, Path]:
-        """Every file below ``prefix`` whose path is ``only`` as wanted, as a local path, by its path in the lake."""
-        found = [info for info in self.paths(prefix) if only(info.path)]
+    def between(self, prefix: str, *, first: str, last: str) -> tuple[ObjectInfo, ...]:
+        """The files below ``prefix`` whose paths lie from ``first`` to ``last``, both included, in order of path.
+
+        Costs what lies between them, however many there are before and after.
+        """
+        with plain_errors(f"listing '{prefix}' at {self.commit[:12]}"):
+            ahead = self._reference.objects(prefix=prefix, after=first[:-1], amount=_STRETCH_PAGE)
+            within = takewhile(lambda each: each.path <= last, ahead)
+            found = tuple(self._object_info(each) for each in within if each.path >= first)
+        self._known.update((info.path, info) for info in found)
+        return found
+
+    def any_after(self, path: str, *, prefix: str) -> bool:
+        """Whether any file below ``prefix`` has a path beyond ``path``. Costs one request."""
+        with plain_errors(f"listing '{prefix}' at {self.commit[:12]}"):
+            return any(True for _ in self._reference.objects(prefix=prefix, after=path, amount=1, max_amount=1))
+
+    def local_many(self, prefix: str) -> dict[str, Path]:
+        """Every file below ``prefix`` as a local path, by its path in the lake."""
+        return self.local_files(self.paths(prefix))
+
+    def local_files(self, found: Sequence[ObjectInfo]) -> dict[str, Path]:
+        """These files as local paths, by their paths in the lake; several are fetched at once."""
         if self._connection.embedded:
             return {info.path: self._local(info) for info in found}
         with ThreadPoolExecutor(_PARALLEL) as pool:
             return dict(zip((info.path for info in found), pool.map(self._local, found), strict=True))
-
-    def _look_through(self, folder: str, *, between: Sequence[str]) -> None:
-        """Lists a folder from the first to the last of these paths, and remembers which of them there are."""
-        first, last = between[0], between[-1]
-        found: dict[str, ObjectInfo | None] = dict.fromkeys(between)
-        with plain_errors(f"listing '{folder}' at {self.commit[:12]}"):
-            for each in self._reference.objects(prefix=folder, after=first[:-1], amount=_PAGE):
-                if each.path > last:
-                    break
-                if each.path in found:
-                    found[each.path] = self._object_info(each)
-        self._known.update(found)
 
     def _object_info(self, stat: Any) -> ObjectInfo:
         written = {key.lower(): value for key, value in (stat.metadata or {}).items()}

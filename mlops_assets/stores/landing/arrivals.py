@@ -6,10 +6,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from mlops_assets.ml.paths import WHOLE, batch_of, history_path, raw_path, validated_path
+from mlops_assets.ml.paths import WHOLE, history_path, raw_path, validated_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
 from mlops_assets.stores.lake.branches import BranchInfo
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import made_from
@@ -98,37 +100,40 @@ def unfinished_batches(snapshot: Snapshot, *, use_case: UseCase, cadences: set[C
     left = set()
     for source in use_case.sources:
         if source.cadence in cadences:
-            raw = _checksums(snapshot, raw_path(use_case.name, source=source.name, batch=""))
-            made = _made_from(snapshot, validated_path(use_case.name, source=source.name, batch=""))
+            raw = _checksums(snapshot, partial(raw_path, use_case.name, source=source.name))
+            made = _made_from(snapshot, partial(validated_path, use_case.name, source=source.name))
             left |= {batch for batch, checksum in raw.items() if made.get(batch) != checksum}
     if use_case.history and cadences - {Cadence.STATIC}:
-        made = _made_from(snapshot, history_path(use_case.name, batch=""))
+        made = _made_from(snapshot, partial(history_path, use_case.name))
         left |= {
             batch for batch, digest in history_inputs(snapshot, use_case=use_case).items() if made.get(batch) != digest
         }
     return left
 
 
-def history_inputs(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:
-    """For every batch that has all its validated files, a digest of them: what its history is made from.
+def history_inputs(snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EVERY_BATCH) -> dict[str, str]:
+    """For every wanted batch that has all its validated files, a digest of them: what its history is made from.
 
     Reference files are left out: replacing one does not make the past anew.
     """
     arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
-    held = [_checksums(snapshot, validated_path(use_case.name, source=name, batch="")) for name in arriving]
+    held = [
+        _checksums(snapshot, partial(validated_path, use_case.name, source=name), wanted=wanted) for name in arriving
+    ]
     whole = set.intersection(*(set(each) for each in held)) if held else set()
     return {batch: hashlib.sha256("".join(each[batch] for each in held).encode()).hexdigest() for batch in whole}
 
 
-def _checksums(snapshot: Snapshot, example: str) -> dict[str, str]:
-    """The checksum of every per-batch file beside ``example``, by batch."""
-    return {batch_of(info.path): info.checksum for info in snapshot.paths(example.rsplit("/", 1)[0] + "/")}
+def _checksums(snapshot: Snapshot, path: PathOf, *, wanted: Wanted = EVERY_BATCH) -> dict[str, str]:
+    """The checksum of every wanted file of a folder of batches, by batch."""
+    return {batch: info.checksum for batch, info in batch_files(snapshot, path=path, wanted=wanted).items()}
 
 
-def _made_from(snapshot: Snapshot, example: str) -> dict[str, str]:
-    """What every per-batch Parquet file beside ``example`` says it was made from, by batch."""
-    files = snapshot.local_many(example.rsplit("/", 1)[0] + "/")
-    return {batch_of(path): made_from(local) for path, local in files.items()}
+def _made_from(snapshot: Snapshot, path: PathOf) -> dict[str, str]:
+    """What every Parquet file of a folder of batches says it was made from, by batch."""
+    files = batch_files(snapshot, path=path)
+    local = snapshot.local_files(list(files.values()))
+    return {batch: made_from(local[info.path]) for batch, info in files.items()}
 
 
 def _arrival(

@@ -96,7 +96,8 @@ def test_many_local_files_come_by_their_path_in_the_lake(lake: Lake) -> None:
 
 def test_files_that_are_not_wanted_are_not_fetched(remote_lake: Lake) -> None:
     put(remote_lake, wanted=b"the one", other=b"never asked for")
-    found = remote_lake.at().local_many("flights/", only=lambda path: path.endswith("wanted"))
+    snapshot = remote_lake.at()
+    found = snapshot.local_files([snapshot.info("flights/wanted")])
     assert {path: local.read_bytes() for path, local in found.items()} == {"flights/wanted": b"the one"}
     cached = [file.read_bytes() for file in remote_lake.settings.cache.rglob("*") if file.is_file()]
     assert b"never asked for" not in cached
