@@ -17,9 +17,7 @@ from pydantic import TypeAdapter
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
 from mlops_assets.ml.evaluation.judgement import Candidate, judge
 from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import fit
-from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 
 
@@ -86,12 +84,7 @@ def backtest(view: pa.Table, *, use_case: UseCase, plan: RollingOrigin) -> Backt
 
 def _window(known: pa.Table, *, use_case: UseCase) -> Window:
     fitted = fit(known, use_case=use_case)
-    scorer = Scorer(
-        booster=load(fitted.trained.booster, threads=use_case.recipe.threads),
-        vocabulary=fitted.vocabulary,
-        calibration=fitted.calibration,
-    )
-    challenger = Candidate(version="backtest", scorer=scorer, threshold=fitted.threshold)
+    challenger = Candidate.of(fitted, version="backtest", threads=use_case.recipe.threads)
     judgement = judge(known, use_case=use_case, challenger=challenger, champion=None)
     learnt, tested = fitted.split.train, fitted.split.test
     return Window(

@@ -22,7 +22,8 @@ from mlops_assets.ml.statistics.metrics import Floats
 from mlops_assets.ml.statistics.significance import Comparison, compare
 from mlops_assets.ml.tasks import Binary, Multiclass, Regression, Task
 from mlops_assets.ml.training.baselines import Baseline, baselines
-from mlops_assets.ml.training.fit import clusters_of, labels_of, split_view, weights_of
+from mlops_assets.ml.training.booster import load
+from mlops_assets.ml.training.fit import FittedModel, clusters_of, labels_of, split_view, weights_of
 from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.training.splitting import places
 from mlops_assets.ml.use_case import UseCase
@@ -38,6 +39,16 @@ class Candidate:
     version: str
     scorer: Scorer
     threshold: float
+
+    @classmethod
+    def of(cls, fitted: FittedModel, *, version: str, threads: int = 1) -> Candidate:
+        """What was learnt just now, before it is a version."""
+        scorer = Scorer(
+            booster=load(fitted.trained.booster, threads=threads),
+            vocabulary=fitted.vocabulary,
+            calibration=fitted.calibration,
+        )
+        return cls(version=version, scorer=scorer, threshold=fitted.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

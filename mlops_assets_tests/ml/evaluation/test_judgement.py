@@ -13,9 +13,7 @@ from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion, 
 from mlops_assets.ml.evaluation.judgement import Candidate, judge
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.training.baselines import CONSTANT, LINEAR, baselines
-from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import fit, split_view
-from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets_tests.ml.training.test_fit import PEOPLE, make_view
 
@@ -36,10 +34,7 @@ def make_people(rows: int = 3000, **columns: Any) -> pa.Table:
 
 
 def candidate(view: pa.Table, *, use_case: UseCase = JUDGED, version: str = "v1") -> Candidate:
-    fitted = fit(view, use_case=use_case)
-    booster = load(fitted.trained.booster)
-    scorer = Scorer(booster=booster, vocabulary=fitted.vocabulary, calibration=fitted.calibration)
-    return Candidate(version=version, scorer=scorer, threshold=fitted.threshold)
+    return Candidate.of(fit(view, use_case=use_case), version=version)
 
 
 def test_a_first_model_is_judged_beside_both_baselines() -> None:
