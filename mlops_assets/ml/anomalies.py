@@ -208,6 +208,10 @@ class AnomalyReport(BaseModel):
         """Whether any of them keeps the batch from being published."""
         return any(anomaly.severity is Severity.ERROR for anomaly in self.anomalies)
 
+    def to_bytes(self) -> bytes:
+        """As it is kept in the lake: JSON that people can read, too."""
+        return self.model_dump_json(indent=1).encode()
+
 
 def anomaly(code: Code, message: str, *, severity: Severity | None = None, **more: Any) -> Anomaly:
     """A finding of that kind, as grave as its kind unless said otherwise."""

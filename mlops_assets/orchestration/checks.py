@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.ml.anomalies import AnomalyReport
 from mlops_assets.ml.checks import CheckResult, Figure, Severity
 from mlops_assets.orchestration.metadata import readable
 
@@ -45,6 +46,13 @@ def check_specs(
         )
         for check in checks
     ]
+
+
+def log_anomalies(context: dg.AssetExecutionContext, reports: Iterable[AnomalyReport]) -> None:
+    """Every anomaly as one line of the run's log."""
+    for report in reports:
+        for found in report.anomalies:
+            context.log.warning(f"{report.batch} {found.severity} {found.code}: {found}")
 
 
 def check_results(context: dg.AssetExecutionContext, *, audits: Sequence[CheckResult]) -> Iterator[dg.AssetCheckResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import dagster as dg
 import pytest
 
 from mlops_assets.ml.errors import LandingError
+from mlops_assets.stores.landing.batch_files import judge_file
 from mlops_assets_tests.orchestration.deployment import Deployment, content
-from mlops_assets_tests.orchestration.toy import day_number, parcels_csv
+from mlops_assets_tests.orchestration.toy import PARCELS, day_number, parcels_csv
 
 BAD, OTHERS = day_number(1), (day_number(0), day_number(2))
 WHOLE = content("parcels", BAD)
@@ -81,6 +83,10 @@ def test_a_corrupt_day_is_refused_with_its_reason_and_the_others_go_on(empty: De
     assert empty.paths("history/") == [f"history/{day}.parquet" for day in OTHERS]
     kept = [branch for branch in empty.stage_branches() if branch in str(refusal.value)]
     assert kept, "the error names the branch where what was refused is kept"
+    beside = json.loads(empty.lake.at(kept[0]).read(f"parcels/anomalies/parcels/{BAD}.json"))
+    told = judge_file(landed, use_case=PARCELS, source=PARCELS.source("parcels"), batch=BAD, head=empty.lake.at())
+    assert beside == told.anomalies.model_dump(mode="json"), "the same as the terminal says"
+    assert beside["anomalies"]
 
 
 def test_a_corrupt_day_that_lands_again_whole_is_taken_in(empty: Deployment) -> None:

@@ -22,7 +22,7 @@ from mlops_assets.ml.checks import CheckResult, Figure, Severity
 from mlops_assets.ml.schema import SOURCE_ROW
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.validation.breaches import OTHER_BATCH, row_anomalies
-from mlops_assets.ml.validation.file_format import header_faults, inspect_file
+from mlops_assets.ml.validation.file_format import FileReport, header_faults, inspect_file
 from mlops_assets.ml.validation.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
 
 NOT_JUDGED = ("Not judged: the file is not whole.",)
@@ -62,9 +62,7 @@ def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, .
     """``RAW_CHECKS`` on one landed or staged file."""
     report = inspect_file(path, delimiter=source.delimiter)
     figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
-    header = header_faults(report.header, expected=source.columns.names) if report.header else ()
-    rows = () if report.faults or report.rows else (no_rows(),)
-    found = {"file_is_whole": report.faults, "has_expected_header": header, "has_rows": rows}
+    found = file_faults(report, source=source)
     unknown = {"has_expected_header": not report.header, "has_rows": bool(report.faults)}
     return tuple(
         CheckResult(
@@ -77,6 +75,16 @@ def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, .
         )
         for name, anomalies in found.items()
     )
+
+
+def file_faults(report: FileReport, *, source: Source) -> dict[str, tuple[Anomaly, ...]]:
+    """What is wrong with a file as such, by the name of the check that says so."""
+    header = header_faults(report.header, expected=source.columns.names) if report.header else ()
+    return {
+        "file_is_whole": report.faults,
+        "has_expected_header": header,
+        "has_rows": () if report.faults or report.rows else (no_rows(),),
+    }
 
 
 def judge_content(checksum: str, *, batch: str, others: Mapping[str, str]) -> CheckResult:
@@ -123,12 +131,7 @@ def verdicts(
     others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
     given = {
         "matches_schema": _verdict("matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1),
-        "has_rows": _verdict(
-            "has_rows",
-            batch,
-            () if valid.num_rows else (anomaly(Code.NO_ROWS, "No row is left to publish."),),
-            rows=valid.num_rows,
-        ),
+        "has_rows": _some_left(batch, rows_read, valid),
         "rows_belong_to_batch": _verdict(
             "rows_belong_to_batch",
             batch,
@@ -139,6 +142,19 @@ def verdicts(
         "every_row_accounted_for": _accounted_for(batch, rows_read, valid, quarantined),
     }
     return tuple(given[name] for name in validated_checks(source))
+
+
+def _some_left(batch: str, rows_read: int, valid: pa.Table) -> CheckResult:
+    """A file without rows that can be read has an anomaly that says why, and needs no second one."""
+    none = anomaly(Code.NO_ROWS, "No row is left to publish.")
+    return CheckResult(
+        name="has_rows",
+        passed=valid.num_rows > 0,
+        batch=batch,
+        figures={"rows": valid.num_rows},
+        reasons=() if valid.num_rows else messages([none]),
+        anomalies=(none,) if rows_read and not valid.num_rows else (),
+    )
 
 
 def _strays(others: int, *, rows_read: int, batch: str) -> tuple[Anomaly, ...]:

@@ -22,8 +22,8 @@ from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.schema import SOURCE_ROW
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.validation.breaches import NOT_NULL, OTHER_BATCH, REPEATED, TYPE, UNIQUE
-from mlops_assets.ml.validation.data_audits import QUARANTINE_SCHEMA, no_rows, verdicts
-from mlops_assets.ml.validation.file_format import FileReport, header_faults, inspect_file
+from mlops_assets.ml.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts
+from mlops_assets.ml.validation.file_format import FileReport, inspect_file
 from mlops_assets.ml.validation.landed_text import cast_text, days_of, read_text, untyped_rows
 from mlops_assets.ml.validation.row_rules import Breach, Findings, evaluate_rules, repeated_rows, table_faults, to_frame
 
@@ -72,20 +72,16 @@ class _Rows:
 def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
     """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others."""
     inspected = {batch: inspect_file(path, delimiter=source.delimiter) for batch, path in files.items()}
-    faults = {batch: _file_faults(report, source=source) for batch, report in inspected.items()}
+    faults = {
+        batch: [fault for found in file_faults(report, source=source).values() for fault in found]
+        for batch, report in inspected.items()
+    }
     readable = {batch: path for batch, path in files.items() if not faults[batch]}
     reports = {batch: _unread(source, batch=batch, faults=why) for batch, why in faults.items() if why}
     if readable:
         rows = _read(readable, inspected=inspected, source=source, connection=connection)
         reports |= _judge(rows, source=source, connection=connection)
     return {batch: reports[batch] for batch in files}
-
-
-def _file_faults(report: FileReport, *, source: Source) -> tuple[Anomaly, ...]:
-    if report.faults:
-        return report.faults
-    faults = header_faults(report.header, expected=source.columns.names)
-    return faults or (() if report.rows else (no_rows(),))
 
 
 def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly]) -> BatchReport:

@@ -26,13 +26,14 @@ def judge_row_count(rows: int, *, batch: str, past: Mapping[str, int]) -> CheckR
     Hahn, W. Q. Meeker, "Statistical Intervals", 1991, ch. 4), and at least ``LEAST_CHANGE`` away from its centre.
     """
     counts = [past[day] for day in _same_weekday(batch) if past.get(day)]
-    if len(counts) < LEAST_WEEKS:
+    if not rows or len(counts) < LEAST_WEEKS:
+        lacking = f"insufficient data: {len(counts)} weeks, needs {LEAST_WEEKS}"
         return CheckResult(
             name=ROW_COUNT_IS_USUAL,
             passed=True,
             severity=Severity.WARN,
             batch=batch,
-            figures={"rows": rows, "verdict": f"insufficient data: {len(counts)} weeks, needs {LEAST_WEEKS}"},
+            figures={"rows": rows, "verdict": lacking if rows else "not judged: other checks say why there is no row"},
         )
     low, high = _bounds(counts)
     found = () if low <= rows <= high else (_finding(rows, low=low, high=high, usual=float(np.median(counts))),)

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from mlops_assets.ml.anomalies import AnomalyReport
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.paths import batch_of, raw_path
+from mlops_assets.ml.paths import anomalies_path, batch_of, raw_path
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
-from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.landing.landing import read_landed
+from mlops_assets.stores.landing.landing import LandedFile, read_landed
 
 DESCRIPTIONS = {
     "file_is_whole": "The file is complete CSV text: UTF-8, no junk, no cut or uneven line.",
@@ -36,15 +37,24 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         description=(
             f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is "
             "not a whole CSV with "
-            "the expected header is refused: it stays in the landing zone and on its lakeFS branch."
+            "the expected header is refused: it stays in the landing zone and on its lakeFS branch, with what is wrong "
+            f"in `{use_case.name}/anomalies/{source.name}/`."
         ),
     )
     def raw(context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         landed = {batch: data.landing.find(use_case.name, source=source, batch=batch) for batch in run.batches}
         paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in landed}
+        refused = _refused(landed, use_case=use_case, source=source, head=run.lake.at())
+        log_anomalies(context, refused.values())
         yield from run.publish(
-            files={paths[batch]: read_landed(file) for batch, file in landed.items()},
+            files={
+                **{paths[batch]: read_landed(file) for batch, file in landed.items()},
+                **{
+                    anomalies_path(use_case.name, source=source.name, batch=batch): report.to_bytes()
+                    for batch, report in refused.items()
+                },
+            },
             audit=lambda staged: _audit(staged, source, paths),
             metadata={
                 "landed_bytes": sum(file.size for file in landed.values()),
@@ -54,6 +64,29 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         )
 
     return raw
+
+
+def _refused(
+    landed: Mapping[str, LandedFile], *, use_case: UseCase, source: Source, head: Snapshot
+) -> dict[str, AnomalyReport]:
+    """What is wrong with the files that will be refused: it is staged beside them and stays on their branch."""
+    folder = raw_path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
+    known = {batch_of(info.path): info.checksum for info in head.paths(folder)}
+    known |= {batch: file.sha256 for batch, file in landed.items()}
+    reports = {}
+    for batch, file in landed.items():
+        content = judge_content(file.sha256, batch=batch, others=known)
+        checks = [content, *audit_raw(file.path, source=source, batch=batch)]
+        reports[batch] = AnomalyReport(
+            use_case=use_case.name,
+            source=source.name,
+            batch=batch,
+            schema_version=source.columns.version,
+            rows_read=0,
+            rows_quarantined=0,
+            anomalies=tuple(found for check in checks for found in check.anomalies),
+        )
+    return {batch: report for batch, report in reports.items() if report.refused}
 
 
 def _audit(staged: Snapshot, source: Source, paths: Mapping[str, str]) -> Iterator[CheckResult]:

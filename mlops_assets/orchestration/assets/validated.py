@@ -19,7 +19,7 @@ from mlops_assets.ml.validation.data_audits import StagedBatch, audit_validated,
 from mlops_assets.ml.validation.row_counts import ROW_COUNT_IS_USUAL
 from mlops_assets.ml.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
-from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.metadata import table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
@@ -77,7 +77,7 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
                 surroundings=surroundings,
                 connection=connection,
             )
-        _tell(context, judged)
+        log_anomalies(context, [each.anomalies for each in judged.values()])
         yield from run.publish(
             files=_files(use_case, source, judged, made_from=checksums),
             deletes=_emptied(use_case, source, judged),
@@ -93,13 +93,6 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     return validated
 
 
-def _tell(context: dg.AssetExecutionContext, judged: Mapping[str, JudgedBatch]) -> None:
-    """Every anomaly as one line of the log."""
-    for batch, each in judged.items():
-        for found in each.anomalies.anomalies:
-            context.log.warning(f"{batch} {found.severity} {found.code}: {found}")
-
-
 def _files(
     use_case: UseCase, source: Source, judged: Mapping[str, JudgedBatch], *, made_from: Mapping[str, str]
 ) -> dict[str, bytes]:
@@ -112,7 +105,7 @@ def _files(
         if each.report.quarantined.num_rows:
             files[quarantine_path(use_case.name, **of)] = parquet_bytes(each.report.quarantined)
         files[profile_path(use_case.name, **of)] = parquet_bytes(each.profile.table)
-        files[anomalies_path(use_case.name, **of)] = each.anomalies.model_dump_json(indent=1).encode()
+        files[anomalies_path(use_case.name, **of)] = each.anomalies.to_bytes()
     return files
 
 
