@@ -5,7 +5,6 @@ What values must fulfil is said by the use case's models; how the rules are eval
 
 from __future__ import annotations
 
-import inspect
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 
 from mlops_assets.ml.errors import DeclarationError
+from mlops_assets.ml.rule_code import code_of
 
 Model = type[pandera.DataFrameModel]
 
@@ -115,18 +115,9 @@ def _checks(rules: pandera.DataFrameSchema) -> list[Any]:
 
 
 def _said(check: Any) -> list[str]:
-    """A check as text: what it is called, what it compares with, and the code of a use case's own."""
-    code = "" if check.statistics else _code(check._check_fn)
-    return [str(check.name), str(check.error), str(sorted((check.statistics or {}).items(), key=str)), code]
-
-
-def _code(function: Any) -> str:
-    """The source of a check; pandera wraps those of a model in a closure."""
-    wrapped = inspect.getclosurevars(function).nonlocals.get("self")
-    try:
-        return inspect.getsource(getattr(wrapped, "check_fn", function))
-    except (OSError, TypeError):
-        return ""
+    """A check as text: what it is called, what it compares with, and the code of a use case's own with its helpers."""
+    code = [] if check.statistics else code_of(check._check_fn)
+    return [str(check.name), str(check.error), str(sorted((check.statistics or {}).items(), key=str)), *code]
 
 
 def _column(model: str, name: str, declared: pandera.Column) -> Column:

@@ -47,7 +47,11 @@ CONVERSIONS: tuple[tuple[str, float, float], ...] = (
 """What a unit change does to a number: name, factor, and what is added after."""
 _SHARES = np.arange(0.02, 0.99, 0.02)
 _LEFT = 0.3
-"""A conversion explains a shift if it leaves at most this part of it."""
+"""A conversion explains a shift if it leaves at most this part of it,"""
+_TYPICAL = 0.25
+"""and at most this part of what is usual at the utmost: one of so many conversions always fits a little."""
+_KNOWN = 0.5
+"""Where more values than this part are known as they are, and fewer once converted back, no unit changed."""
 _SPREAD = 3.0
 """A conversion changes the deviation by its factor, within this much: calm days have constant values, too."""
 _HOT = 160.0
@@ -193,12 +197,13 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
     deviation, apart = reference.deviation or 0.0, _distance(now, before, reference.deviation)
     if apart <= _COMPLETE or (apart <= moved.usual and not moved.outside) or np.mean(before != 0) < 0.5:
         return None
-    allowed = max(moved.usual, _COMPLETE)
+    allowed = max(moved.usual * _TYPICAL, _COMPLETE)
     fitting = []
     for name, factor, added in CONVERSIONS:
         left = _distance(np.sort((now - added) / factor), before, deviation)
         spread = (found.deviation or 0.0) / (abs(factor) * deviation) if deviation else 1.0
         fits = "degrees" not in name or np.abs(before).max() < _HOT
+        fits = fits and not _already_known(found, reference, factor=factor, added=added)
         if fits and left <= min(_LEFT * apart, allowed) and 1 / _SPREAD < spread < _SPREAD:
             fitting.append((left, name, factor))
     if fitting:
@@ -207,6 +212,20 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
         shown = f" (times {factor:.4g})" if "degrees" not in name and "sign" not in name else ""
         return Form(cause=Cause.FACTOR, explanation=f"{said}{shown}: {_medians(found, reference)}.")
     return _offset(moved, found, reference)
+
+
+def _already_known(found: ColumnProfile, reference: ColumnProfile, *, factor: float, added: float) -> bool:
+    """Most values are ones that the reference has, and fewer would be if they were converted back.
+
+    Wind from one side all day has the directions of every day, not those in another unit.
+    """
+    if found.width or reference.width:
+        return False
+    shares = [
+        float(found.counts[np.isclose(values[:, None], reference.lows, rtol=1e-6).any(axis=1)].sum()) / found.present
+        for values in (found.lows, (found.lows - added) / factor)
+    ]
+    return shares[0] > _KNOWN and shares[1] < shares[0]
 
 
 def _offset(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:

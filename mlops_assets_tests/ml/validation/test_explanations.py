@@ -91,5 +91,24 @@ def test_noise_in_one_segment_has_no_explanation() -> None:
     assert explained("height", change=shuffle) is None
 
 
+def test_values_that_are_known_as_they_are_were_not_converted() -> None:
+    random = np.random.default_rng(3)
+
+    def directions(high: int, rows: int) -> Profile:
+        return profile({"wind": random.integers(1, high, rows) * 10.0, "shop": np.repeat("a", rows)})
+
+    usual = Figures(profile=directions(37, 200 * DAYS))
+    told = [
+        explain(Moved(column="wind", found=Figures(profile=found), reference=usual, batches=DAYS))
+        for found in (
+            directions(12, 200),
+            profile({"wind": random.integers(1, 37, 200) * 3.048, "shop": np.repeat("a", 200)}),
+        )
+    ]
+    assert told[0] is None
+    assert told[1] is not None
+    assert "feet to metres" in told[1].explanation
+
+
 def test_unknown_column_has_none_either() -> None:
     assert explained("colour", change=lambda found: found) is None
