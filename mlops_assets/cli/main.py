@@ -17,6 +17,7 @@ from mlops_assets.cli.online import online_app
 from mlops_assets.cli.profiles import profile_commands
 from mlops_assets.cli.schemas import schema_app
 from mlops_assets.cli.serving import serving_commands
+from mlops_assets.cli.tuning import tune
 from mlops_assets.cli.validation import validation_commands
 from mlops_assets.ml.errors import PlatformError
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 for register in (data_commands, validation_commands, profile_commands, model_commands, serving_commands):
     register(app)
+app.command()(tune)
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(features_app, name="features")

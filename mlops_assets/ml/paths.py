@@ -46,6 +46,11 @@ def training_view_path(use_case: str, *, name: str = "view.parquet") -> str:
     return f"{use_case}/training_view/{name}"
 
 
+def hyperparameters_path(use_case: str) -> str:
+    """What tuning found, with every trial."""
+    return f"{use_case}/hyperparameters.json"
+
+
 def model_path(use_case: str, *, version: str, name: str) -> str:
     """One file of a model version, such as ``record.json``."""
     return f"{use_case}/models/{version}/{name}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.monitoring import MonitoringPlan
     from mlops_assets.ml.slices import AnySlice
     from mlops_assets.ml.source import Source
+    from mlops_assets.ml.training.search_space import Tuning
     from mlops_assets.ml.training.splitting import HashSplit, TimeSplit
     from mlops_assets.ml.training.thresholds import ThresholdRule
 
@@ -97,13 +98,14 @@ class UseCase:
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
     how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
     for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated alike:
-    they get a fairness report. ``calibrated`` says that scores are mapped to probabilities by what validation rows
+    they get a fairness report. ``monitoring`` is what of the service's answers is watched: shares of positives, so None
+    for other tasks. ``calibrated`` says that scores are mapped to probabilities by what validation rows
     choose: nothing, a sigmoid or an isotonic map. ``backtest`` says over which past windows the asset of that name
-    tries the recipe. ``relations`` are named steps of SQL that several views read. ``learning`` is what is learnt from
-    the training rows besides the model, and the features made of it. ``request`` is what a caller of the service must
-    send for one row; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC
-    curve is surely above ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the
-    committed seed data.
+    tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches. ``relations`` are
+    named steps of SQL that several views read. ``learning`` is what is learnt from the training rows besides the model,
+    and the features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word``
+    says what a positive prediction means. A feature whose own area under the ROC curve is surely above
+    ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
     """
 
     name: str
@@ -120,7 +122,7 @@ class UseCase:
     recipe: Recipe
     slices: tuple[AnySlice, ...]
     gates: tuple[Gate, ...]
-    monitoring: MonitoringPlan
+    monitoring: MonitoringPlan | None
     threshold: ThresholdRule
     seed: SeedData
     relations: tuple[Relation, ...] = ()
@@ -133,6 +135,7 @@ class UseCase:
     protected: tuple[str, ...] = ()
     calibrated: bool = False
     backtest: RollingOrigin | None = None
+    tuning: Tuning | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -148,8 +151,14 @@ class UseCase:
             raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
         if self.backtest and not isinstance(self.batches, DailyBatches):
             raise DeclarationError(f"Use case '{self.name}' has no time axis to roll a backtest over.")
+        if self.tuning:
+            self.tuning.refuse_outside(self.recipe.hyperparameters)
         if not isinstance(self.task, Binary) and (self.calibrated or self.protected):
             raise DeclarationError(f"Use case '{self.name}': only a task of two outcomes is calibrated and fair.")
+        if not isinstance(self.task, Binary) and self.monitoring is not None:
+            raise DeclarationError(
+                f"Use case '{self.name}' asks for no share of positives that could be watched: monitoring=None."
+            )
         for what, names in (
             ("sources", [source.name for source in self.sources]),
             ("features", [each.name for each in (*self.features, *(self.learning.features if self.learning else ()))]),

@@ -12,6 +12,7 @@ from mlops_assets.orchestration.assets.bento import build_bento
 from mlops_assets.orchestration.assets.champion import build_champion
 from mlops_assets.orchestration.assets.evaluation import build_evaluation
 from mlops_assets.orchestration.assets.history import build_history
+from mlops_assets.orchestration.assets.hyperparameters import build_hyperparameters
 from mlops_assets.orchestration.assets.model import build_model
 from mlops_assets.orchestration.assets.monitoring import build_monitoring
 from mlops_assets.orchestration.assets.online_store import build_online_store
@@ -60,11 +61,12 @@ def build_assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             build_bento,
             build_predictions,
             build_prediction_log,
-            build_monitoring,
+            *([build_monitoring] if use_case.monitoring else []),
         )
     ]
     tried = [build_backtest(use_case, plan=use_case.backtest)] if use_case.backtest else []
-    return [*per_source, *history, *once, *tried]
+    searched = [build_hyperparameters(use_case, tuning=use_case.tuning)] if use_case.tuning else []
+    return [*per_source, *history, *once, *tried, *searched]
 
 
 def standard_resources() -> dict[str, object]:

@@ -10,7 +10,7 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
 
 AssetJob: TypeAlias = UnresolvedAssetJobDefinition
-INGEST, REFERENCE, TRAIN, SCORE, WATCH = "ingest", "reference", "train", "score", "watch"
+INGEST, REFERENCE, TUNE, TRAIN, SCORE, WATCH = "ingest", "reference", "tune", "train", "score", "watch"
 
 
 def job_name(use_case: UseCase, job: str) -> str:
@@ -21,6 +21,7 @@ def job_name(use_case: UseCase, job: str) -> str:
 DESCRIPTIONS = {
     INGEST: "Takes a batch's landed files to validated rows, history and the online store.",
     REFERENCE: "Takes reference files, which are replaced as a whole.",
+    TUNE: "Searches better hyperparameters inside the training window; the next model is trained with what it finds.",
     TRAIN: "Trains a challenger on everything there is; if it passes its gates it is promoted and packaged.",
     SCORE: "Scores a batch with the champion.",
     WATCH: "Collects what the service answered and compares it with what is normal.",
@@ -35,9 +36,10 @@ def assets_of(use_case: UseCase, job: str) -> list[str]:
     return {
         INGEST: [*_landed(arriving), *(["history"] if use_case.history else []), *looked_up],
         REFERENCE: _landed(static),
+        TUNE: ["hyperparameters"] if use_case.tuning else [],
         TRAIN: ["training_view", "model", "evaluation", "champion", "bento", *looked_up],
         SCORE: ["predictions"],
-        WATCH: ["prediction_log", "monitoring"],
+        WATCH: ["prediction_log", *(["monitoring"] if use_case.monitoring else [])],
     }[job]
 
 

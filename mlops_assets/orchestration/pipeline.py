@@ -9,10 +9,10 @@ from typing import Protocol
 
 import dagster as dg
 
-from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.errors import DeclarationError, LandingError
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import DailyBatches, UseCase
-from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, WATCH, assets_of
+from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TUNE, WATCH, assets_of
 from mlops_assets.orchestration.partitions import batch_partitions, served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
@@ -73,6 +73,18 @@ def _take(use_case: UseCase, batches: Sequence[str], *, instance: dg.DagsterInst
         instance.add_dynamic_partitions(batch_partitions(use_case).name, list(batches))
     said = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
     return _run(use_case, INGEST, f"Batches {said}", instance=instance, steps=steps, batches=batches)
+
+
+def tune(
+    use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, trials: int | None, seconds: float | None
+) -> RunSummary:
+    """Searches hyperparameters on the training view that is there, for what the use case declares if no budget is
+    given.
+    """
+    if use_case.tuning is None:
+        raise DeclarationError(f"{use_case.name} declares no tuning: give its use case a Tuning with a search space.")
+    config = {"ops": {f"{use_case.name}__hyperparameters": {"config": {"trials": trials, "seconds": seconds}}}}
+    return _run(use_case, TUNE, "Search hyperparameters", instance=instance, steps=steps, run_config=config)
 
 
 def train(

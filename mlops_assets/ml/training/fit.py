@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import TrainingError
 from mlops_assets.ml.features.learnt import learn, out_of_fold
-from mlops_assets.ml.features.matrix import Vocabulary, learn_vocabulary
+from mlops_assets.ml.features.matrix import Matrix, Vocabulary, learn_vocabulary
 from mlops_assets.ml.tasks import Binary
 from mlops_assets.ml.training.booster import TrainedModel, load, score, train
 from mlops_assets.ml.training.calibration import Calibration, choose_calibration
@@ -37,6 +37,19 @@ class FittedModel:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Rows as XGBoost takes them, to learn from and to watch: whatever the hyperparameters, it is the same."""
+
+    vocabulary: Vocabulary
+    matrix: Matrix
+    labels: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
+    watched: Matrix
+    watched_labels: NDArray[np.float64]
+    watched_weights: NDArray[np.float64] | None
+
+
 def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
     """Learns from the training part of ``view`` (``label``, the features, and what the split reads), stops and chooses
     the threshold on the validation part; the test part is not looked at.
@@ -44,35 +57,53 @@ def fit(view: pa.Table, *, use_case: UseCase) -> FittedModel:
     Raises TrainingError when a part has no rows or one class only.
     """
     split = split_view(view, use_case=use_case)
-    learnt, watched = view.take(split.train.rows), view.take(split.validation.rows)
-    vocabulary, beside = _learn(learnt, use_case=use_case)
-    validation = vocabulary.encode(watched, features=use_case.features)
-    recipe = use_case.recipe
-    trained = train(
-        vocabulary.encode(learnt, features=use_case.features, learnt=beside),
-        labels_of(learnt),
-        weights=weights_of(learnt, use_case=use_case),
-        validation=(validation, labels_of(watched)),
-        validation_weights=weights_of(watched, use_case=use_case),
-        hyperparameters={**use_case.task.objective, **recipe.hyperparameters},
-        rounds=recipe.rounds,
-        early_stopping_rounds=recipe.early_stopping_rounds,
-        seed=recipe.seed,
-        threads=recipe.threads,
-    )
-    answered, weights = labels_of(watched), weights_of(watched, use_case=use_case)
-    scores = score(load(trained.booster, threads=recipe.threads), validation)
+    watched = view.take(split.validation.rows)
+    ready = prepare(view.take(split.train.rows), watched, use_case=use_case)
+    trained = train_prepared(ready, use_case=use_case)
+    answered, weights = ready.watched_labels, ready.watched_weights
+    scores = score(load(trained.booster, threads=use_case.recipe.threads), ready.watched)
     units = clusters_of(watched, use_case=use_case)
     asked = use_case.calibrated
     calibration = choose_calibration(answered, scores, weights=weights, units=units) if asked else None
     scores = calibration.apply(scores) if calibration else scores
     return FittedModel(
         trained=trained,
-        vocabulary=vocabulary,
+        vocabulary=ready.vocabulary,
         split=split,
         calibration=calibration,
         threshold=_threshold(answered, scores, use_case=use_case, weights=weights),
         metrics={f"{part}_loss": curve[trained.best_round] for part, curve in trained.learning_curve.items()},
+    )
+
+
+def prepare(learnt: pa.Table, watched: pa.Table, *, use_case: UseCase) -> Prepared:
+    """Encodes both by what is learnt from ``learnt`` alone."""
+    vocabulary, beside = _learn(learnt, use_case=use_case)
+    return Prepared(
+        vocabulary=vocabulary,
+        matrix=vocabulary.encode(learnt, features=use_case.features, learnt=beside),
+        labels=labels_of(learnt),
+        weights=weights_of(learnt, use_case=use_case),
+        watched=vocabulary.encode(watched, features=use_case.features),
+        watched_labels=labels_of(watched),
+        watched_weights=weights_of(watched, use_case=use_case),
+    )
+
+
+def train_prepared(ready: Prepared, *, use_case: UseCase) -> TrainedModel:
+    """Trains the recipe of ``use_case`` until the watched rows improve no more."""
+    recipe = use_case.recipe
+    return train(
+        ready.matrix,
+        ready.labels,
+        weights=ready.weights,
+        validation=(ready.watched, ready.watched_labels),
+        validation_weights=ready.watched_weights,
+        hyperparameters={**use_case.task.objective, **recipe.hyperparameters},
+        rounds=recipe.rounds,
+        early_stopping_rounds=recipe.early_stopping_rounds,
+        seed=recipe.seed,
+        threads=recipe.threads,
     )
 
 

@@ -81,6 +81,14 @@ class Split:
         return self.train, self.validation, self.test
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One round of cross-validation: what is learnt from, and what watches it. They share no row."""
+
+    learnt: Part
+    watched: Part
+
+
 Labels = NDArray[np.float64] | None
 """0 or 1, one per row; None where a model is not asked for one of two outcomes and any labels will do."""
 
@@ -118,6 +126,41 @@ def split_by_hash(keys: pa.ChunkedArray, *, labels: Labels, split: HashSplit) ->
         train=_part("train", labels, chosen=~watched),
         validation=_part("validation", labels, chosen=watched & ~tested),
         test=_part("test", labels, chosen=tested),
+    )
+
+
+def time_folds(
+    event_times: NDArray[np.datetime64], *, labels: Labels, split: TimeSplit, count: int
+) -> tuple[Fold, ...]:
+    """Rolling origin (Tashman 2000) over rows that are all to be learnt from: the last ``count`` windows of
+    ``validation_days`` each are watched in turn, by what lies before them and the gap. The earliest window first.
+
+    Raises TrainingError naming the fold that has no rows or only one class.
+    """
+    days = event_times.astype("datetime64[D]").astype(np.int64)
+    ends = [int(days.max()) + 1 - back * split.validation_days for back in reversed(range(count))]
+    starts = [end - split.validation_days for end in ends]
+    return tuple(
+        Fold(
+            learnt=_part(f"training of fold {number}", labels, chosen=days < start - split.gap_days, days=days),
+            watched=_part(f"validation of fold {number}", labels, chosen=(days >= start) & (days < end), days=days),
+        )
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
+    )
+
+
+def hash_folds(keys: pa.ChunkedArray, *, labels: Labels, count: int) -> tuple[Fold, ...]:
+    """As many folds of about equally many keys, each watched once by the rest; equal keys stay together.
+
+    Raises TrainingError naming the fold that has no rows or only one class.
+    """
+    fold = np.floor(places(keys, salt="folds") * count).astype(np.int64)
+    return tuple(
+        Fold(
+            learnt=_part(f"training of fold {number + 1}", labels, chosen=fold != number),
+            watched=_part(f"validation of fold {number + 1}", labels, chosen=fold == number),
+        )
+        for number in range(count)
     )
 
 

@@ -10,7 +10,7 @@ from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asse
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.models.recipe import current_version, read_view
+from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
 CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)
 
@@ -33,7 +33,8 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         version = current_version(head, use_case=use_case)
-        report = backtest(read_view(head, use_case=use_case), use_case=use_case, plan=plan)
+        told, _ = with_tuned_recipe(head, use_case=use_case)
+        report = backtest(read_view(head, use_case=use_case), use_case=told, plan=plan)
         path = backtest_path(use_case.name, version=version)
         yield from run.publish(
             files={path: report.to_json()},

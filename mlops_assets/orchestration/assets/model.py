@@ -1,15 +1,17 @@
 """``model``: a version trained from the training view, immutable, with the record of everything it came from."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import PlatformError
-from mlops_assets.ml.paths import model_path
+from mlops_assets.ml.paths import hyperparameters_path, model_path
 from mlops_assets.ml.training.fit import FittedModel, fit
 from mlops_assets.ml.training.scoring import Scorer
+from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -17,8 +19,15 @@ from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.code import git_state, use_case_code_version
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.models.recipe import current_version, fitted_files, libraries, read_manifest, read_view
-from mlops_assets.stores.models.record import RECORD, ModelRecord, PartRecord
+from mlops_assets.stores.models.recipe import (
+    current_version,
+    fitted_files,
+    libraries,
+    read_manifest,
+    read_view,
+    with_tuned_recipe,
+)
+from mlops_assets.stores.models.record import RECORD, ModelRecord, PartRecord, TuningRecord
 from mlops_assets.stores.models.registry import ModelVersion, load_version, verify_answers, version_files
 
 CHECKS = (
@@ -34,7 +43,7 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="model",
-        deps=["training_view"],
+        deps=["training_view", *(["hyperparameters"] if use_case.tuning else [])],
         kinds={"lakefs", "xgboost"},
         checks=CHECKS,
         description=(
@@ -62,9 +71,10 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
 
 
 def _train(run: AssetRun, head: Snapshot, version: str) -> ModelVersion:
-    use_case = run.use_case
+    use_case, found = with_tuned_recipe(head, use_case=run.use_case)
     fitted = fit(read_view(head, use_case=use_case), use_case=use_case)
-    return ModelVersion(record=_record(run, head, version, fitted), files=fitted_files(fitted))
+    record = _record(replace(run, use_case=use_case), head, version, fitted, found)
+    return ModelVersion(record=record, files=fitted_files(fitted))
 
 
 def _calibration(model: ModelVersion) -> str:
@@ -72,7 +82,7 @@ def _calibration(model: ModelVersion) -> str:
     return found.kind if found else "not asked for"
 
 
-def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) -> ModelRecord:
+def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel, found: TunedRecipe | None) -> ModelRecord:
     use_case, git, manifest = run.use_case, git_state(), read_manifest(head, use_case=run.use_case)
     serving = champion(head, use_case=use_case.name)
     return ModelRecord(
@@ -102,6 +112,9 @@ def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel) ->
         parent=serving.version if serving else None,
         started_by=f"dagster run {run.context.run.run_id}",
         seconds=run.seconds,
+        tuning=TuningRecord(path=hyperparameters_path(use_case.name), commit=head.commit, study=found.study)
+        if found
+        else None,
     )
 
 
@@ -113,12 +126,18 @@ def _loads_and_answers(staged: Snapshot, *, use_case: UseCase, version: str) -> 
     return CheckResult(name="loads_and_answers", passed=True, figures={"version": version})
 
 
+def _where_from(record: ModelRecord) -> str:
+    found = record.tuning
+    return f"tuned: {found.path} at {found.commit}, search {found.study}" if found else "as declared"
+
+
 def _metadata(record: ModelRecord, *, trained_before: bool, calibration: str) -> dict[str, object]:
     return {
         "version": record.version,
         "trained_before": trained_before,
         "data_commit": record.data_commit,
         "rounds": record.best_round + 1,
+        "hyperparameters": _where_from(record),
         "threshold": record.threshold,
         "record": dg.MetadataValue.json(json.loads(record.to_json())),
         **{f"rows_{name}": part.rows for name, part in record.split.items()},

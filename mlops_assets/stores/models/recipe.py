@@ -1,21 +1,24 @@
 """What a model version is made from: the training view in the lake, today's code, hyperparameters and libraries.
 
 Which version that gives is known before it is trained. What was written down about a version that was trained is in
-``model_record.py``.
+``record.py``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version as installed
 
 import pyarrow as pa
 
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import training_view_path
+from mlops_assets.ml.paths import hyperparameters_path, training_view_path
 from mlops_assets.ml.training.fit import FittedModel
 from mlops_assets.ml.training.scoring import CALIBRATION, MODEL, VOCABULARY
+from mlops_assets.ml.training.search_space import Tuning
+from mlops_assets.ml.training.tuning import TunedRecipe, asked_of, tuned
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.code import use_case_code_version
 from mlops_assets.stores.lake.snapshot import Snapshot
@@ -30,9 +33,38 @@ def libraries() -> dict[str, str]:
     return {name: installed(name) for name in LIBRARIES}
 
 
+def with_tuned_recipe(snapshot: Snapshot, *, use_case: UseCase) -> tuple[UseCase, TunedRecipe | None]:
+    """``use_case`` with the hyperparameters that tuning found, and what it found; as declared, and ``None``, without.
+
+    What was found counts as long as the use case declares the recipe and the space it was found for.
+    """
+    path = hyperparameters_path(use_case.name)
+    if use_case.tuning is None or not snapshot.exists(path):
+        return use_case, None
+    found = TunedRecipe.from_json(snapshot.read(path))
+    if found.asked != asked_of(use_case, tuning=use_case.tuning):
+        return use_case, None
+    return replace(use_case, recipe=tuned(use_case.recipe, by=found)), found
+
+
+def study_of(snapshot: Snapshot, *, use_case: UseCase, tuning: Tuning) -> str:
+    """The id of a search: it changes with what is asked for, the rows, the code and the libraries, and with nothing
+    else.
+    """
+    last = read_manifest(snapshot, use_case=use_case)["last"]
+    asked = {
+        **asked_of(use_case, tuning=tuning),
+        "training_view": snapshot.info(training_view_path(use_case.name)).checksum,
+        "code": use_case_code_version(use_case.name),
+        "threads": use_case.recipe.threads,
+        "libraries": {**libraries(), "optuna": installed("optuna")},
+    }
+    return version_of(asked, last_batch=last)
+
+
 def recipe_of(snapshot: Snapshot, *, use_case: UseCase) -> Mapping[str, object]:
     """Everything that decides a model's bytes: data, code, hyperparameters, seed, threads and libraries."""
-    recipe = use_case.recipe
+    recipe = with_tuned_recipe(snapshot, use_case=use_case)[0].recipe
     return {
         "use_case": use_case.name,
         "training_view": snapshot.info(training_view_path(use_case.name)).checksum,

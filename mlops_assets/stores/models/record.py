@@ -47,13 +47,23 @@ class PartRecord(Document):
     last: date | None = None
 
 
+class TuningRecord(Document):
+    """Which search hyperparameters came from: the file in the lake at the commit it was read from, and the search's
+    id there.
+    """
+
+    path: str
+    commit: str
+    study: str
+
+
 class ModelRecord(Document):
     """Everything a model version came from; it never changes once written.
 
     ``data_commit`` is the lakeFS commit its training view was read from, ``first_batch`` and ``last_batch``
     the batches in it; ``code_version`` fingerprints the code that decides results. ``files`` has the SHA-256
     of every other file of the version. ``metrics`` are those of training itself; how the model did on test
-    rows is in its evaluation.
+    rows is in its evaluation. ``tuning`` is ``None`` where hyperparameters are as declared.
     """
 
     schema_version: Literal[1] = 1
@@ -80,6 +90,7 @@ class ModelRecord(Document):
     parent: str | None = None
     started_by: str
     seconds: float
+    tuning: TuningRecord | None = None
     files: dict[str, str] = {}
 
 

@@ -15,6 +15,7 @@ from mlops_assets.ml.evaluation.gates import (
 )
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
 from mlops_assets.ml.training.splitting import TimeSplit
 from mlops_assets.ml.training.thresholds import PositiveShare
 from mlops_assets.ml.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
@@ -70,6 +71,15 @@ USE_CASE = UseCase(
         early_stopping_rounds=12,
     ),
     backtest=RollingOrigin(windows=3, step_days=28),
+    tuning=Tuning(
+        space={
+            "eta": Between(low=0.02, high=0.3, log=True),
+            "max_depth": WholeBetween(low=3, high=10),
+            "min_child_weight": Between(low=1, high=200, log=True),
+            "subsample": Between(low=0.5, high=1),
+            "colsample_bytree": Between(low=0.2, high=1),
+        }
+    ),
     # the weather of a day makes all of its flights late together
     clusters="day",
     threshold=PositiveShare(),

@@ -18,6 +18,7 @@ from mlops_assets.ml.evaluation.gates import (
 )
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Quantiles, Rule, Slice
+from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
 from mlops_assets.ml.training.splitting import HashSplit
 from mlops_assets.ml.training.thresholds import PositiveShare
 from mlops_assets.ml.use_case import NamedBatches, Recipe, SeedData, UseCase
@@ -54,6 +55,15 @@ USE_CASE = UseCase(
         hyperparameters={"eta": 0.1, "max_depth": 5, "min_child_weight": 5, "subsample": 0.8, "colsample_bytree": 0.5},
         rounds=300,
         early_stopping_rounds=20,
+    ),
+    tuning=Tuning(
+        space={
+            "eta": Between(low=0.02, high=0.3, log=True),
+            "max_depth": WholeBetween(low=3, high=10),
+            "min_child_weight": Between(low=1, high=50, log=True),
+            "subsample": Between(low=0.5, high=1),
+            "colsample_bytree": Between(low=0.2, high=1),
+        }
     ),
     threshold=PositiveShare(),
     slices=(

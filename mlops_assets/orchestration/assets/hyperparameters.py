@@ -1,0 +1,141 @@
+"""``hyperparameters``: the search for a better recipe inside the training window, kept and continued over runs."""
+
+import base64
+import time
+from collections.abc import Callable
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.paths import hyperparameters_path
+from mlops_assets.ml.training.search_space import Tuning
+from mlops_assets.ml.training.tuning import TriedRecipe, TunedRecipe, tune
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.reports.tuning_history import tuning_history
+from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.recipe import read_view, study_of
+from mlops_assets.stores.models.trials import open_trials
+
+CHECKS = (
+    Check(
+        name="not_worse_than_declared",
+        description="What was found has a loss on every fold, and a mean loss that is at most the declared recipe's.",
+    ),
+)
+SHOWN = 10
+
+
+class TuningConfig(dg.Config):
+    """The budget of the search; what the use case declares if nothing is set."""
+
+    trials: int | None = Field(default=None, ge=1, description="Trials of the whole search, those of earlier runs too.")
+    seconds: float | None = Field(default=None, gt=0, description="Seconds that this run begins new trials for.")
+
+
+def build_hyperparameters(use_case: UseCase, *, tuning: Tuning) -> dg.AssetsDefinition:
+    """The asset that searches."""
+
+    @platform_asset(
+        use_case,
+        name="hyperparameters",
+        deps=["training_view"],
+        kinds={"lakefs", "xgboost", "optuna"},
+        checks=CHECKS,
+        description=(
+            f"The best of {', '.join(tuning.space)} by cross-validation over {tuning.folds} folds of the training "
+            "window; validation and test rows are not looked at. Optional: once it is published, the next model is "
+            "trained with it. A run that is killed is continued by the next; more trials continue the same search."
+        ),
+    )
+    def hyperparameters(
+        context: dg.AssetExecutionContext, config: TuningConfig, lake: LakeResource, data: DataResource
+    ) -> Events:
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        head = run.lake.at()
+        study = study_of(head, use_case=use_case, tuning=tuning)
+        with open_trials(use_case.name, folder=data.environment) as storage:
+            found = tune(
+                read_view(head, use_case=use_case),
+                use_case=use_case,
+                tuning=tuning,
+                study=study,
+                storage=storage,
+                more=_budget(config, tuning=tuning),
+                tell=lambda tried, best: _tell(context, tried, best),
+            )
+        path = hyperparameters_path(use_case.name)
+        yield from run.publish(
+            files={path: found.to_json()},
+            audit=lambda staged: [_not_worse(staged, path)],
+            metadata={**_metadata(found), "read_at_lakefs_commit": head.commit},
+            message=f"{use_case.name}: hyperparameters after {len(found.trials)} trials of {found.study}",
+        )
+
+    return hyperparameters
+
+
+def _budget(config: TuningConfig, *, tuning: Tuning) -> Callable[[int], bool]:
+    """Whether to go on after so many trials: what the run sets, else what the use case declares."""
+    told = config if config.trials is not None or config.seconds is not None else tuning
+    until = None if told.seconds is None else time.monotonic() + told.seconds
+    return lambda finished: (
+        (told.trials is None or finished < told.trials) and (until is None or time.monotonic() < until)
+    )
+
+
+def _tell(context: dg.AssetExecutionContext, tried: TriedRecipe, best: TriedRecipe) -> None:
+    """One observation per trial: the UI plots the best so far while the search goes on."""
+    told = {"loss": tried.loss, "folds": len(tried.losses), "given_up": tried.pruned, "best_loss_so_far": best.loss}
+    context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=told))
+
+
+def _not_worse(staged: Snapshot, path: str) -> CheckResult:
+    found = TunedRecipe.from_json(staged.read(path))
+    gain, folds = found.gain(found.best), len(found.best.losses)
+    whole = folds == len(found.declared.losses) == len(found.folds)
+    return CheckResult(
+        name=CHECKS[0].name,
+        passed=whole and gain >= 0,
+        figures={"gain": gain, "folds": folds, "trials": len(found.trials)},
+        reasons=() if whole and gain >= 0 else (f"gain {gain:+.4g} over {folds} of {len(found.folds)} folds",),
+    )
+
+
+def _metadata(found: TunedRecipe) -> dict[str, object]:
+    picture = base64.b64encode(tuning_history(found)).decode()
+    return {
+        "search": found.study,
+        "trials": len(found.trials),
+        "given_up": sum(each.pruned for each in found.trials),
+        "best_trial": found.trials.index(found.best) + 1,
+        "best_loss": found.best.loss,
+        "declared_loss": found.declared.loss,
+        "found": dg.MetadataValue.md(_found_table(found)),
+        "history": dg.MetadataValue.md(f"![history of the search](data:image/svg+xml;base64,{picture})"),
+        "best_trials": dg.MetadataValue.md(_trials_table(found)),
+        "folds": dg.MetadataValue.md("\n".join(f"{number}. {each}" for number, each in enumerate(found.folds, 1))),
+    }
+
+
+def _found_table(found: TunedRecipe) -> str:
+    lines = ["| hyperparameter | declared | found |", "| --- | ---: | ---: |"]
+    declared = found.declared.hyperparameters
+    lines += [f"| {name} | {_told(declared[name])} | {_told(v)} |" for name, v in found.best.hyperparameters.items()]
+    return "\n".join([*lines, f"| mean loss | {found.declared.loss:.5f} | {found.best.loss:.5f} |"])
+
+
+def _trials_table(found: TunedRecipe) -> str:
+    names = list(found.declared.hyperparameters)
+    lines = [f"| trial | loss | {' | '.join(names)} |", "| ---: |" + " ---: |" * (len(names) + 1)]
+    for each in sorted(found.finished, key=lambda each: each.loss)[:SHOWN]:
+        values = " | ".join(_told(each.hyperparameters[name]) for name in names)
+        lines.append(f"| {found.trials.index(each) + 1} | {each.loss:.5f} | {values} |")
+    return "\n".join(lines)
+
+
+def _told(value: float | int | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
