@@ -99,7 +99,7 @@ def test_values_that_are_known_as_they_are_were_not_converted() -> None:
 
     usual = Figures(profile=directions(37, 200 * DAYS))
     told = [
-        explain(Moved(column="wind", found=Figures(profile=found), reference=usual, batches=DAYS))
+        explain(Moved(column="wind", found=Figures(profile=found), reference=usual, batches=DAYS, usual=1.0))
         for found in (
             directions(12, 200),
             profile({"wind": random.integers(1, 37, 200) * 3.048, "shop": np.repeat("a", 200)}),
