@@ -18,7 +18,7 @@ from mlops_assets.ml.evaluation.gates import (
     SliceBound,
     TrainTestGap,
 )
-from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport, evaluate
+from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.statistics.significance import Comparison, Difference, compare
 from mlops_assets_tests.ml.evaluation.judged_rows import CARRIER, make_rows
@@ -252,49 +252,6 @@ def test_the_interval_of_a_gap_is_that_of_two_independent_means() -> None:
 
     assert gap == pytest.approx((0.1, 0.05, 0.15))
     assert turned == pytest.approx((0.1, 0.05, 0.15))
-
-
-EVERY_GATE: tuple[Gate, ...] = (
-    MetricBound(metric="roc_auc_score", at_least=0.6),
-    MetricBound(metric="average_precision_score", at_least=0.5),
-    MetricBound(metric="log_loss", at_most=0.6),
-    MetricBound(metric="expected_calibration_error", at_most=0.05),
-    SliceBound(slice="carrier", metric="roc_auc_score", min_rows=100, at_least=0.6),
-    NotWorseThanChampion(metric="roc_auc_score"),
-    NotWorseThanChampion(metric="brier_loss"),
-)
-
-
-def judged(labels: np.ndarray, scores: np.ndarray, *, seed: int) -> GateDecision:
-    _, _, columns = make_rows(len(labels), seed=seed)
-    prior = np.full(len(labels), labels.mean())
-    report = evaluate(labels, scores, slice_columns=columns, slices=(CARRIER,), threshold=0.5, seed=0)
-    comparison = compare(
-        labels,
-        scores,
-        champion=prior,
-        opponent="constant prior",
-        baseline=True,
-        slice_columns=columns,
-        slices=(),
-        seed=0,
-    )
-    return decide(report, EVERY_GATE, comparison=comparison)
-
-
-def test_a_perfect_model_passes_every_gate() -> None:
-    labels, _, _ = make_rows(4000)
-
-    assert judged(labels, labels, seed=0).reasons == ()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_random_model_fails_every_gate(seed: int) -> None:
-    labels, _, _ = make_rows(4000, seed=seed)
-
-    decision = judged(labels, np.random.default_rng(seed + 100).random(4000), seed=seed)
-
-    assert not any(verdict.passed for verdict in decision.verdicts)
 
 
 BY_CARRIER_PAIRED = NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01)
