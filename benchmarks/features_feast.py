@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
 import time
 from datetime import timedelta
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+from memory import peak_mb
 
 VIEWS = {
     "carrier": "carrier",
@@ -109,7 +109,7 @@ def main() -> None:
     sums = {name: float(frame[name].sum()) for name in (each.split(":")[1] for each in wanted)}
     told = {
         "seconds": seconds,
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb": peak_mb(),
         "rows": len(frame),
         "feast": feast.__version__,
         "sums": sums,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 
 import duckdb
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mlops_assets.ml.errors import FeatureError
 from mlops_assets.ml.features.declarations import AsOfView, entity_column
 from mlops_assets.ml.features.history import HistoryView
-from mlops_assets.ml.features.roll_up import EPOCH, read_totals, roll_up
+from mlops_assets.ml.features.roll_up import EPOCH, Totals, read_totals, roll_up
 from mlops_assets.ml.features.training_view import refuse_repeats, value_columns
 from mlops_assets.ml.sql import compute, microseconds, quoted
 
@@ -78,16 +78,15 @@ def online_view(
     and the sources that the as-of views read. Side data later than ``as_of`` is kept: a look-up never goes
     past its moment.
     """
+    totals = read_totals(connection, views=history, asked=(as_of, as_of)) if history else []
     return OnlineView(
         as_of=as_of,
-        history=tuple(_history(connection, view, as_of) for view in history),
+        history=tuple(_history(known, view, as_of) for known, view in zip(totals, history, strict=True)),
         side=tuple(_side_data(connection, view, as_of) for view in asof),
     )
 
 
-def _history(connection: duckdb.DuckDBPyConnection, view: HistoryView, as_of: date) -> OnlineHistory:
-    first = as_of - timedelta(days=view.longest)
-    totals = read_totals(connection, view=view, first=first, before=as_of)
+def _history(totals: Totals, view: HistoryView, as_of: date) -> OnlineHistory:
     days = np.full(len(totals.entities), (as_of - EPOCH).days, dtype=np.int64)
     rolled = roll_up(totals, view=view, entities=totals.entities, days=days)
     values = np.column_stack(list(rolled.values())) if rolled else np.empty((len(days), 0))

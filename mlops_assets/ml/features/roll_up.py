@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 
 import duckdb
@@ -36,6 +36,7 @@ NEUTRAL = {
 }  # what a NULL measure counts as
 _REDUCE = {"min": np.minimum, "max": np.maximum, "or": np.bitwise_or}
 _ROWS_AT_ONCE = 500_000
+_STRETCH = "history_of_the_days_asked_for"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,20 +139,32 @@ def from_day(day: int) -> date:
 def read_totals(
     connection: duckdb.DuckDBPyConnection,
     *,
-    view: HistoryView,
+    views: Sequence[HistoryView],
     history: str = "history",
-    first: date = date.min,
-    before: date = date.max,
-) -> Totals:
-    """The rows that the relation ``history`` holds of ``view``, known from ``first`` on and before ``before``.
+    asked: tuple[date, date] | None = None,
+) -> list[Totals]:
+    """What the relation ``history`` holds of each of ``views`` that can reach into a window.
 
-    An entity's day may stand in several rows (one per batch): they add up in any window that holds the day.
+    ``asked`` are the first and the last day of prediction; without them everything is read. The files behind
+    ``history``, one per batch, are opened once for all views. An entity's day may stand in several rows (one per
+    batch): they add up in any window that holds it.
     """
+    within, days = "", {}
+    if asked is not None:
+        longest = timedelta(days=max((view.longest for view in views), default=0))
+        within, days = "WHERE known_on >= $first AND known_on < $last", {"first": asked[0] - longest, "last": asked[1]}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STRETCH} AS FROM {quoted(history)} {within}", days)
+    totals = [_totals(connection, view) for view in views]
+    connection.execute(f"DROP TABLE {_STRETCH}")
+    return totals
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> Totals:
+    """The rows of one view of the stretch that was read."""
     measures = _measures(view)
     columns = ", ".join(["entity", "known_on", *(quoted(name) for name in measures)])
     reader = connection.sql(
-        f"SELECT {columns} FROM {quoted(history)} WHERE view = $view AND known_on >= $first AND known_on < $before",
-        params={"view": view.name, "first": first, "before": before},
+        f"SELECT {columns} FROM {_STRETCH} WHERE view = $view", params={"view": view.name}
     ).to_arrow_reader(_ROWS_AT_ONCE)
     codes: dict[str, int] = {}
     parts = [_part(batch, measures=measures, codes=codes) for batch in reader]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -27,8 +27,10 @@ from mlops_assets.ml.features.roll_up import EPOCH, Totals, from_day, nan_as_nul
 from mlops_assets.ml.sql import compute, microseconds, quoted, run_sql
 
 _AT_ONCE = 2
-_PIECE = 1 << 15
-"""Rows that are rolled up together, ``_AT_ONCE`` times over: their columns fit in a processor's cache."""
+_PIECE = 1 << 17
+"""Rows that are rolled up together, ``_AT_ONCE`` times over: few enough for memory, many enough that threads rarely
+wait for each other.
+"""
 
 HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
 
@@ -101,7 +103,7 @@ def stream_history(
             days = to_days(examples.column("event_time"))
             if as_of is not None:
                 days = np.full_like(days, (as_of - EPOCH).days)
-            totals = [_totals_for(connection, view, days=days) for view in views]
+            totals = read_totals(connection, views=views, asked=_first_and_last(days))
             for start in range(0, max(len(days), 1), _PIECE):
                 piece = examples.slice(start, _PIECE), days[start : start + _PIECE]
                 rolling.append(pool.submit(_columns, *piece, totals=totals, views=views))
@@ -121,11 +123,8 @@ def _columns(
     return columns
 
 
-def _totals_for(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, days: NDArray[np.int64]) -> Totals:
-    if not len(days):
-        return read_totals(connection, view=view, before=EPOCH, first=EPOCH)
-    first, last = from_day(int(days.min())), from_day(int(days.max()))
-    return read_totals(connection, view=view, first=first - timedelta(days=view.longest), before=last)
+def _first_and_last(days: NDArray[np.int64]) -> tuple[date, date]:
+    return (from_day(int(days.min())), from_day(int(days.max()))) if len(days) else (EPOCH, EPOCH)
 
 
 def attach_asof(

@@ -117,7 +117,7 @@ def test_days_near_and_far_apart_roll_up_alike(tmp_path: Path, apart: int) -> No
     first, last = DAY - timedelta(days=apart), DAY
     visits_table(connection, [("b", "x", first, 3), ("b", "x", last, 5), ("b", "y", first, 7)])
     connection.register("history", daily_aggregates(connection, views=[view]))
-    totals = read_totals(connection, view=view)
+    (totals,) = read_totals(connection, views=[view])
     asked = [first, first + timedelta(days=1), last + timedelta(days=7), last + timedelta(days=8), date(9000, 1, 1)]
 
     found = roll_up(
@@ -210,7 +210,7 @@ def _rolled(
         visits_table(connection, rows)
         files.append(daily_aggregates(connection, views=[view]))
     connection.register("history", pa.concat_tables(files))
-    totals = read_totals(connection, view=view)
+    (totals,) = read_totals(connection, views=[view])
     days = np.full(3, (asked - EPOCH).days)
     return roll_up(totals, view=view, entities=pa.array(["x", "y", "z"]), days=days)
 
