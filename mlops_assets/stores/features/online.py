@@ -1,21 +1,19 @@
 """The online store: what is known of every entity, for one look-up per batch of requests.
 
-Here belong packing an ``OnlineView`` into keys and values, and answering a look-up from them. Where the
-values lie is a ``Backend``: SQLite (``stores/features/online_sqlite.py``) unless a URL names another. A refresh
-replaces everything at once; a reader sees one generation or the next, never a mixture, and each knows its
-lake commit and its day.
+Here belong packing an ``OnlineView`` into keys and values, and answering a look-up from them. Where the values lie is a
+``Backend`` (``online_backend.py``): SQLite unless a URL names a Redis. A refresh replaces everything at once; a reader
+sees one generation or the next, never a mixture, and each knows its lake commit and its day.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,25 +23,10 @@ from mlops_assets.ml.errors import ServingError, SettingError
 from mlops_assets.ml.features.declarations import entity_column
 from mlops_assets.ml.features.online_view import OnlineView
 from mlops_assets.ml.features.roll_up import EPOCH
+from mlops_assets.stores.features.online_backend import Asked, Backend, Generation, Layout, Value
+from mlops_assets.stores.features.online_sqlite import SqliteBackend
 
-Layout = Mapping[str, Any]
 _DAY = 86_400_000_000  # microseconds
-Asked = tuple[str, int]  # key, and the moment (microseconds) up to which a value may have been observed
-P = ParamSpec("P")
-R = TypeVar("R")
-Value = tuple[str, int, bytes]  # key, moment of observation (0 for what has none), packed columns
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """One refresh: ``number`` rises with each; ``layout`` says which views and columns the packed values
-    hold.
-    """
-
-    number: int
-    commit: str
-    as_of: date
-    layout: Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,51 +41,6 @@ class LookUp:
     commit: str
     as_of: date
     age_days: int
-
-
-class Backend(Protocol):
-    """Keeps generations of packed values. Every read is of the current generation, in one round trip.
-
-    Every method but ``close`` raises ``ServingError`` when ``place``, where the values lie, cannot be reached, read or
-    written.
-    """
-
-    place: str
-
-    def current(self) -> Generation | None:
-        """The generation in use, ``None`` before the first refresh."""
-
-    def generations(self) -> list[Generation]:
-        """Those that are kept, the newest first."""
-
-    def fetch(self, asked: Sequence[Asked]) -> tuple[int, list[bytes | None]]:
-        """The number of the generation in use and, for every (key, until), its latest value, read as one."""
-
-    def replace(self, values: Iterator[Value], *, commit: str, as_of: date, layout: Layout) -> None:
-        """Write a new generation and put it in use, all or nothing."""
-
-    def use(self, number: int) -> None:
-        """Put a kept generation in use again."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
-
-
-def as_serving_error(*kinds: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """For a backend's methods: errors of its own library become ``ServingError``, which names the backend's place."""
-
-    def decorate(method: Callable[P, R]) -> Callable[P, R]:
-        @wraps(method)
-        def told(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return method(*args, **kwargs)
-            except kinds as error:
-                place = getattr(args[0], "place", "")
-                raise ServingError(f"The online store at {place} cannot be used: {error}") from error
-
-        return told
-
-    return decorate
 
 
 class OnlineStore:
@@ -181,12 +119,10 @@ def open_online_store(
     """The store of a use case: Redis where ``MLOPS_ONLINE_STORE_URL`` says so, else a file below ``data``."""
     url = environment.get("MLOPS_ONLINE_STORE_URL", "")
     if not url:
-        from mlops_assets.stores.features.online_sqlite import SqliteBackend  # both backends build on this module
-
         return OnlineStore(SqliteBackend(data / "online" / f"{use_case}.sqlite"), max_age_days=max_age_days)
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingError(f"MLOPS_ONLINE_STORE_URL is '{url}'; it must begin with redis://, rediss:// or unix://.")
-    try:
+    try:  # its client is an optional part of the installation
         from mlops_assets.stores.features.online_redis import RedisBackend
     except ModuleNotFoundError as error:
         raise SettingError("MLOPS_ONLINE_STORE_URL needs the Redis client: pip install redis.") from error

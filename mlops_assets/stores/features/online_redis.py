@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from mlops_assets.stores.features.online import Asked, Generation, Layout, Value, as_serving_error
+from mlops_assets.stores.features.online_backend import Asked, Generation, Layout, Value, as_serving_error
 
 _plainly = as_serving_error(redis.RedisError)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from mlops_assets.stores.features.online import Asked, Generation, Layout, Value, as_serving_error
+from mlops_assets.stores.features.online_backend import Asked, Generation, Layout, Value, as_serving_error
 
 _plainly = as_serving_error(sqlite3.Error)
 
