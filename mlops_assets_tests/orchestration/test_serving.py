@@ -12,6 +12,7 @@ import pytest
 
 from mlops_assets.ml.features.online_view import OnlineView
 from mlops_assets.ml.monitoring import MonitoringReport
+from mlops_assets.ml.validation.skew import SERVED_AS_TRAINED
 from mlops_assets.orchestration.asset_run import AssetRun
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
@@ -154,6 +155,9 @@ def test_a_watched_day_says_its_shares_and_has_no_verdict_on_outcomes_before_the
     assert run.metadata["monitoring"]["outcomes_landed"] == 0
     assert report(trained).realised == {}
     assert {cell.scope for cell in report(trained).cells} == {"overall", "depot=AMS", "depot=BER"}
+    (skew,) = [check for check in run.checks if check.check_name == SERVED_AS_TRAINED]
+    assert skew.metadata["rows"].value == 60
+    assert skew.metadata["verdict"].value == "insufficient data", "ten days are too few to learn from what is usual"
 
 
 def test_a_watched_day_tells_how_right_the_answers_were_once_outcomes_have_landed(trained: Deployment) -> None:

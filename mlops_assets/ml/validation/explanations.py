@@ -48,8 +48,8 @@ CONVERSIONS: tuple[tuple[str, float, float], ...] = (
 _SHARES = np.arange(0.02, 0.99, 0.02)
 _LEFT = 0.3
 """A conversion explains a shift if it leaves at most this part of it,"""
-_TYPICAL = 0.25
-"""and at most this part of what is usual at the utmost: one of so many conversions always fits a little."""
+_GOOD, _TYPICAL = 0.1, 0.25
+"""and either the first part of it, or the second of what is usual: of so many one always fits a bit."""
 _KNOWN = 0.5
 """Where more values than this part are known as they are, and fewer once converted back, no unit changed."""
 _SPREAD = 3.0
@@ -197,14 +197,14 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
     deviation, apart = reference.deviation or 0.0, _distance(now, before, reference.deviation)
     if apart <= _COMPLETE or (apart <= moved.usual and not moved.outside) or np.mean(before != 0) < 0.5:
         return None
-    allowed = max(moved.usual * _TYPICAL, _COMPLETE)
+    allowed = min(_LEFT * apart, max(moved.usual, _COMPLETE), max(_GOOD * apart, _TYPICAL * moved.usual))
     fitting = []
     for name, factor, added in CONVERSIONS:
         left = _distance(np.sort((now - added) / factor), before, deviation)
         spread = (found.deviation or 0.0) / (abs(factor) * deviation) if deviation else 1.0
         fits = "degrees" not in name or np.abs(before).max() < _HOT
         fits = fits and not _already_known(found, reference, factor=factor, added=added)
-        if fits and left <= min(_LEFT * apart, allowed) and 1 / _SPREAD < spread < _SPREAD:
+        if fits and left <= allowed and 1 / _SPREAD < spread < _SPREAD:
             fitting.append((left, name, factor))
     if fitting:
         _, name, factor = min(fitting)

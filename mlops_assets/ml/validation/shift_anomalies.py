@@ -32,11 +32,17 @@ _WORDS = {
 }
 
 
-def judge_shifts(report: DriftReport, *, profile: Profile, profiles: Mapping[str, Profile]) -> CheckResult:
-    """``DISTRIBUTIONS_ARE_USUAL`` of one batch; ``profiles`` hold its reference batches."""
+def judge_shifts(
+    report: DriftReport, *, profile: Profile, profiles: Mapping[str, Profile], alike: bool = True
+) -> CheckResult:
+    """``DISTRIBUTIONS_ARE_USUAL`` of one batch; ``profiles`` hold its reference batches.
+
+    ``alike`` says that each of these has about as many rows as the batch should have: else none are called missing.
+    """
     reference = merge([profiles[name] for name in report.reference]) if report.moved else profile
     both = {"found": Figures(profile=profile), "reference": Figures(profile=reference)}
-    found = tuple(_anomaly(shifts, report=report, **both) for shifts in _by_column(report).values())
+    batches = len(report.reference) if alike else max(round(reference.rows / max(profile.rows, 1)), 1)
+    found = tuple(_anomaly(shifts, report=report, batches=batches, **both) for shifts in _by_column(report).values())
     figures: dict[str, Figure] = {"comparisons": report.judged, "reference_batches": len(report.reference)}
     if not report.judged:
         figures["verdict"] = "insufficient data"
@@ -68,7 +74,9 @@ def _by_column(report: DriftReport) -> dict[tuple[str, Code], list[Shift]]:
     return grouped
 
 
-def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, found: Figures, reference: Figures) -> Anomaly:
+def _anomaly(
+    shifts: Sequence[Shift], *, report: DriftReport, batches: int, found: Figures, reference: Figures
+) -> Anomaly:
     top = shifts[0]
     segments = sorted({shift.scope for shift in shifts if shift.scope != OVERALL})
     where = f" of {top.scope}" if top.scope != OVERALL else ""
@@ -84,7 +92,7 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, found: Figures, re
             column=top.column,
             found=found,
             reference=reference,
-            batches=len(report.reference),
+            batches=batches,
             usual=usual,
             outside=outside,
         )

@@ -17,22 +17,33 @@ from mlops_assets.ml.paths import evaluation_path, monitoring_path, validated_pa
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.ml.validation.skew import SERVED_AS_TRAINED
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.source_tables import create_source_views
 from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.record import PREDICTIONS
 from mlops_assets.stores.models.registry import load_record
+from mlops_assets.stores.predictions.skew import audit_skew
 
 NORMAL = Check(
     name="served_share_is_normal",
     description=(
         "No hour's share of predicted positives (no day's, where examples have no time), overall or in a slice, "
         "deviates beyond chance from what is normal for that hour of the week, corrected for the number of them."
+    ),
+    blocking=False,
+)
+SKEW = Check(
+    name=SERVED_AS_TRAINED,
+    description=(
+        "No feature of the served requests is distributed otherwise than in the rows that their model was trained on: "
+        "an effect over what is usual between those rows and a day, beyond chance, on enough rows."
     ),
     blocking=False,
 )
@@ -47,7 +58,7 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         name="monitoring",
         deps=["prediction_log", "evaluation", *(f"validated_{source.name}" for source in use_case.sources)],
         kinds={"lakefs", "json"},
-        checks=[NORMAL, READABLE],
+        checks=[NORMAL, SKEW, READABLE],
         partitions_def=served_days(use_case),
         description=(
             "The answers of one day against the model's own held-out predictions, hour by hour against that hour of "
@@ -62,7 +73,10 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         yield from run.publish(
             files={monitoring_path(use_case.name, batch=day): told.to_json().encode() for day, told in reports.items()},
             audit=lambda staged: [_readable(staged, use_case, day) for day in reports],
-            verdicts=[v for told in reports.values() for v in checks(told, positive_word=use_case.positive_word)],
+            verdicts=[
+                *(v for told in reports.values() for v in checks(told, positive_word=use_case.positive_word)),
+                *(_skew(run.lake, use_case, told, duckdb=duckdb) for told in reports.values()),
+            ],
             metadata=_metadata(reports),
         )
 
@@ -85,12 +99,23 @@ def _latest_answers(head: Snapshot, use_case: UseCase, *, day: date) -> pa.Table
         raise dg.Failure(
             f"Nothing served for {day} was collected yet: serve, then materialise {use_case.name}/prediction_log."
         )
-    records = pa.concat_tables(read_parquet(path) for path in files.values()).sort_by("answered_at")
+    tables = [read_parquet(path) for path in files.values()]
+    records = pa.concat_tables(tables, promote_options="default").sort_by("answered_at")
     last = pa.table(
         {"key": pc.coalesce(records["example_id"], records["prediction_id"]), "row": range(records.num_rows)}
     )
     kept = last.group_by("key").aggregate([("row", "max")])["row_max"]
     return records.take(kept.sort())
+
+
+def _skew(lake: Lake, use_case: UseCase, told: MonitoringReport, *, duckdb: DuckDBResource) -> CheckResult:
+    """The day's features, of the version that gave most of the answers, against what it was trained on."""
+    records = _latest_answers(lake.at(), use_case, day=date.fromisoformat(told.day))
+    served = records.filter(pc.equal(records["model_version"], told.model_version))
+    with duckdb.get_connection() as connection:
+        return audit_skew(
+            served, use_case=use_case, version=told.model_version, batch=told.day, lake=lake, connection=connection
+        )
 
 
 def _main_version(records: pa.Table) -> str:
