@@ -19,8 +19,13 @@ class Answer(BaseModel):
     """The answer for one row, in the order of the rows asked."""
 
     prediction_id: Annotated[str, Field(description="The answer is remembered under it: `mlops trace ID`")]
-    score: Annotated[float, Field(description="The model's probability that the row is positive")]
-    predicted_positive: Annotated[bool, Field(description="Whether the score reaches the model's threshold")]
+    score: Annotated[
+        float, Field(description="The probability that the row is positive, or of the class; or the number asked for")
+    ]
+    predicted_positive: Annotated[
+        bool | None, Field(description="Whether the score reaches the model's threshold; null if not of two outcomes")
+    ]
+    predicted: Annotated[str | None, Field(description="The most probable class; null if not of several classes")]
     model_version: Annotated[str, Field(description="The version that answered")]
     history_as_of: Annotated[str | None, Field(description="History known before this day; null if none used")]
     history_commit: Annotated[str | None, Field(description="The lakeFS commit that history was made from")]

@@ -24,6 +24,7 @@ from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.features.request_step import RequestStep
 from mlops_assets.ml.features.requests import request_table
+from mlops_assets.ml.tasks import Binary, answers
 from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.features.online import LookUp, OnlineStore, open_online_store
@@ -90,7 +91,7 @@ class Predictor:
             rows,
             examples=examples,
             features=features,
-            scores=self._scorer.of_matrix(matrix).tolist(),
+            answered=answers(self._scorer.of_matrix(matrix), task=self._use_case.task, threshold=self._threshold),
             flags=flags,
             found=found,
             answered_at=answered_at,
@@ -108,8 +109,8 @@ class Predictor:
             "description": use_case.description,
             "owner": use_case.owner,
             "model_version": self._version,
-            "threshold": self._threshold,
-            "positive_means": use_case.positive_word,
+            "threshold": self._threshold if isinstance(use_case.task, Binary) else None,
+            "positive_means": use_case.positive_word if isinstance(use_case.task, Binary) else None,
             "request": use_case.request.model_json_schema(),
             "features": [
                 {"name": each.name, "kind": each.kind, "description": each.description} for each in use_case.features
@@ -170,13 +171,14 @@ class Predictor:
         *,
         examples: pa.Table,
         features: pa.Table,
-        scores: Sequence[float],
+        answered: Mapping[str, pa.Array],
         flags: Sequence[Sequence[str]],
         found: LookUp | None,
         answered_at: datetime,
     ) -> list[PredictionRecord]:
         ids, moments = examples["id"].to_pylist(), examples["event_time"].to_pylist()
         values = features.drop_columns(["id"]).to_pylist()
+        told = pa.table(dict(answered)).to_pylist()
         return [
             PredictionRecord(
                 prediction_id=str(uuid4()),
@@ -184,8 +186,7 @@ class Predictor:
                 answered_at=answered_at,
                 event_time=moments[number],
                 model_version=self._version,
-                score=scores[number],
-                predicted_positive=scores[number] >= self._threshold,
+                **told[number],
                 history_as_of=found.as_of.isoformat() if found else None,
                 history_commit=found.commit if found else None,
                 inputs=row.model_dump(mode="json"),
@@ -234,6 +235,7 @@ def _as_answer(record: PredictionRecord) -> Answer:
         prediction_id=record.prediction_id,
         score=record.score,
         predicted_positive=record.predicted_positive,
+        predicted=record.predicted,
         model_version=record.model_version,
         history_as_of=record.history_as_of,
         history_commit=record.history_commit,

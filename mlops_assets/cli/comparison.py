@@ -23,7 +23,6 @@ from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record, open_candidate
 
 console = Console()
-SLICE_METRIC = "log_loss"
 SIGNIFICANT = 0.05
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 
@@ -32,7 +31,9 @@ def compare(
     version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
     other: Annotated[str, typer.Argument(help="The version to hold it against.")],
     use_case: Annotated[str | None, typer.Option(help="Their use case, if two have such versions.")] = None,
-    metric: Annotated[str, typer.Option(help="What slices are compared by.")] = SLICE_METRIC,
+    metric: Annotated[
+        str | None, typer.Option(help="What slices are compared by; by default log loss, of numbers the RMSE.")
+    ] = None,
 ) -> None:
     """Compare two versions on the test rows of today's training view: paired, with intervals, overall and by slice.
 
@@ -47,12 +48,13 @@ def compare(
         _refuse_seen(record, tested_from=tested_from)
     first, second = (open_candidate(head, use_case=chosen, version=each) for each in (version, other))
     differences = judge(view, use_case=chosen, challenger=first, champion=second).comparison.differences
-    if not any(each.metric == metric for each in differences):
+    by_slice = metric or chosen.task.by_slice[1]
+    if not any(each.metric == by_slice for each in differences):
         known = ", ".join(dict.fromkeys(each.metric for each in differences))
-        raise RegistryError(f"Slices are not compared by '{metric}'. Metrics: {known}.")
+        raise RegistryError(f"Slices are not compared by '{by_slice}'. Metrics: {known}.")
     console.print(_origins(*records))
     console.print(_overall([each for each in differences if each.segment == OVERALL]))
-    _show_slices([each for each in differences if each.segment != OVERALL and each.metric == metric])
+    _show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
 
 
 def _refuse_seen(record: ModelRecord, *, tested_from: date | None) -> None:

@@ -29,7 +29,6 @@ from mlops_assets.stores.settings import environment_directory
 from mlops_assets.use_cases import registry
 
 console = Console()
-HEADLINE = {"roc_auc_score": "ROC AUC", "brier_loss": "Brier loss"}
 
 
 def model_commands(app: typer.Typer) -> None:
@@ -59,12 +58,15 @@ def models(
         typer.echo(json.dumps(told, indent=1))
         return
     table = Table()
-    for heading in ("version", "status", "data to", *HEADLINE.values()):
+    headline = use_case_of(use_case).task.headline
+    for heading in ("version", "status", "data to"):
         table.add_column(heading, no_wrap=True)
+    for name in headline:
+        table.add_column(name.replace("_", " "), min_width=len("0.123–0.456"))
     for each in listed:
         record = each.record
         found = load_evaluation(head, use_case=use_case, version=record.version)
-        figures = [found.report.overall.metrics.get(name) if found else None for name in HEADLINE]
+        figures = [found.report.overall.metrics.get(name) if found else None for name in headline]
         told = [
             f"{f.value:.3f}\n[dim]{f.lower:.3f}–{f.upper:.3f}[/]" if f and f.value is not None else "" for f in figures
         ]
@@ -151,8 +153,9 @@ def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
 def trace_tree(found: Trace) -> Tree:
     """The trace as a tree that reads from the answer down to the bytes."""
     told, record = found.prediction, found.record
-    answer = "positive" if told["predicted_positive"] else "negative"
-    tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {told['example_id']}: {told['score']:.4f}, {answer}")
+    decided = {True: "positive", False: "negative", None: told["predicted"]}[told["predicted_positive"]]
+    answer = f"{told['score']:.4f}, {decided}" if decided else f"{told['score']:.4f}"
+    tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {told['example_id']}: {answer}")
     tree.add(
         f"answered at {told['answered_at']:%Y-%m-%d %H:%M:%S} UTC for an event at {told['event_time']:%Y-%m-%d %H:%M}"
     )

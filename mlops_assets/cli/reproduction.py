@@ -45,14 +45,15 @@ def reproduce(
     lake = Lake.connect()
     record = load_record(lake.at(), use_case=chosen.name, version=version)
     if here or record.code_version == use_case_code_version(chosen.name):
-        found = train_again(lake, use_case=chosen, version=version)
+        found, with_code = train_again(lake, use_case=chosen, version=version), "this checkout"
     else:
         with _checked_out(record.git_commit) as code:
             found = _run_in(code, version=version, use_case=chosen.name)
+            with_code = f"commit {record.git_commit[:SHORT]}, checked out for it"
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
-        _show(found)
+        _show(found, with_code=with_code)
     if not found.same:
         raise typer.Exit(1)
 
@@ -96,13 +97,14 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
 
 
-def _show(found: Reproduction) -> None:
+def _show(found: Reproduction, *, with_code: str) -> None:
     table = Table("", "compared", "recorded", "rebuilt", title=f"{found.version}, trained again")
     for each in found.compared:
         table.add_row(
             "[green]✓[/]" if each.same else "[red]✗[/]", each.what, _short(each.recorded), _short(each.rebuilt)
         )
     console.print(table)
+    console.print(f"Trained with the code of {with_code}.", soft_wrap=True)
     if found.same:
         console.print("[green]Identical to the last bit.[/]")
         return

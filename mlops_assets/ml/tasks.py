@@ -1,14 +1,18 @@
 """What a model is asked for: one of two outcomes, one of several classes, or a number; with its standard objective.
 
-What is computed for each task is in ``task_figures.py`` (classes and numbers) and ``evaluation.py`` (two outcomes).
+A task also says which figures tell most of it (``headline``, and ``by_slice``, higher is better first), and what is
+answered for a score. What is computed for each task is in ``statistics/task_figures.py`` (classes and numbers) and
+``statistics/metrics.py`` (two outcomes).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import DeclarationError
@@ -17,6 +21,9 @@ from mlops_assets.ml.errors import DeclarationError
 @dataclass(frozen=True, kw_only=True)
 class Binary:
     """The label is 0 or 1, the score the probability of 1."""
+
+    headline: ClassVar = ("roc_auc_score", "brier_loss")
+    by_slice: ClassVar = ("roc_auc_score", "log_loss")
 
     @property
     def objective(self) -> Mapping[str, float | int | str]:
@@ -29,6 +36,8 @@ class Multiclass:
     """The label is the place of a class in ``classes``, a row's score one probability for each."""
 
     classes: tuple[str, ...]
+    headline: ClassVar = ("accuracy_score", "log_loss")
+    by_slice: ClassVar = ("accuracy_score", "log_loss")
 
     def __post_init__(self) -> None:
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 3:
@@ -45,6 +54,8 @@ class Regression:
     """The label is a number; with a ``quantile`` the score is that quantile of it, else its mean."""
 
     quantile: float | None = None
+    headline: ClassVar = ("r2_score", "root_mean_squared_error")
+    by_slice: ClassVar = ("r2_score", "root_mean_squared_error")
 
     def __post_init__(self) -> None:
         if self.quantile is not None and not 0 < self.quantile < 1:
@@ -61,6 +72,21 @@ class Regression:
 Task = Binary | Multiclass | Regression
 """``Binary`` is what a use case has that declares nothing else."""
 BINARY = Binary()
+
+
+def answers(scores: NDArray[np.float64], *, task: Task, threshold: float) -> dict[str, pa.Array]:
+    """What is answered for each row, as columns: ``score`` and what it decides.
+
+    For two outcomes ``predicted_positive``, from ``threshold`` on; for classes the most probable one as ``predicted``,
+    with its probability as the score; for a number nothing but the number.
+    """
+    if isinstance(task, Multiclass):
+        likely = scores.reshape(-1, len(task.classes))
+        words = np.array(task.classes, dtype=object)[likely.argmax(axis=1)]
+        return {"score": pa.array(likely.max(axis=1)), "predicted": pa.array(words, pa.string())}
+    if isinstance(task, Regression):
+        return {"score": pa.array(scores)}
+    return {"score": pa.array(scores), "predicted_positive": pa.array(scores >= threshold)}
 
 
 def two_outcomes(labels: NDArray[np.float64], *, task: Task) -> NDArray[np.float64]:

@@ -9,15 +9,22 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from mlops_assets.ml.tasks import Binary, Multiclass, Regression
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
 from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.model_card import ModelCard, read_card
+from mlops_assets.stores.models.record import PartRecord
 
 STYLES = [Path(__file__).with_name(name) for name in ("page.css", "model_card.css")]
 MOST_FEATURES = 20
+SHAP_UNITS = {
+    Binary: "in log-odds",
+    Multiclass: "in logits, the mean over the classes",
+    Regression: "in units of the label",
+}
 COPY = """
 for (const button of document.querySelectorAll("button")) button.addEventListener("click", async () => {
   const code = button.previousElementSibling;
@@ -62,15 +69,26 @@ def card_page(card: ModelCard) -> str:
 <title>Model card of {escape(title)}</title><style>{styles}</style></head>
 <body><header><h1>{escape(title)} <span class="status {card.status.value}">{card.status.value}</span></h1>
 <p class="lead">{escape(card.use_case.title)}</p>
-<p class="what">{escape(card.use_case.description)} A positive prediction means
-<b>{escape(card.use_case.positive_word)}</b>; it is given for scores from {card.record.threshold:.4f} on.
-Answers for it: {escape(card.use_case.owner)}.</p>
+<p class="what">{escape(card.use_case.description)} {_answer(card)} Answers for it: {escape(card.use_case.owner)}.</p>
 {_override(card)}<dl>{_facts(card)}</dl></header>
 <main>{body}</main>
 <footer>As of lake commit <code>{escape(card.commit[:16])}</code>. Intervals are of 95 %. <code>mlops card
 {escape(card.record.version)}</code> writes this page again as things stand then.</footer>
 <script>{COPY}</script></body></html>
 """
+
+
+def _answer(card: ModelCard) -> str:
+    """What a prediction is."""
+    task = card.use_case.task
+    if isinstance(task, Multiclass):
+        return f"It answers with the most probable of {escape(', '.join(task.classes))}."
+    if isinstance(task, Regression):
+        return "It answers with a number." if task.quantile is None else f"It answers with quantile {task.quantile}."
+    return (
+        f"A positive prediction means <b>{escape(card.use_case.positive_word)}</b>; it is given for scores from "
+        f"{card.record.threshold:.4f} on."
+    )
 
 
 def _override(card: ModelCard) -> str:
@@ -100,18 +118,23 @@ def _data(card: ModelCard) -> str:
         "validation": "stops the training and chooses the threshold",
         "test": "never seen in training: what it is judged by",
     }
+    of_two = isinstance(card.use_case.task, Binary)
     rows = "".join(
         f"<tr><td><b>{escape(name)}</b><small>{uses.get(name, '')}</small></td>"
         f"<td>{f'{part.first} to {part.last}' if part.first else 'by a stable hash, no dates'}</td>"
-        f'<td class="n">{part.rows:,}</td><td class="n">{part.positives:,}</td>'
-        f'<td class="n">{part.positives / part.rows:.1%}</td></tr>'
+        f'<td class="n">{part.rows:,}</td>{_positives(part) if of_two else ""}</tr>'
         for name, part in card.record.split.items()
     )
-    columns = '<th>part</th><th>dates</th><th class="n">rows</th><th class="n">positives</th><th class="n">share</th>'
+    columns = '<th>part</th><th>dates</th><th class="n">rows</th>'
+    columns += '<th class="n">positives</th><th class="n">share</th>' if of_two else ""
     sources = ", ".join(escape(source.name) for source in card.use_case.sources)
     batches = f"Batches {card.record.first_batch} to {card.record.last_batch}"
     return f"""<div class="card scroll"><table><tr>{columns}</tr>{rows}</table>
 <p class="quiet">{escape(batches)} of {sources}.</p></div>"""
+
+
+def _positives(part: PartRecord) -> str:
+    return f'<td class="n">{part.positives:,}</td><td class="n">{part.positives / part.rows:.1%}</td>'
 
 
 def _features(card: ModelCard) -> str:
@@ -133,8 +156,9 @@ def _features(card: ModelCard) -> str:
     heads += '<th class="n">missing</th><th>values in the training view</th>' if card.profile else ""
     rest = f"{len(found) - len(strongest)} more features move it less." if len(found) > len(strongest) else ""
     return f"""<div class="card scroll"><table><tr>{heads}</tr>{rows}</table>
-<p class="quiet">Mean absolute SHAP values in log-odds, as XGBoost computes them, on {card.shown.explained:,} test rows
-evenly spaced. A direction is the sign of the rank correlation between value and contribution, where it is above 0.3.
+<p class="quiet">Mean absolute SHAP values {SHAP_UNITS[type(card.use_case.task)]}, as XGBoost computes them, on
+{card.shown.explained:,} test rows evenly spaced.
+A direction is the sign of the rank correlation between value and contribution, where it is above 0.3.
 They say what the model uses, not what causes the outcome. {rest}</p></div>"""
 
 

@@ -51,6 +51,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
+BESIDE: dict[str, Any] = {"color": QUIET, "linestyle": (0, (5, 1.5)), "linewidth": 1.2, "label": "champion"}
 ROW, PANEL = 0.2, 3.75  # inches per line and per panel of a forest plot
 
 
@@ -120,11 +121,14 @@ def _worse(each: Estimate, overall: Estimate | None, *, higher_is_better: bool |
     return each.upper < overall.value if higher_is_better else each.lower > overall.value
 
 
-def reliability(curves: Curves) -> str:
+def reliability(curves: Curves, *, beside: Curves | None = None) -> str:
     """How often what was predicted with a score happened, in ten groups of about equally many rows."""
     with _figure(width=3.7, height=3.4, label="reliability diagram") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="mean score", y="share of positives, 95 % interval", diagonal=True)
+        if beside is not None:
+            of_other = [(b.score, b.share) for b in beside.reliability]
+            axes.plot(*zip(*of_other, strict=True), **BESIDE)
         scores, shares = [b.score for b in curves.reliability], [b.share for b in curves.reliability]
         below = [b.share - b.lower for b in curves.reliability]
         above = [b.upper - b.share for b in curves.reliability]
@@ -132,11 +136,13 @@ def reliability(curves: Curves) -> str:
     return done[0]
 
 
-def roc(curves: Curves, *, area: Estimate | None) -> str:
+def roc(curves: Curves, *, area: Estimate | None, beside: Curves | None = None) -> str:
     """Recall over false alarms, with the decision threshold marked."""
     with _figure(width=3.7, height=3.4, label="receiver operating characteristic") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="false positive rate", y="recall", diagonal=True)
+        if beside is not None:
+            axes.plot(beside.false_positive_rates, beside.recalls, **BESIDE)
         axes.plot(curves.false_positive_rates, curves.recalls, color=BLUE, linewidth=1.6, label=_area("area", area))
         decided = curves.decided
         _mark(axes, decided.false_positive_rate, decided.recall, threshold=decided.threshold)
@@ -144,13 +150,15 @@ def roc(curves: Curves, *, area: Estimate | None) -> str:
     return done[0]
 
 
-def precision_recall(curves: Curves, *, average: Estimate | None) -> str:
+def precision_recall(curves: Curves, *, average: Estimate | None, beside: Curves | None = None) -> str:
     """Precision over recall, beside guessing, with the decision threshold marked."""
     with _figure(width=3.7, height=3.4, label="precision over recall") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="recall", y="precision", diagonal=False)
         axes.axhline(curves.positive_share, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
         axes.text(1.0, curves.positive_share - 0.015, "guessing", color=QUIET, va="top", ha="right", fontsize=8)
+        if beside is not None:
+            axes.plot(beside.recalls, beside.precisions, **BESIDE)
         axes.plot(curves.recalls, curves.precisions, color=BLUE, linewidth=1.6, label=_area("average", average))
         decided = curves.decided
         if decided.precision is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from mlops_assets.ml.checks import CheckResult
@@ -11,6 +12,7 @@ from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.statistics.metrics import higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison
+from mlops_assets.ml.tasks import Binary
 from mlops_assets.reports.model_card_charts import (
     ForestLine,
     ForestPanel,
@@ -22,9 +24,7 @@ from mlops_assets.reports.model_card_charts import (
 )
 from mlops_assets.stores.models.model_card import ModelCard
 
-HEADLINE = ("roc_auc_score", "brier_loss")
 WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
-BY_SLICE = ("roc_auc_score", "log_loss")
 MOST_SEGMENTS = 24
 ARROWS = {True: "↑", False: "↓", None: ""}
 
@@ -34,7 +34,7 @@ def headline(card: ModelCard) -> dict[str, str]:
     if card.evaluation is None:
         return {"evaluation": "none yet"}
     figures = card.evaluation.report.overall.metrics
-    return {_words(name): f"{_value(figures[name])} {_interval(figures[name])}" for name in HEADLINE if name in figures}
+    return {_words(name): f"{_value(figures[name])} {_interval(figures[name])}" for name in card.use_case.task.headline}
 
 
 def gates(card: ModelCard) -> str:
@@ -81,10 +81,11 @@ def metrics(card: ModelCard) -> str:
         for name, each in report.overall.metrics.items()
     )
     units = f" in {report.units:,} independent groups" if report.units else ""
+    positive = f", {report.overall.positives:,} of them positive" if isinstance(card.use_case.task, Binary) else ""
     return f"""<div class="card scroll"><table><tr>{"".join(heads)}</tr>{rows}</table>
-<p class="quiet">{report.overall.rows:,} test rows{units}, {report.overall.positives:,} of them positive. ↑ is better
-when higher, ↓ when lower. Gains are of a paired test on the same rows and positive where this version is better.
-{_beaten(comparison)}</p></div>"""
+<p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower. Gains are of
+a paired test on the same rows and positive where this version is better.
+{_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
 
 
 def _against(comparison: Comparison | None, metric: str) -> str:
@@ -102,14 +103,14 @@ def _against(comparison: Comparison | None, metric: str) -> str:
     )
 
 
-def _beaten(comparison: Comparison | None) -> str:
-    """How surely log loss is better than that of each baseline."""
+def _beaten(comparison: Comparison | None, *, metric: str) -> str:
+    """How surely ``metric`` is better than that of each baseline."""
     told = []
     for beside in comparison.baselines if comparison else ():
-        found = beside.of("log_loss")
+        found = beside.of(metric)
         if found is not None and found.gain is not None:
             told.append(
-                f"Against the {beside.opponent} log loss gains {found.gain:+.4f} "
+                f"Against the {beside.opponent} {_words(metric)} gains {found.gain:+.4f} "
                 f"({found.lower:+.4f} to {found.upper:+.4f})."
             )
     return escape(" ".join(told))
@@ -121,16 +122,21 @@ def curve_charts(card: ModelCard) -> str:
         return ""
     if card.shown is None:
         return f'<div class="card"><p>{escape(card.lacking)}</p></div>'
-    figures, drawn = card.evaluation.report.overall.metrics, card.shown.curves
+    if card.shown.curves is None:
+        return ""
+    figures, drawn, beside = card.evaluation.report.overall.metrics, card.shown.curves, card.shown.opponent
     average = figures.get("average_precision_score")
     parts = {
-        "Reliability": (reliability(drawn), "On the dashed line, what is predicted happens as often as predicted."),
+        "Reliability": (
+            reliability(drawn, beside=beside),
+            "On the dashed line, what is predicted happens as often as predicted.",
+        ),
         "Receiver operating characteristic": (
-            roc(drawn, area=figures.get("roc_auc_score")),
+            roc(drawn, area=figures.get("roc_auc_score"), beside=beside),
             "On the dashed line it would be guessing.",
         ),
         "Precision and recall": (
-            precision_recall(drawn, average=average),
+            precision_recall(drawn, average=average, beside=beside),
             f"{drawn.positive_share:.1%} of the rows are positive.",
         ),
     }
@@ -138,7 +144,9 @@ def curve_charts(card: ModelCard) -> str:
         f'<div class="card"><h3>{name}</h3>{chart}<p class="quiet">{said}</p></div>'
         for name, (chart, said) in parts.items()
     )
-    return f'<div class="beside">{charts}</div>'
+    version = card.evaluation.record.champion
+    dashed = f'<p class="quiet">Dashed: {escape(str(version))}, champion when this version was judged, same rows.</p>'
+    return f'<div class="beside">{charts}</div>{dashed if beside else ""}'
 
 
 def slices(card: ModelCard) -> str:
@@ -147,32 +155,36 @@ def slices(card: ModelCard) -> str:
         return ""
     report = card.evaluation.report
     names = dict.fromkeys(segment.slice for segment in report.segments)
-    declared = "".join(_slice(report, name) for name in names)
-    legend = f"""<p class="quiet">Each line is a segment with its rows, those most surely weak at ranking first; the
-dashed line and its band are all test rows. A red diamond is a segment whose whole interval is on the worse side: of
+    shown = card.use_case.task.by_slice
+    declared = "".join(_slice(report, name, shown=shown) for name in names)
+    legend = f"""<p class="quiet">Each line is a segment with its rows, most surely weak by {_words(shown[0])} first;
+the dashed line and its band are all test rows. A red diamond is a segment whose whole interval is on the worse side: of
 {len(report.segments)} segments, some are there by chance, and log loss is higher wherever outcomes are less certain. At
 most {MOST_SEGMENTS} of a slice are shown.</p>"""
-    return f"{legend}{declared}{_discovered(report)}"
+    return f"{legend}{declared}{_discovered(report, shown=shown)}"
 
 
-def _slice(report: EvaluationReport, name: str) -> str:
+def _slice(report: EvaluationReport, name: str, *, shown: Sequence[str]) -> str:
     segments = report.of_slice(name)
-    judged = [each for each in segments if any(_known(each, metric) for metric in BY_SLICE)]
-    lines = [_line(each) for each in sorted(judged, key=_weakness)[:MOST_SEGMENTS]]
+    judged = [each for each in segments if any(_known(each, metric) for metric in shown)]
+    weakest = sorted(judged, key=lambda each: _weakness(each, metric=shown[0]))
+    lines = [_line(each, shown=shown) for each in weakest[:MOST_SEGMENTS]]
     few = [f"{_short(each.segment, name)} ({each.rows:,})" for each in segments if each not in judged]
     more = len(judged) - len(lines)
     notes = [f"{more} more are less surely weak." if more else ""]
     notes.append(f"Not enough rows for a figure: {', '.join(few)}." if few else "")
-    chart = forest(lines, panels=_panels(report.overall), label=f"slices by {name}") if lines else ""
+    chart = forest(lines, panels=_panels(report.overall, shown=shown), label=f"slices by {name}") if lines else ""
     return f"""<div class="card scroll"><h3>By {escape(_words(name))}</h3>{chart}
 <p class="quiet">{escape(" ".join(note for note in notes if note))}</p></div>"""
 
 
-def _discovered(report: EvaluationReport) -> str:
+def _discovered(report: EvaluationReport, *, shown: Sequence[str]) -> str:
     if not report.discovered:
         nothing = "No weak segment that nobody declared was found beyond chance."
         return f'<div class="card"><h3>Discovered</h3><p>{nothing}</p></div>'
-    lines = [_line(each.figures, label=f"segment {i}") for i, each in enumerate(report.discovered, start=1)]
+    lines = [
+        _line(each.figures, shown=shown, label=f"segment {i}") for i, each in enumerate(report.discovered, start=1)
+    ]
     rows = "".join(
         f'<tr><td>{i}</td><td><code>{escape(str(each.weak))}</code></td><td class="n">{each.weak.share:.1%}</td>'
         f'<td class="n">{each.weak.loss:.3f}</td><td class="n">{each.weak.rest_loss:.3f}</td>'
@@ -183,7 +195,7 @@ def _discovered(report: EvaluationReport) -> str:
         '<th></th><th>rows where</th><th class="n">share</th><th class="n">log loss</th><th class="n">of the rest</th>'
     )
     return f"""<div class="card scroll"><h3>Discovered</h3>
-{forest(lines, panels=_panels(report.overall), label="discovered segments")}
+{forest(lines, panels=_panels(report.overall, shown=shown), label="discovered segments")}
 <table><tr>{heads}<th class="n">p</th><th>since</th></tr>{rows}</table>
 <p class="quiet">Found by a tree on the errors of one half of the test rows and confirmed on the other half, from which
 these figures are; p is corrected for all that were looked at (Holm). A high loss may be hard rows rather than a bad
@@ -191,22 +203,22 @@ model.</p>
 </div>"""
 
 
-def _line(segment: SegmentReport, *, label: str | None = None) -> ForestLine:
+def _line(segment: SegmentReport, *, shown: Sequence[str], label: str | None = None) -> ForestLine:
     return ForestLine(
         label=label or _short(segment.segment, segment.slice),
         rows=segment.rows,
-        estimates=tuple(segment.metrics.get(metric) for metric in BY_SLICE),
+        estimates=tuple(segment.metrics.get(metric) for metric in shown),
     )
 
 
-def _panels(overall: SegmentReport) -> list[ForestPanel]:
+def _panels(overall: SegmentReport, *, shown: Sequence[str]) -> list[ForestPanel]:
     return [
         ForestPanel(
             title=f"{_words(metric)} {ARROWS[higher_is_better(metric)]}",
             overall=overall.metrics.get(metric),
             higher_is_better=higher_is_better(metric),
         )
-        for metric in BY_SLICE
+        for metric in shown
     ]
 
 
@@ -220,9 +232,9 @@ def _known(segment: SegmentReport, metric: str) -> bool:
     return found is not None and found.value is not None
 
 
-def _weakness(segment: SegmentReport) -> float:
-    """Lowest for what is most surely weak at ranking."""
-    found = segment.metrics.get(BY_SLICE[0])
+def _weakness(segment: SegmentReport, *, metric: str) -> float:
+    """Lowest for what is most surely weak by a metric that is better when higher."""
+    found = segment.metrics.get(metric)
     return found.upper if found is not None and found.upper is not None else 1.0
 
 

@@ -46,7 +46,7 @@ def test_versions_are_listed_with_status_figures_and_every_move_of_the_pointer(
     younger = serving(challenged)
     (older,) = set(listed(run_mlops)) - {younger}
     assert said.index(younger) != said.index(older)
-    assert "ROC AUC" in said
+    assert "roc auc" in said
     assert said.count(" promoted by ") == 2
     assert listed(run_mlops)[younger] == "champion"
 

@@ -165,6 +165,7 @@ def toy(task: Any, *, metric: str, gates: tuple[Any, ...]) -> UseCase:
         QUIET,
         name="animals",
         task=task,
+        monitoring=None,
         features=(
             Feature(name="size", kind="numeric", description="Size.", owner="toys"),
             Feature(name="home", kind="categorical", description="Home.", owner="toys"),

@@ -20,7 +20,7 @@ from mlops_assets.ml.evaluation.report import Discovered, EvaluationReport, Segm
 from mlops_assets.ml.evaluation.task_evaluation import compare_task, evaluate_task
 from mlops_assets.ml.statistics.metrics import Floats
 from mlops_assets.ml.statistics.significance import Comparison, compare
-from mlops_assets.ml.tasks import Binary, Multiclass, Regression, Task
+from mlops_assets.ml.tasks import Binary, Regression, Task, answers
 from mlops_assets.ml.training.baselines import Baseline, baselines
 from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import FittedModel, clusters_of, labels_of, split_view, weights_of
@@ -210,12 +210,9 @@ def _compare(
 def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:
     """Every test row with what was answered: for classes the most probable one and its probability."""
     columns = [column for declared in use_case.slices for column in declared.columns]
-    kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.monitoring.slices))
+    watched = use_case.monitoring.slices if use_case.monitoring else ()
+    kept = dict.fromkeys(("id", "event_time", "label", *columns, *watched))
     rows = test.select([name for name in kept if name in test.column_names])
-    if isinstance(use_case.task, Multiclass):
-        words = np.array(use_case.task.classes)[scores.argmax(axis=1)]
-        return rows.append_column("score", pa.array(scores.max(axis=1))).append_column("predicted", pa.array(words))
-    rows = rows.append_column("score", pa.array(scores))
-    if isinstance(use_case.task, Regression):
-        return rows
-    return rows.append_column("predicted_positive", pa.array(scores >= threshold))
+    for name, column in answers(scores, task=use_case.task, threshold=threshold).items():
+        rows = rows.append_column(name, column)
+    return rows

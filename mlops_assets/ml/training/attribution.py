@@ -25,7 +25,7 @@ MOST_CATEGORIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """One feature. ``importance`` is its mean absolute contribution in log-odds.
+    """One feature. ``importance`` is its mean absolute contribution, before the logistic function where there is one.
 
     ``correlation`` is Spearman's between value and contribution, ``None`` for categories and constants; of categories
     ``raising`` and ``lowering`` name those that move the answer most, if rows suffice.
@@ -61,11 +61,15 @@ def attributions(
     rows = xgb.DMatrix(
         matrix.values, feature_names=list(matrix.names), feature_types=list(matrix.types), enable_categorical=True
     )
-    moved = np.asarray(booster.predict(rows, pred_contribs=True), dtype=np.float64)[:, :-1]
-    found = [
-        _attribution(name, matrix.values[:, i], moved=moved[:, i], categories=categories.get(name))
-        for i, name in enumerate(matrix.names)
-    ]
+    moved = np.asarray(booster.predict(rows, pred_contribs=True), dtype=np.float64)[..., :-1]
+    if moved.ndim == 3:  # a contribution to each class: how much in the mean, and no direction
+        of_classes = np.abs(moved).mean(axis=(0, 1))
+        found = [Attribution(name=name, importance=float(of_classes[i])) for i, name in enumerate(matrix.names)]
+    else:
+        found = [
+            _attribution(name, matrix.values[:, i], moved=moved[:, i], categories=categories.get(name))
+            for i, name in enumerate(matrix.names)
+        ]
     return tuple(sorted(found, key=lambda each: (-each.importance, each.name)))
 
 

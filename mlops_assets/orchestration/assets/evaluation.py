@@ -64,7 +64,7 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
             verdicts=verdicts,
             metadata={
                 "model_card": dg.MetadataValue.path(page),
-                **_metadata(report, version=version, opponent=opponent),
+                **_metadata(report, version=version, opponent=opponent, weak_by=use_case.task.by_slice[0]),
             },
             message=f"{use_case.name}: evaluation of {version}",
         )
@@ -124,7 +124,7 @@ def _promise(gate: Gate) -> str:
     return f"Gate for promotion: {rule} Here: {', '.join(f'{name} {value}' for name, value in told.items())}."
 
 
-def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -> dict[str, object]:
+def _metadata(report: EvaluationReport, *, version: str, opponent: str | None, weak_by: str) -> dict[str, object]:
     figures = {name: each.value for name, each in report.overall.metrics.items() if each.value is not None}
     return {
         "version": version,
@@ -135,7 +135,7 @@ def _metadata(report: EvaluationReport, *, version: str, opponent: str | None) -
         "beside_baselines": dg.MetadataValue.md(_baseline_table(report)),
         **({"fairness": dg.MetadataValue.md(_fairness_table(report))} if report.fairness else {}),
         "discovered_slices": dg.MetadataValue.md(_discovered_table(report)),
-        "weakest_slices": dg.MetadataValue.md(_weakest_table(report)),
+        "weakest_slices": dg.MetadataValue.md(_weakest_table(report, metric=weak_by)),
     }
 
 
@@ -178,10 +178,10 @@ def _discovered_table(report: EvaluationReport) -> str:
     return "\n".join(lines)
 
 
-def _weakest_table(report: EvaluationReport) -> str:
-    lines = ["| segment | rows | ROC AUC | 95 % interval |", "| --- | ---: | ---: | --- |"]
-    for segment in weakest(report, metric="roc_auc_score", count=10):
-        figure = segment.metrics["roc_auc_score"]
+def _weakest_table(report: EvaluationReport, *, metric: str) -> str:
+    lines = [f"| segment | rows | {metric} | 95 % interval |", "| --- | ---: | ---: | --- |"]
+    for segment in weakest(report, metric=metric, count=10):
+        figure = segment.metrics[metric]
         lines.append(
             f"| {segment.segment} | {segment.rows} | {figure.value:.3f} | {figure.lower:.3f} – {figure.upper:.3f} |"
         )

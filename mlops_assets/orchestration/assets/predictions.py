@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.features.training_view import labelled_examples, training_view
 from mlops_assets.ml.paths import predictions_path
+from mlops_assets.ml.tasks import Regression, answers
 from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -27,7 +28,10 @@ from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_version
 
 CHECKS = (
-    Check(name="every_example_is_scored", description="Each example of the batch has one score between 0 and 1."),
+    Check(
+        name="every_example_is_scored",
+        description="Each example of the batch has one score: a finite number, from 0 to 1 where it is a probability.",
+    ),
 )
 
 
@@ -65,7 +69,7 @@ def build_predictions(use_case: UseCase) -> dg.AssetsDefinition:
 
 
 def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str, version: str) -> pa.Table:
-    """id, event_time (if any), slice columns, score, predicted_positive and model_version of every example."""
+    """id, event_time (if any), slice columns, score, what it decides and model_version of every example."""
     create_source_views(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=False))
     create_history_view(connection, head, use_case=use_case, wanted=_recent(use_case, batch, history=True))
     examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
@@ -81,13 +85,12 @@ def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *,
     model = load_version(head, use_case=use_case.name, version=version)
     scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
     scores = scorer.scores(view, features=use_case.features)
-    kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *use_case.monitoring.slices))
-    return (
-        view.select([name for name in kept if name in view.column_names])
-        .append_column("score", pa.array(scores))
-        .append_column("predicted_positive", pa.array(scores >= model.record.threshold))
-        .append_column("model_version", pa.array([version] * view.num_rows, pa.string()))
-    )
+    watched = use_case.monitoring.slices if use_case.monitoring else ()
+    kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *watched))
+    rows = view.select([name for name in kept if name in view.column_names])
+    for name, column in answers(scores, task=use_case.task, threshold=model.record.threshold).items():
+        rows = rows.append_column(name, column)
+    return rows.append_column("model_version", pa.array([version] * view.num_rows, pa.string()))
 
 
 def _recent(use_case: UseCase, batch: str, *, history: bool) -> Wanted:
@@ -108,12 +111,15 @@ def _of_batch(examples: pa.Table, use_case: UseCase, batch: str) -> pa.Table:
 def _audit(staged: Snapshot, use_case: UseCase, batch: str) -> CheckResult:
     table = read_parquet(staged.local(predictions_path(use_case.name, batch=batch)))
     scores = table.column("score")
-    good = pc.sum(pc.and_(pc.greater_equal(scores, 0), pc.less_equal(scores, 1))).as_py() or 0
+    right = pc.is_finite(scores)
+    if not isinstance(use_case.task, Regression):
+        right = pc.and_(right, pc.and_(pc.greater_equal(scores, 0), pc.less_equal(scores, 1)))
+    good = pc.sum(right).as_py() or 0
     passed = table.num_rows > 0 and good == table.num_rows
     return CheckResult(
         name=CHECKS[0].name,
         passed=passed,
         batch=batch,
         figures={"rows": table.num_rows, "scored": good},
-        reasons=() if passed else (f"{good} of {table.num_rows} rows of {batch} have a score between 0 and 1.",),
+        reasons=() if passed else (f"{good} of {table.num_rows} rows of {batch} have such a score.",),
     )

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import FeatureError, LakeError
+from mlops_assets.ml.errors import FeatureError, LakeError, PlatformError
 from mlops_assets.ml.evaluation.curves import Curves, curves
 from mlops_assets.ml.features.catalogue import ViewProfile
 from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.features.matrix import Vocabulary
 from mlops_assets.ml.paths import evaluation_path, training_view_path
+from mlops_assets.ml.statistics.metrics import Floats
+from mlops_assets.ml.tasks import Binary
 from mlops_assets.ml.training.attribution import Attribution, attributions
 from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import clusters_of, weights_of
@@ -30,7 +32,7 @@ from mlops_assets.stores.models.champion import Pointer, Status, events, reign, 
 from mlops_assets.stores.models.feature_catalogue import read_profile
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import LEARNING_CURVE, PREDICTIONS, ModelRecord
-from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version
+from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version, open_candidate
 
 EXPLAINED_ROWS = 1_000
 """How many test rows, evenly spaced, contributions are computed on."""
@@ -38,9 +40,12 @@ EXPLAINED_ROWS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What is drawn from the test rows themselves: curves, and each feature's part in ``explained`` of the answers."""
+    """What is drawn from the test rows themselves: curves of two outcomes, those of the champion it was judged against
+    (``opponent``) if it can still answer, and each feature's part in ``explained`` of the answers.
+    """
 
-    curves: Curves
+    curves: Curves | None
+    opponent: Curves | None
     attributions: tuple[Attribution, ...]
     explained: int
 
@@ -77,7 +82,8 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
     shown, lacking = None, "It has not been evaluated yet: materialise its evaluation."
     if evaluation is not None:
         try:
-            shown, lacking = _shown(head, lake.at(model.record.data_commit), model, use_case=use_case), ""
+            trained_on, champion = lake.at(model.record.data_commit), evaluation.record.champion
+            shown, lacking = _shown(head, trained_on, model, use_case=use_case, champion=champion), ""
         except (LakeError, FeatureError) as error:
             lacking = f"The rows it was judged on cannot be read any more. {error}"
     return ModelCard(
@@ -112,7 +118,9 @@ def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> tuple[str | 
         return None, None
 
 
-def _shown(head: Snapshot, trained_on: Snapshot, model: ModelVersion, *, use_case: UseCase) -> Shown:
+def _shown(
+    head: Snapshot, trained_on: Snapshot, model: ModelVersion, *, use_case: UseCase, champion: str | None
+) -> Shown:
     path = evaluation_path(use_case.name, version=model.record.version, name=PREDICTIONS)
     predictions = read_parquet(head.local(path)).select(["id", "score", "label"])
     rows = _judged_rows(head, trained_on, predictions, use_case=use_case)
@@ -127,18 +135,37 @@ def _shown(head: Snapshot, trained_on: Snapshot, model: ModelVersion, *, use_cas
     ]
     sample = rows.take(pa.array(range(0, rows.num_rows, max(-(-rows.num_rows // EXPLAINED_ROWS), 1))))
     return Shown(
-        curves=curves(
-            rows.column("label").to_numpy(),
-            rows.column("score").to_numpy(),
-            threshold=model.record.threshold,
-            clusters=clusters_of(rows, use_case=use_case),
-            weights=weights_of(rows, use_case=use_case),
-        ),
+        curves=_curves(rows, rows.column("score").to_numpy(), model.record.threshold, use_case=use_case),
+        opponent=_champion_curves(head, rows, use_case=use_case, champion=champion),
         attributions=attributions(
             booster, vocabulary.encode(sample, features=features), categories=vocabulary.categories
         ),
         explained=sample.num_rows,
     )
+
+
+def _curves(rows: pa.Table, scores: Floats, threshold: float, *, use_case: UseCase) -> Curves | None:
+    if not isinstance(use_case.task, Binary):
+        return None
+    return curves(
+        rows.column("label").to_numpy(),
+        scores,
+        threshold=threshold,
+        clusters=clusters_of(rows, use_case=use_case),
+        weights=weights_of(rows, use_case=use_case),
+    )
+
+
+def _champion_curves(head: Snapshot, rows: pa.Table, *, use_case: UseCase, champion: str | None) -> Curves | None:
+    """The curves of the champion on the same rows; none if it is gone, or was made of other features than today's."""
+    if champion is None or not {feature.name for feature in use_case.features} <= {*rows.column_names}:
+        return None
+    try:
+        found = open_candidate(head, use_case=use_case, version=champion)
+        scores = found.scorer.scores(rows, features=use_case.features)
+    except PlatformError:
+        return None
+    return _curves(rows, scores, found.threshold, use_case=use_case)
 
 
 def _judged_rows(head: Snapshot, trained_on: Snapshot, predictions: pa.Table, *, use_case: UseCase) -> pa.Table:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from mlops_assets.ml.checks import CheckResult, Severity
 from mlops_assets.ml.errors import PlatformError, ServingError
 from mlops_assets.ml.features.requests import request_table
+from mlops_assets.ml.tasks import answers
 from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.features.reading import point_in_time_features
@@ -118,8 +119,9 @@ def _differences(group: Sequence[Record], *, use_case: UseCase, lake: Lake, conn
     first = group[0]
     features = _offline_features(group, use_case=use_case, lake=lake, connect=connect)
     model = load_version(lake.at(), use_case=use_case.name, version=first["model_version"])
-    scores = Scorer.open(model.files).scores(features, features=use_case.features).tolist()
-    for record, row, offline in zip(group, features.to_pylist(), scores, strict=True):
+    scores = Scorer.open(model.files).scores(features, features=use_case.features)
+    answered = answers(scores, task=use_case.task, threshold=model.record.threshold)[SCORE].to_pylist()
+    for record, row, offline in zip(group, features.to_pylist(), answered, strict=True):
         served = json.loads(record["features"])
         values = {feature.name: _as_logged(row[feature.name]) for feature in use_case.features} | {SCORE: offline}
         for name, value in values.items():

@@ -32,7 +32,7 @@ from mlops_assets.ml.paths import prediction_log_path
 
 ROWS_PER_FILE = 100_000
 RECORDED = (
-    "prediction_id, example_id, answered_at, event_time, model_version, score, predicted_positive, "
+    "prediction_id, example_id, answered_at, event_time, model_version, score, predicted_positive, predicted, "
     "history_as_of, history_commit, inputs, features, flags"
 )
 COLUMNS = f"seq, {RECORDED}"
@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
         ("model_version", pa.string()),
         ("score", pa.float64()),
         ("predicted_positive", pa.bool_()),
+        ("predicted", pa.string()),
         ("history_as_of", pa.string()),
         ("history_commit", pa.string()),
         ("inputs", pa.string()),
@@ -65,7 +66,8 @@ CREATE TABLE IF NOT EXISTS predictions (
     event_day TEXT NOT NULL GENERATED ALWAYS AS (substr(event_time, 1, 10)) STORED,
     model_version TEXT NOT NULL,
     score REAL NOT NULL,
-    predicted_positive INTEGER NOT NULL,
+    predicted_positive INTEGER,
+    predicted TEXT,
     history_as_of TEXT,
     history_commit TEXT,
     inputs TEXT NOT NULL,
@@ -91,6 +93,7 @@ class PredictionRecord:
     """One answer. ``event_time`` is the use case's wall clock without a zone, ``answered_at`` carries one.
 
     ``example_id`` is the use case's own name of what was asked about, under which its outcome will be known.
+    ``predicted_positive`` is of two outcomes, ``predicted`` the class of several; both are None for a number.
     ``inputs`` and ``features`` hold plain JSON values; ``flags`` say what was unusual, such as an unknown
     entity. ``history_as_of`` and ``history_commit`` tell which history was looked up; None for a use case
     without one.
@@ -101,9 +104,10 @@ class PredictionRecord:
     event_time: datetime
     model_version: str
     score: float
-    predicted_positive: bool
     inputs: Mapping[str, object]
     features: Mapping[str, object]
+    predicted_positive: bool | None = None
+    predicted: str | None = None
     example_id: str | None = None
     history_as_of: str | None = None
     history_commit: str | None = None
@@ -191,6 +195,8 @@ class PredictionLog:
         with self._transaction() as connection:
             for statement in TABLES.split(";"):
                 connection.execute(statement)
+            if not any(name == "predicted" for _, name, *_ in connection.execute("PRAGMA table_info(predictions)")):
+                connection.execute("ALTER TABLE predictions ADD COLUMN predicted TEXT")  # a log of two outcomes before
             found = connection.execute("SELECT id FROM log").fetchone()
             if found is None:
                 found = (uuid4().hex,)
@@ -291,6 +297,7 @@ def _as_row(record: PredictionRecord) -> tuple[object, ...]:
         record.model_version,
         record.score,
         record.predicted_positive,
+        record.predicted,
         record.history_as_of,
         record.history_commit,
         json.dumps(record.inputs, allow_nan=False),
@@ -307,6 +314,6 @@ def _as_table(rows: Sequence[Sequence[object]]) -> pa.Table:
         if name in moments:
             values = tuple(datetime.fromisoformat(str(value)) for value in values)
         elif name == "predicted_positive":
-            values = tuple(bool(value) for value in values)
+            values = tuple(None if value is None else bool(value) for value in values)
         arrays.append(pa.array(values, SCHEMA.field(name).type))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)

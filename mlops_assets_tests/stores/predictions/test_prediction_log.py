@@ -58,6 +58,22 @@ def ids(lake: dict[str, LogBatch]) -> list[str]:
     return sorted(value for batch in lake.values() for value in batch.rows["prediction_id"].to_pylist())
 
 
+def test_a_log_from_before_there_were_classes_is_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "flights.sqlite"
+    PredictionLog(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE predictions DROP COLUMN predicted")
+    connection.close()
+
+    log = PredictionLog(path)
+    log.append([make_record(1)])
+
+    found = log.find("id-1")
+    log.close()
+    assert found is not None
+    assert found["predicted"] is None
+
+
 def test_record_comes_back_as_it_was_written(log: PredictionLog) -> None:
     log.append([make_record(1)])
     found = log.find("id-1")
@@ -70,6 +86,7 @@ def test_record_comes_back_as_it_was_written(log: PredictionLog) -> None:
         "model_version": "2013-06-30-3fa9c1d2",
         "score": 0.25,
         "predicted_positive": False,
+        "predicted": None,
         "history_as_of": "2013-07-01",
         "history_commit": "c0ffee",
         "inputs": {"carrier": "UA", "distance": 1400.0},
