@@ -15,7 +15,7 @@ import typer
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare
+from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare, farthest
 from mlops_assets.ml.profiles.profile import Profile, merge
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
@@ -24,7 +24,7 @@ from mlops_assets.reports.profile_page import profile_page
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_files import find_file, judge_file
-from mlops_assets.stores.landing.batch_surroundings import stored_profiles, surroundings_of
+from mlops_assets.stores.landing.batch_surroundings import stored_anomalies, stored_profiles, surroundings_of
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.settings import environment_directory
@@ -112,16 +112,21 @@ def _training_days(use_case: UseCase, *, head: Snapshot) -> list[str]:
 
 
 def _window(use_case: UseCase, source: Source, *, first: str, last: str, head: Snapshot) -> str:
-    """The page of a window, beside as many days before it."""
+    """The page of a window, beside as many days before it, with what was found on each of its days."""
     days = _days(first, last)
     before = _days((date.fromisoformat(first) - timedelta(days=len(days))).isoformat(), first)[:-1]
+    past = surroundings_of([first], use_case=use_case, source=source, head=head).profiles
     found = stored_profiles(days, use_case=use_case, source=source, head=head)
     if not found:
         raise DeclarationError(f"The lake has no profile of {source.name} from {first} to {last}.")
+    beside = stored_profiles(before, use_case=use_case, source=source, head=head)
+    drift = compare({**past, **found}, batches=list(found), plan=source.drift, ignored=naming_columns(source))
     return profile_page(
         merge(list(found.values())),
         title=f"{use_case.name} · {source.name} {first} to {last}",
-        profiles=stored_profiles(before, use_case=use_case, source=source, head=head),
+        profiles=beside,
+        report=stored_anomalies(list(found), use_case=use_case, source=source, head=head),
+        drift=farthest(list(drift.values()), batch=f"{first} to {last}", reference=list(beside)),
     )
 
 

@@ -158,6 +158,21 @@ def compare(
     return {batch: _report(names.index(batch), judging=judging, compared=compared, raw=raw) for batch in batches}
 
 
+def farthest(reports: Sequence[DriftReport], *, batch: str, reference: Sequence[str]) -> DriftReport:
+    """A window as one report: of every comparison, the batch that came farthest towards or beyond its bound."""
+    most: dict[tuple[str, str, str], Shift] = {}
+    for shift in (shift for report in reports for shift in report.shifts):
+        name = (shift.scope, shift.column, shift.measure)
+        if name not in most or _reach(shift) > _reach(most[name]):
+            most[name] = shift
+    judged = sum(report.judged for report in reports)
+    return DriftReport(batch=batch, reference=tuple(reference), shifts=tuple(most.values()), raw={}, judged=judged)
+
+
+def _reach(shift: Shift) -> tuple[bool, float]:
+    return shift.verdict == "moved", shift.found / shift.bound if shift.bound else 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Judging:
     """The batches by name and day; which of them are looked at, and each of these with its reference."""

@@ -8,7 +8,8 @@ from functools import cache
 
 import pyarrow as pa
 
-from mlops_assets.ml.paths import WHOLE, batch_of, profile_path, validated_path
+from mlops_assets.ml.anomalies import AnomalyReport
+from mlops_assets.ml.paths import WHOLE, anomalies_path, batch_of, profile_path, validated_path
 from mlops_assets.ml.profiles.profile import Profile
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
@@ -37,6 +38,26 @@ def stored_profiles(batches: Iterable[str], *, use_case: UseCase, source: Source
         for path, info in head.find_many(paths).items()
         if info is not None
     }
+
+
+def stored_anomalies(batches: Sequence[str], *, use_case: UseCase, source: Source, head: Snapshot) -> AnomalyReport:
+    """What the lake holds of these batches as one report: every anomaly says of which batch it is."""
+    paths = [anomalies_path(use_case.name, source=source.name, batch=batch) for batch in batches]
+    kept = [path for path, info in head.find_many(paths).items() if info is not None]
+    reports = [AnomalyReport.model_validate_json(head.read(path)) for path in kept]
+    return AnomalyReport(
+        use_case=use_case.name,
+        source=source.name,
+        batch=f"{min(batches)} to {max(batches)}",
+        schema_version=", ".join(dict.fromkeys(report.schema_version for report in reports)),
+        rows_read=sum(report.rows_read for report in reports),
+        rows_quarantined=sum(report.rows_quarantined for report in reports),
+        anomalies=tuple(
+            found.model_copy(update={"message": f"{report.batch}: {found.message}"})
+            for report in reports
+            for found in report.anomalies
+        ),
+    )
 
 
 def _days_before(batches: Sequence[str]) -> list[str]:
