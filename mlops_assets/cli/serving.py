@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import Annotated
 
@@ -24,7 +25,7 @@ def serving_commands(app: typer.Typer) -> None:
 
 
 def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> None:
-    """Start the Dagster UI and its daemon at 127.0.0.1, so that sensors tick; Ctrl-C ends it."""
+    """Start the Dagster UI, the pages it links to, and its daemon at 127.0.0.1, so sensors tick; Ctrl-C ends it."""
     from mlops_assets.orchestration.instance import dagster_home
 
     os.environ["DAGSTER_HOME"] = str(dagster_home(environment_directory()))
@@ -40,7 +41,16 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> No
         "-p",
         str(port),
     ]
+    _serve_pages()
     os.execv(sys.executable, command)
+
+
+def _serve_pages() -> None:
+    """A process beside this one that ends with it: it reads what only this one could write."""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)  # stays open in the process that this one becomes
+    subprocess.Popen([sys.executable, "-m", "mlops_assets.stores.pages"], stdin=read)
+    os.close(read)
 
 
 def serve(use_case: UseCaseName, port: Annotated[int, typer.Option(help="Port of the service.")] = 3001) -> None:

@@ -113,6 +113,12 @@ def environment_directory(environ: Mapping[str, str] | None = None) -> Path:
     return data_directory(env) if branch == DEFAULT_BRANCH else data_directory(env) / "environments" / branch
 
 
+def pages_address(environ: Mapping[str, str] | None = None) -> str:
+    """Where browsers find pages that the UI links to: ``MLOPS_PAGES_URL``, else where `mlops dev` serves them."""
+    env = os.environ if environ is None else environ
+    return (env.get("MLOPS_PAGES_URL") or "http://127.0.0.1:3002").rstrip("/")
+
+
 def _choose(env: Mapping[str, str], *, lakectl: Path | None) -> tuple[LakeKind, str]:
     if env.get("LAKEFS_ENDPOINT"):
         missing = [name for name in ("LAKEFS_ACCESS_KEY_ID", "LAKEFS_SECRET_ACCESS_KEY") if not env.get(name)]

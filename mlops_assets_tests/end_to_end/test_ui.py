@@ -14,6 +14,7 @@ from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest
 from mlops_assets.use_cases.flights import USE_CASE
+from mlops_assets_tests.bento.servers import free_port
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page, dagster_ui
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent, let_go
 
@@ -30,6 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLOPS_DATA_DIR", str(folder))
+        patch.setenv("MLOPS_PAGES_URL", f"http://127.0.0.1:{free_port()}")
         patch.setenv("LAKECTL_CONFIG_FILE", os.devnull)
         for name in FOREIGN_SETTINGS:
             patch.delenv(name, raising=False)
@@ -62,6 +64,19 @@ def test_the_asset_graph_shows_every_asset_of_flights(page: Page, ui: str) -> No
 
     for key in build_definitions([USE_CASE]).get_repository_def().asset_graph.get_all_asset_keys():
         expect(page.locator("foreignObject").get_by_text(key.path[-1], exact=True)).to_be_attached()
+
+
+def test_the_profile_page_of_a_day_opens_by_a_click(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/assets/flights/validated_flights?partition={TAKEN_IN}")
+
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=f"{TAKEN_IN}.html").first.click()
+
+    expect(opened.value.get_by_role("heading", name=f"flights · flights {TAKEN_IN}")).to_be_visible()
+    expect(opened.value.locator(".card").first).to_be_visible()
+    address = opened.value.url
+    assert opened.value.request.get(address.replace(".html", ".parquet")).status == 404
+    assert opened.value.request.get(address.rsplit("/pages/", 1)[0] + "/online.db").status == 404
 
 
 def test_a_day_materialised_by_clicking_ends_green_and_its_checks_show_their_figures(

@@ -27,6 +27,7 @@ from mlops_assets.reports.profile_page import profile_page
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
+from mlops_assets.stores.pages import page_url
 
 DESCRIPTIONS = {
     "matches_schema": "Columns, types and every rule of the schema hold for the published rows.",
@@ -85,7 +86,7 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             metadata={
                 **_metadata(source, judged),
                 **_figures({batch: each.profile for batch, each in judged.items()}),
-                **_page(judged, surroundings=surroundings, folder=data.environment / "pages"),
+                **_page(judged, surroundings=surroundings, data=data),
             },
             verdicts=[verdict for each in judged.values() for verdict in each.unusual],
         )
@@ -165,12 +166,12 @@ def _figures(profiles: Mapping[str, Profile]) -> dict[str, float]:
     return found
 
 
-def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, folder: Path) -> dict[str, object]:
-    """The profile page of a run over one batch that has a past; `mlops profile` makes those of others."""
-    if len(judged) != 1 or not surroundings.profiles:
+def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, data: DataResource) -> dict[str, object]:
+    """The profile page of a run over one batch, as a link and as a file; `mlops profile` makes those of others."""
+    if len(judged) != 1:
         return {}
     ((batch, each),) = judged.items()
-    path = folder / each.anomalies.use_case / each.anomalies.source / f"{batch}.html"
+    path = data.environment / "pages" / each.anomalies.use_case / each.anomalies.source / f"{batch}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     page = profile_page(
         each.profile,
@@ -180,4 +181,7 @@ def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, fold
         drift=each.drift,
     )
     path.write_text(page, encoding="utf-8")
-    return {"profile_page": dg.MetadataValue.path(path)}
+    return {
+        "profile_page": dg.MetadataValue.url(page_url(path, root=data.root)),
+        "profile_page_file": dg.MetadataValue.path(path),
+    }
