@@ -22,7 +22,7 @@ def tuning_history(found: TunedRecipe) -> bytes:
         so_far.append(best)
     with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "tuning"}):
         figure = Figure(figsize=(6.4, 3.0))
-        axes = figure.add_axes((0.13, 0.16, 0.84, 0.76))
+        axes = figure.add_axes((0.13, 0.15, 0.84, 0.74))
         axes.axhline(0, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), label="as declared")
         for pruned, marker, colour, label in ((False, "o", BLUE, "trial"), (True, "x", RED, "given up")):
             chosen = [i for i, each in enumerate(found.trials) if each.pruned is pruned]
@@ -31,8 +31,9 @@ def tuning_history(found: TunedRecipe) -> bytes:
         axes.step(range(1, len(gains) + 1), so_far, where="post", color=BLUE, linewidth=1.6, label="best so far")
         axes.set_ylim(*_room(gains))
         axes.set_xlabel("trial")
-        axes.set_ylabel("loss less than declared")
-        axes.legend(loc="lower right", ncols=2)
+        axes.set_ylabel("loss below declared by")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
         drawn = io.BytesIO()
         figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return drawn.getvalue()

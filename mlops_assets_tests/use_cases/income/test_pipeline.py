@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 
 from mlops_assets.ml.training.fit import weights_of
+from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.stores.models.registry import load_evaluation, load_version
 from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import land_seed
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Deployment, let_go
@@ -36,6 +37,8 @@ def test_people_land_in_drops_and_end_as_a_champion_that_scores_them(deployment:
     land_seed(deployment.data / "landing", first="test-01", last="test-01")
 
     batches = [batch for run in deployment.ingest() for batch in run.batches]
+    deployment.run("train", assets=["training_view"])
+    deployment.run("tune", ops={"income__hyperparameters": {"config": {"trials": 2}}})
     deployment.train()
     deployment.run("score", "test-01")
 
@@ -47,6 +50,9 @@ def test_people_land_in_drops_and_end_as_a_champion_that_scores_them(deployment:
     assert weights_of(view, use_case=QUICK) is not None
     serving = champion(head, use_case="income")
     assert serving is not None
+    found = TunedRecipe.from_json(head.read("income/hyperparameters.json"))
+    trained = load_version(head, use_case="income", version=serving.version).record
+    assert (trained.tuning.study if trained.tuning else None, len(found.trials)) == (found.study, 2)
     evaluation = load_evaluation(head, use_case="income", version=serving.version)
     assert evaluation is not None
     auc = evaluation.report.overall.metrics["roc_auc_score"]
