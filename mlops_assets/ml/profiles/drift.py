@@ -23,7 +23,7 @@ from datetime import date
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.profiles import distances
@@ -326,7 +326,7 @@ def _bounds(compared: Sequence[_Compared], *, past: Ints, count: int, plan: Drif
     mean = logs.sum(axis=1) / np.maximum(size, 1)
     squares = np.where(known, (logs - mean[:, None]) ** 2, 0.0).sum(axis=1)
     deviation = np.sqrt(squares / np.maximum(size - 1, 1))
-    reach = student.isf(plan.false_alarm_rate / max(count, 1), np.maximum(size - 1, 1))
+    reach = -stdtrit(np.maximum(size - 1, 1), plan.false_alarm_rate / max(count, 1))
     learnt = np.exp(np.minimum(mean + reach * deviation * np.sqrt(1 + 1 / np.maximum(size, 1)), 700.0))
     learnt = np.where([each.measure == "outside_share" for each in compared], least, learnt)
     bounds = np.where(size >= plan.minimum_past, np.maximum(learnt, least), np.nan)

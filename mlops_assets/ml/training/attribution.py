@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.statistics.metrics import Floats
@@ -96,4 +96,4 @@ def _attribution(
 def _correlation(values: NDArray[np.float32], moved: Floats) -> float | None:
     if len(values) < FEWEST_ROWS or np.ptp(values) == 0 or np.ptp(moved) == 0:
         return None
-    return float(np.corrcoef(rankdata(values), rankdata(moved))[0, 1])
+    return float(np.corrcoef(pd.Series(values).rank(), pd.Series(moved).rank())[0, 1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from mlops_assets.ml.anomalies import Anomaly, Cause, Code, anomaly, messages
 from mlops_assets.ml.checks import CheckResult, Severity
@@ -62,7 +62,7 @@ def _bounds(counts: list[int]) -> tuple[float, float]:
     logs = np.log(counts)
     centre = float(np.median(logs))
     deviation = 1.4826 * float(np.median(np.abs(logs - centre)))
-    t = float(student.isf(FALSE_ALARM_RATE / 2, len(counts) - 1))
+    t = -float(stdtrit(len(counts) - 1, FALSE_ALARM_RATE / 2))
     reach = max(t * deviation * math.sqrt(1 + 1 / len(counts)), -math.log1p(-LEAST_CHANGE))
     return math.exp(centre - reach), math.exp(centre + reach)
 
