@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks.evaluation_peers import RESAMPLES  # noqa: E402
+from benchmarks.memory import peak_mb  # noqa: E402
 from mlops_assets.ml.evaluation.report import evaluate  # noqa: E402
 from mlops_assets.ml.slices import Slice  # noqa: E402
 
@@ -138,7 +138,7 @@ def at_ten_million() -> tuple[float, int]:
 
 def one(rows: int) -> None:
     seconds = ours(made_up(rows))
-    print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+    print(json.dumps([seconds, peak_mb() * 1024**2]))
 
 
 def main() -> int:
