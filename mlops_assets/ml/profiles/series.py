@@ -77,8 +77,8 @@ def _series(parts: pa.Table, *, batch: Ints, size: int, scope: str, column: str)
         values, code = np.unique(lows, return_inverse=True)
         names = ()
     cells = max(len(names), len(values))
-    counts = np.zeros((size, cells))
-    np.add.at(counts, (batch[owner], code), flatten(parts["counts"])[1].to_numpy())
+    counted, place = flatten(parts["counts"])[1].to_numpy(), batch[owner] * cells + code
+    counts = np.bincount(place, weights=counted, minlength=size * cells).reshape(size, cells).astype(np.float64)
     figures = {}
     for name in ("rows", "missing", "mean", "squares", "overlooked"):
         figures[name] = np.zeros(size)

@@ -32,7 +32,7 @@ from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, Corrupti
 
 PAGE = DOCS / "validation.md"
 DAY = date(2013, 5, 15)
-PAST_DAYS = 63
+PAST_DAYS = 56
 OTHERWISE_TESTED = {Code.TABLE_RULE_BROKEN, Code.NOT_AS_VALIDATED}
 """No file of flights can bring these about: it has no rules about whole tables, and writes are audited elsewhere."""
 
@@ -48,7 +48,7 @@ class Past:
 
 @cache
 def past() -> Past:
-    """Nine weeks of real flights and weather before the day, made once for the module."""
+    """Eight weeks of real flights and weather before the day, made once for the module."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         land_seed(
             Path(folder), first=DAY - timedelta(days=PAST_DAYS), last=DAY, sources=["flights", "weather", "planes"]
