@@ -96,7 +96,9 @@ USE_CASE = UseCase(
         SliceBound(slice="carrier", metric="roc_auc_score", min_rows=300, at_least=0.55, few_rows="skip"),
         SliceBound(slice="origin", metric="roc_auc_score", min_rows=300, at_least=0.60),
         TrainTestGap(metric="roc_auc_score", at_most=0.2),
-        NotWorseThanChampion(metric="log_loss", margin=0.005),
+        # keeps three quarters of what the first model gains on the constant prior (0.086); on 28 days of test even the
+        # same recipe with another seed differs by 0.01, and a version a month younger by 0.01 with an error of 0.011
+        NotWorseThanChampion(metric="log_loss", margin=0.02),
         NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01),
     ),
     monitoring=MonitoringPlan(slices=("carrier", "origin")),
