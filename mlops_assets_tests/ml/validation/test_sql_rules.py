@@ -50,6 +50,7 @@ TEXT_CHECKS = (
     | st.builds(Check.str_matches, PATTERN)
     | st.builds(Check.str_contains, PATTERN)
     | st.builds(Check.str_length, min_value=st.integers(0, 2), max_value=st.none() | st.integers(2, 4))
+    | st.builds(Check.str_length, exact_value=st.integers(0, 3))
 )
 FINITE = st.integers(-3, 3) | st.floats(-3, 3).map(lambda value: round(value, 1))
 CASES = st.one_of(
@@ -91,6 +92,38 @@ def test_same_rows_break_a_translated_check_as_in_pandera(
         return
     table = pa.table({"x": pa.array(values, kind)})
     assert ours(table, schema) == theirs(table, schema)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(CASES, st.booleans()), min_size=1, max_size=4), st.integers(1, 8))
+def test_same_rows_break_a_random_model_as_in_pandera(
+    cases: list[tuple[tuple[pa.DataType, list[Any], Check], bool]], rows: int
+) -> None:
+    """Models of several columns with whatever check is drawn, translated or left to pandera."""
+    told = {f"c{number}": case for number, case in enumerate(cases)}
+    values = {name: (found or [None]) * rows for name, ((_, found, _), _) in told.items()}
+    table = pa.table({name: pa.array(values[name][:rows], kind) for name, ((kind, _, _), _) in told.items()})
+    schema = Schema(
+        name="Random",
+        columns=tuple(Column(name=name, type=kind, nullable=null) for name, ((kind, _, _), null) in told.items()),
+        keys=(),
+        rules=pandera.DataFrameSchema(
+            {name: pandera.Column(None, [check], nullable=null) for name, ((_, _, check), null) in told.items()}
+        ),
+    )
+    with duckdb.connect() as connection:
+        breaches = evaluate_rules(table, schema=schema, connection=connection).breaches
+    ours_by_column = {(breach.columns[0], int(row)) for breach in breaches for row in breach.rows}
+    assert ours_by_column == theirs_by_column(table, schema)
+
+
+def theirs_by_column(table: pa.Table, schema: Schema) -> set[tuple[str, int]]:
+    try:
+        schema.rules.validate(to_frame(table), lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        return {(str(name), int(at)) for name, at in zip(cases["column"], cases["index"], strict=True)}
+    return set()
 
 
 TRANSLATED = [
