@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -37,6 +36,7 @@ import pyarrow.parquet as pq
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from benchmarks.memory import peak_mb  # noqa: E402
 from mlops_assets.ml.profiles.drift import DriftPlan, compare  # noqa: E402
 from mlops_assets.ml.profiles.profile import Profile, merge  # noqa: E402
 from mlops_assets.ml.profiles.profiling import profile_batches  # noqa: E402
@@ -300,7 +300,7 @@ def bounded() -> None:
         judged(table)
         whole.append(profiled(table))
     assert merge(whole).column("flight", scope=OVERALL).rows == MANY_TIMES * table.num_rows
-    print(json.dumps([time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+    print(json.dumps([time.perf_counter() - begun, peak_mb() * 1024**2]))
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
-"""What an asset tells of itself in the UI: column schema with meanings, column lineage, preview, row counts."""
+"""What an asset tells of itself in the UI: column schema with meanings, column lineage, preview, row counts, pages."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from mlops_assets.ml.features.lineage import SourceColumn
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.pages import page_url
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
@@ -74,3 +76,8 @@ def _row(cells: list[str]) -> str:
 def _cell(value: object) -> str:
     text = "" if value is None else str(readable(value))
     return text.replace("|", "\\|")
+
+
+def page_links(name: str, page: Path, *, root: Path) -> dict[str, dg.MetadataValue[Any]]:
+    """A page below the data folder ``root``: where `mlops dev` shows it at a click, and the file itself."""
+    return {name: dg.MetadataValue.url(page_url(page, root=root)), f"{name}_file": dg.MetadataValue.path(page)}

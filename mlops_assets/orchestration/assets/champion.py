@@ -11,6 +11,7 @@ from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
@@ -66,14 +67,17 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
         yield from run.record(
             audits=(CheckResult(name=CHECKS[0].name, passed=True, figures={"version": version}),),
-            metadata={**_metadata(pointer, page=pages / card_file(pointer.version)), "lakefs_commit": run.lake.head()},
+            metadata={
+                **_metadata(pointer, page=pages / card_file(pointer.version), root=data.root),
+                "lakefs_commit": run.lake.head(),
+            },
         )
 
     return champion
 
 
 def moved_by_hand(
-    pointer: Pointer, *, use_case: UseCase, page: Path
+    pointer: Pointer, *, use_case: UseCase, page: Path, root: Path
 ) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
     """What the UI is told of a move that was made on the command line. Gates that were overruled are a check that warns
     until the next champion.
@@ -83,7 +87,7 @@ def moved_by_hand(
         dg.AssetMaterialization(
             asset_key=key,
             description=f"{pointer.action} by {pointer.by}: {pointer.why}",
-            metadata=_metadata(pointer, page=page),
+            metadata=_metadata(pointer, page=page, root=root),
         ),
         dg.AssetCheckEvaluation(
             asset_key=key,
@@ -96,9 +100,9 @@ def moved_by_hand(
     )
 
 
-def _metadata(pointer: Pointer, *, page: Path) -> dict[str, Any]:
+def _metadata(pointer: Pointer, *, page: Path, root: Path) -> dict[str, Any]:
     return {
-        "model_card": dg.MetadataValue.path(page),
+        **page_links("model_card", page, root=root),
         "version": pointer.version,
         "previous": pointer.previous or "none",
         "promoted_at": pointer.at.isoformat(),

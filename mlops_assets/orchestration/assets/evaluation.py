@@ -16,6 +16,7 @@ from mlops_assets.ml.training.baselines import CONSTANT
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
@@ -63,7 +64,7 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
             audit=lambda staged: [_complete(staged, use_case, version)],
             verdicts=verdicts,
             metadata={
-                "model_card": dg.MetadataValue.path(page),
+                **page_links("model_card", page, root=data.root),
                 **_metadata(report, version=version, opponent=opponent, weak_by=use_case.task.by_slice[0]),
             },
             message=f"{use_case.name}: evaluation of {version}",

@@ -1,7 +1,6 @@
 """``training_view``: history and side data joined point-in-time to labelled examples; the model's matrix."""
 
 import json
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -22,7 +21,7 @@ from mlops_assets.ml.training.fit import labels_of
 from mlops_assets.ml.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import column_lineage, table_metadata
+from mlops_assets.orchestration.metadata import column_lineage, page_links, table_metadata
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
 from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
@@ -99,7 +98,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
                 **table_metadata(table, meanings={each.name: each.description for each in use_case.features}),
                 **column_lineage(feature_lineage(use_case), use_case=use_case),
                 **manifest,
-                **_catalogued(head, profile, use_case=use_case, folder=data.reports(use_case)),
+                **_catalogued(head, profile, use_case=use_case, data=data),
                 "read_at_lakefs_commit": head.commit,
             },
         )
@@ -128,13 +127,15 @@ def compute_view(
     return table, batches
 
 
-def _catalogued(snapshot: Snapshot, profile: ViewProfile, *, use_case: UseCase, folder: Path) -> dict[str, object]:
+def _catalogued(
+    snapshot: Snapshot, profile: ViewProfile, *, use_case: UseCase, data: DataResource
+) -> dict[str, object]:
     """Writes the page of all features and says where, with the most important of them."""
     found = read_catalogue(snapshot, use_case=use_case, profile=profile)
-    page = folder / "features.html"
+    page = data.reports(use_case) / "features.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(catalogue_page(found), encoding="utf-8")
-    return {"feature_catalogue": dg.MetadataValue.path(page), "features": dg.MetadataValue.md(strongest(found))}
+    return {**page_links("feature_catalogue", page, root=data.root), "features": dg.MetadataValue.md(strongest(found))}
 
 
 def _up_to(through: str | None) -> Wanted:

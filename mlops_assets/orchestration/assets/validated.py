@@ -20,14 +20,13 @@ from mlops_assets.ml.validation.row_counts import ROW_COUNT_IS_USUAL
 from mlops_assets.ml.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
-from mlops_assets.orchestration.metadata import table_metadata
+from mlops_assets.orchestration.metadata import page_links, table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.profile_page import profile_page
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
-from mlops_assets.stores.pages import page_url
 
 DESCRIPTIONS = {
     "matches_schema": "Columns, types and every rule of the schema hold for the published rows.",
@@ -181,7 +180,4 @@ def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, data
         drift=each.drift,
     )
     path.write_text(page, encoding="utf-8")
-    return {
-        "profile_page": dg.MetadataValue.url(page_url(path, root=data.root)),
-        "profile_page_file": dg.MetadataValue.path(path),
-    }
+    return {**page_links("profile_page", path, root=data.root)}

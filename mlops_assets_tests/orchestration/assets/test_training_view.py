@@ -44,7 +44,7 @@ def test_a_page_and_a_profile_of_all_features_come_with_the_view(ingested: Deplo
     run = ingested.run("train", assets=VIEW)
 
     told = run.metadata["training_view"]
-    page = Path(told["feature_catalogue"])
+    page = Path(told["feature_catalogue_file"])
     assert page.parent == ingested.data / "reports" / "parcels"
     for feature in PARCELS.features:
         assert f"<h3>{feature.name}</h3>" in page.read_text(encoding="utf-8")
