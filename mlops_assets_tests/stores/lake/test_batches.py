@@ -34,7 +34,7 @@ def filled(lake: Lake) -> Lake:
         Wanted(last="2012-12-31"),
         Wanted.these(["2013-01-03", "2013-01-09", "2013-01-10"]),
     ],
-    ids=str,
+    ids=["all", "from", "to", "stretch", "later than all", "earlier than all", "these"],
 )
 def test_the_wanted_batches_are_found_and_no_others(filled: Lake, wanted: Wanted) -> None:
     assert list(batch_files(filled.at(), path=HISTORY, wanted=wanted)) == [day for day in DAYS if day in wanted]
