@@ -1,0 +1,71 @@
+"""How often the gate on slices refuses a model that is as good as the champion, and one that is worse on one slice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.special import expit
+from scipy.stats import binom
+
+from mlops_assets.ml.evaluation.gate_decision import decide
+from mlops_assets.ml.evaluation.gates import NoSliceRegressed
+from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
+from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.statistics.significance import Comparison, compare
+
+PAIRS, SEGMENTS = 1000, 8
+FEW, MANY = 150, 500  # rows of a carrier
+BY_CARRIER = Slice(name="carrier", columns=("carrier",))
+METRICS = ("roc_auc_score", "log_loss")
+JUDGED = EvaluationReport(
+    threshold=0.5,
+    overall=SegmentReport(slice="overall", segment="overall", rows=SEGMENTS * FEW, positives=0, metrics={}),
+    segments=(),
+    resamples=0,
+    seed=0,
+)
+
+
+def drawn_pair(seed: int, *, rows: int = FEW, spoiled: float = 0.0) -> Comparison:
+    """Two models that see the truth through noise of the same size; the challenger's is larger on one carrier."""
+    generator = np.random.default_rng(seed)
+    carrier = np.repeat(np.arange(SEGMENTS), rows)
+    truth = generator.normal(-0.5, 1.2, SEGMENTS * rows)
+    labels = generator.random(len(truth)) < expit(truth)
+    champion, challenger = (expit(truth + generator.normal(0, 0.7, len(truth))) for _ in range(2))
+    challenger = np.where(carrier == 0, expit(truth + generator.normal(0, 0.7 + spoiled, len(truth))), challenger)
+    return compare(
+        labels.astype(float),
+        challenger,
+        champion=champion,
+        opponent="champion",
+        slice_columns=pa.table({"carrier": np.array([f"C{number}" for number in carrier])}),
+        slices=(BY_CARRIER,),
+        seed=seed,
+    )
+
+
+def refusals(*, metric: str, pairs: list[Comparison]) -> int:
+    gate = NoSliceRegressed(slice="carrier", metric=metric)
+    return sum(not decide(JUDGED, [gate], comparison=each).passed for each in pairs)
+
+
+@pytest.fixture(scope="module")
+def equal_pairs() -> list[Comparison]:
+    """Pairs of models of which neither is better anywhere."""
+    return [drawn_pair(seed) for seed in range(PAIRS)]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_of_a_thousand_equal_challengers_at_most_one_in_twenty_is_refused(
+    equal_pairs: list[Comparison], metric: str
+) -> None:
+    assert refusals(metric=metric, pairs=equal_pairs) <= binom.ppf(0.99, PAIRS, 0.05)  # 5 % and what 1,000 leave unsure
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_challenger_that_lost_its_skill_on_one_carrier_is_nearly_always_refused(metric: str) -> None:
+    spoiled = [drawn_pair(seed, rows=MANY, spoiled=3.0) for seed in range(50)]
+
+    assert refusals(metric=metric, pairs=spoiled) >= 45
