@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
@@ -94,11 +95,11 @@ def status(use_case: UseCaseName) -> None:
     console.print(table)
     found = arrivals(scan, head, use_case=chosen)
     for refused in scan.refused:
-        console.print(f"[yellow]{refused.path}[/]: {refused.reason}", soft_wrap=True)
+        console.print(f"[yellow]{refused.path}[/]: {escape(refused.reason)}", soft_wrap=True)
     for waiting in found.waiting:
-        console.print(f"[yellow]{waiting}[/]")
+        console.print(f"[yellow]{escape(waiting)}[/]")
     for reason in refusals(lake.branches(), snapshot=head, use_case=chosen, found=found):
-        console.print(f"[yellow]{reason}[/]", soft_wrap=True)
+        console.print(f"[yellow]{escape(reason)}[/]", soft_wrap=True)
     if found.batches:
         console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
     serving = champion(head, use_case=use_case)

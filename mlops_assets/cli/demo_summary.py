@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +100,7 @@ def _gates(told: Demo) -> Table:
         figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
         table.add_row(
             "[green]✓[/]" if verdict.passed else "[red]✗[/]" if verdict.blocks else "[yellow]![/]",
-            f"{verdict.name}\n[dim]{figures or '; '.join(verdict.reasons)}[/]",
+            f"{verdict.name}\n[dim]{escape(figures or '; '.join(verdict.reasons))}[/]",
         )
     return table
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.ml.errors import LakeError
@@ -87,7 +88,7 @@ def show_log(
         metadata = commit.metadata
         when = commit.created.strftime("%Y-%m-%d %H:%M:%S")
         run, audit = metadata.get("run_id", "")[:8], metadata.get("audit", "")
-        table.add_row(commit.id[:12], when, commit.message, run, audit)
+        table.add_row(commit.id[:12], when, escape(commit.message), run, audit)
     Console().print(table)
 
 
@@ -169,6 +170,8 @@ def _print_branches(branches: tuple[BranchInfo, ...]) -> None:
     for branch in branches:
         when, run = branch.updated.strftime("%Y-%m-%d %H:%M"), branch.metadata.get("run_id", "")[:8]
         why = "\n".join(f"{batch}: {reasons}" if batch else reasons for batch, reasons in branch.refusals.items())
-        table.add_row(branch.name, branch.kind.value, branch.commit[:12], when, run if branch.staged else "", why)
+        table.add_row(
+            branch.name, branch.kind.value, branch.commit[:12], when, run if branch.staged else "", escape(why)
+        )
     if branches:
         Console().print(table)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -29,6 +30,8 @@ from mlops_assets.stores.settings import environment_directory
 from mlops_assets.use_cases import registry
 
 console = Console()
+
+TOLD_REASONS = 4
 
 
 def model_commands(app: typer.Typer) -> None:
@@ -75,11 +78,15 @@ def models(
     console.print(table)
     for each in listed:
         if each.decision and not each.decision.decision.passed:
-            reasons = "; ".join(each.decision.decision.reasons[:2])
-            console.print(f"[yellow]{each.record.version}[/] was refused: {reasons}")
+            reasons = each.decision.decision.reasons
+            more = f"; and {len(reasons) - TOLD_REASONS} more, on its card" if len(reasons) > TOLD_REASONS else ""
+            told = escape("; ".join(reasons[:TOLD_REASONS]))
+            console.print(f"[yellow]{each.record.version}[/] was refused: {told}{more}")
     for move in moves:
-        overruled = f" [red]overriding: {'; '.join(move.overridden)}[/]" if move.overridden else ""
-        console.print(f"{move.at:%Y-%m-%d %H:%M} {move.version} {move.action} by {move.by}: {move.why}{overruled}")
+        overruled = f" [red]overriding: {escape('; '.join(move.overridden))}[/]" if move.overridden else ""
+        console.print(
+            f"{move.at:%Y-%m-%d %H:%M} {move.version} {move.action} by {move.by}: {escape(move.why)}{overruled}"
+        )
 
 
 def promote(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.cli.data import refuse_no_batch
@@ -100,14 +101,9 @@ def _show(report: AnomalyReport) -> None:
 def _row(found: Anomaly) -> tuple[str, str, str]:
     colour = "red" if found.severity is Severity.ERROR else "yellow"
     where = "\n".join(text for text in (found.column, found.slice) if text)
-    why = f"\n[bold]{found.explanation}[/]" if found.explanation else ""
+    why = f"\n[bold]{escape(found.explanation)}[/]" if found.explanation else ""
     return (
         f"[{colour}]{found.severity}[/]",
         f"{found.code}\n{where}".strip(),
-        f"{_plain(found.message)}{why}\n[dim]{found.what_to_do}[/]",
+        f"{escape(found.message)}{why}\n[dim]{found.what_to_do}[/]",
     )
-
-
-def _plain(text: str) -> str:
-    """Square brackets as they are, not as Rich's markup."""
-    return text.replace("[", "\\[")

@@ -65,7 +65,7 @@ def test_the_champion_is_rolled_back_and_promoted_again_with_reasons_on_record(
 ) -> None:
     younger = serving(challenged)
 
-    said = run_mlops("rollback", "parcels", "--reason", "too many complaints").output
+    said = run_mlops("rollback", "parcels", "--reason", "complaints [carrier=OO]").output
     older = serving(challenged)
     run_mlops("promote", younger, "--reason", "it was the weather")
 
@@ -73,7 +73,7 @@ def test_the_champion_is_rolled_back_and_promoted_again_with_reasons_on_record(
     assert f"{older} is the champion of parcels again" in said
     assert serving(challenged) == younger
     moves = run_mlops("models", "parcels").output
-    assert "too many complaints" in moves
+    assert "[carrier=OO]" in moves
     assert "it was the weather" in moves
 
 
