@@ -52,20 +52,21 @@ class EmbeddedLakeFS:
         running._thread.start()
         if not running._server.answering.wait(START_SECONDS):
             raise RuntimeError(f"The embedded lakeFS server did not start within {START_SECONDS:.0f} seconds.")
-        atexit.register(running._let_go)
+        atexit.register(running._close_at_exit)
         return running
 
     def close(self) -> None:
         """Finishes the requests under way and lets go of the store. Closing twice does nothing more."""
+        atexit.unregister(self._close_at_exit)
         self._server.end()
         self._thread.join(STOP_SECONDS + 1)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """All there is to do when the process ends: the thread ends with it, nobody waits for answers."""
-        atexit.unregister(self._let_go)
         self._executor.shutdown()
         self._store.close()
+
+    def _close_at_exit(self) -> None:
+        """Nobody waits for answers, but no thread may still run while the interpreter takes itself down."""
+        self._server.force_exit = True
+        self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -109,15 +109,20 @@ def test_standalone_server_ends_cleanly_on_a_signal(tmp_path: Path, number: sign
     assert not (tmp_path / "lake.db-wal").exists()
 
 
-def test_process_ends_although_nobody_closed_the_server(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS;"
-        " EmbeddedLakeFS.start(pathlib.Path(sys.argv[1]))"
-    )
+LEFT_OPEN = """
+import atexit, pathlib, sys, threading
+atexit.register(lambda: print([each.name for each in threading.enumerate()]))  # the first registered runs last
+from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
+EmbeddedLakeFS.start(pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_process_ends_with_no_thread_left_although_nobody_closed_the_server(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LEFT_OPEN, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == "['MainThread']"
 
 
 def test_importing_the_server_is_light() -> None:
