@@ -61,10 +61,10 @@ def ours(events: Path, folder: Path) -> Sums:
     connection = _connect(folder)
     sums: Sums = {}
     for number, year in enumerate(_years(connection, events)):
-        _aggregate(connection, events, year=year, into=f"history_{number % 2}")
+        _aggregate(connection, events, years=range(year, year + 1), into=f"history_{number % 2}")
         recent = " UNION ALL ".join(f"FROM history_{each}" for each in range(min(number + 1, 2)))
         connection.execute(f"CREATE OR REPLACE TEMP VIEW history AS {recent}")
-        _join(connection, events, year=year, sums=sums)
+        _join(connection, _asked(events, years=range(year, year + 1)), sums=sums)
     return sums
 
 
@@ -74,10 +74,10 @@ def ours_stored(events: Path, folder: Path) -> tuple[float, Sums]:
 
     connection = _connect(folder)
     years = _years(connection, events)
-    _aggregate(connection, events, year=years[0], into="aggregates")
+    _aggregate(connection, events, years=years, into="aggregates")
     connection.execute(f"COPY aggregates TO '{folder}/history.parquet'")
     connection.execute(f"CREATE TEMP VIEW history AS FROM read_parquet('{folder}/history.parquet')")
-    asked = _asked(events, year=years[0])
+    asked = _asked(events, years=years)
     begun = time.perf_counter()
     columns = attach_history(connection, asked, views=_views())
     seconds = time.perf_counter() - begun
@@ -95,30 +95,30 @@ def _years(connection: duckdb.DuckDBPyConnection, events: Path) -> range:
     return range(int(first), int(last) + 1)
 
 
-def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, year: int, into: str) -> None:
+def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, years: range, into: str) -> None:
     from mlops_assets.ml.features.history import compute_daily_aggregates
 
-    within = f"BETWEEN '{year}-01-01' AND '{year}-12-31'"
+    within = f"BETWEEN '{years[0]}-01-01' AND '{years[-1]}-12-31'"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS FROM '{events}' WHERE batch {within}")
     compute_daily_aggregates(connection, views=_views(), into=into)
 
 
-def _join(connection: duckdb.DuckDBPyConnection, events: Path, *, year: int, sums: Sums) -> None:
-    """The rows of a year joined to ``history``, their columns added to ``sums``."""
+def _join(connection: duckdb.DuckDBPyConnection, asked: pa.Table, *, sums: Sums) -> None:
+    """The rows ``asked`` for joined to ``history``, their columns added to ``sums``."""
     from mlops_assets.ml.features.training_view import stream_history
 
-    for rolled in stream_history(connection, [_asked(events, year=year)], views=_views()):
+    for rolled in stream_history(connection, [asked], views=_views()):
         for name, values in rolled.items():
             sums[name] = sums.get(name, 0.0) + (pc.sum(values).as_py() or 0.0)
 
 
-def _asked(events: Path, *, year: int) -> pa.Table:
-    """Time and keys of the rows of a year."""
+def _asked(events: Path, *, years: range) -> pa.Table:
+    """Time and keys of the rows of some years."""
     return pq.read_table(
         events,
         columns=["event_time", *KEYS],
         read_dictionary=KEYS,
-        filters=[("event_time", ">=", datetime(year, 1, 1)), ("event_time", "<", datetime(year + 1, 1, 1))],
+        filters=[("event_time", ">=", datetime(years[0], 1, 1)), ("event_time", "<", datetime(years[-1] + 1, 1, 1))],
     )
 
 

@@ -1,6 +1,6 @@
 """Feast's part in `benchmarks/features.py`: `get_historical_features` on figures that were rolled up for it beforehand.
 
-    python benchmarks/features_feast.py events.parquet --rows 5000
+    python benchmarks/features_feast.py events.parquet
 
 Runs in an environment of its own with Feast in it. Feast has no windows over the past: the figures of every view,
 entity and day are made by DuckDB first, and only Feast's own point-in-time join is timed. Prints one line of JSON.
@@ -65,12 +65,12 @@ def rolled(events: Path, *, key: str, view: str, into: Path) -> None:
     )
 
 
-def asked(events: Path, *, rows: int) -> pd.DataFrame:
-    """The first ``rows`` flights, each at midnight of its day, as Feast wants them."""
+def asked(events: Path) -> pd.DataFrame:
+    """The flights with a tail number, each at midnight of its day, as Feast wants them."""
     keys = ", ".join(f"{key} AS {view}_key" for view, key in VIEWS.items())
     return duckdb.sql(
         f"SELECT {keys}, event_time::DATE::TIMESTAMP AS event_timestamp FROM '{events}' "
-        f"WHERE tailnum IS NOT NULL ORDER BY event_time LIMIT {rows}"
+        "WHERE tailnum IS NOT NULL ORDER BY event_time"
     ).df()
 
 
@@ -78,7 +78,6 @@ def main() -> None:
     """Make the figures, let Feast join them, and print what its join took."""
     parser = argparse.ArgumentParser()
     parser.add_argument("events", type=Path)
-    parser.add_argument("--rows", type=int, default=5000)
     chosen = parser.parse_args()
     import feast
     from feast import Entity, FeatureStore, FeatureView, FileSource, RepoConfig
@@ -101,7 +100,7 @@ def main() -> None:
             source = FileSource(path=str(path), timestamp_field="event_timestamp")
             views.append(FeatureView(name=view, entities=[entity], ttl=timedelta(days=1), source=source))
             store.apply([entity, views[-1]])
-        rows = asked(chosen.events, rows=chosen.rows)
+        rows = asked(chosen.events)
         wanted = [f"{view}:{view}__{name}_{days}d" for view in VIEWS for name in FIGURES for days in (7, 28)]
         begun = time.perf_counter()
         frame = store.get_historical_features(entity_df=rows, features=wanted).to_df()
