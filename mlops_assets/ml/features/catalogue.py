@@ -91,14 +91,24 @@ class Catalogue(BaseModel):
 
 def profile_view(view: pa.Table, *, features: Sequence[Feature], through: str) -> ViewProfile:
     """The distribution of every declared feature in ``view``."""
-    every = max(-(-view.num_rows // MOST_ROWS), 1)
-    sample = view.take(np.arange(0, view.num_rows, every))
+    return ViewProfile(rows=view.num_rows, through=through, features=profile_features(view, features=features))
+
+
+def profile_features(rows: pa.Table, *, features: Sequence[Feature]) -> dict[str, FeatureProfile]:
+    """The distribution of each of ``features``, columns of ``rows``."""
+    sample = evenly_spaced(rows)
     profiles = {}
     for feature in features:
-        missing = view.column(feature.name).null_count / max(view.num_rows, 1)
+        missing = rows.column(feature.name).null_count / max(rows.num_rows, 1)
         make = _categories if feature.kind == "categorical" else _histogram
         profiles[feature.name] = make(sample.column(feature.name), missing_share=missing)
-    return ViewProfile(rows=view.num_rows, through=through, features=profiles)
+    return profiles
+
+
+def evenly_spaced(rows: pa.Table) -> pa.Table:
+    """``MOST_ROWS`` of ``rows`` at most."""
+    every = max(-(-rows.num_rows // MOST_ROWS), 1)
+    return rows.take(np.arange(0, rows.num_rows, every))
 
 
 def catalogue(
@@ -109,10 +119,15 @@ def catalogue(
     champion: str | None,
     gains: Mapping[str, float],
     known_through: Mapping[str, str],
+    learnt_profiles: Mapping[str, FeatureProfile],
 ) -> Catalogue:
-    """The catalogue from what was read: ``gains`` are the champion's by feature, ``known_through`` by view."""
+    """The catalogue from what was read: ``gains`` are the champion's by feature, ``known_through`` by view.
+
+    ``profile`` is of the declared features, ``learnt_profiles`` are of those that the champion learnt.
+    """
     lineage = feature_lineage(use_case)
     learnt = use_case.learning.features if use_case.learning else ()
+    profiles = {**(profile.features if profile else {}), **learnt_profiles}
     total = sum(gains.values())
     entries = tuple(
         _entry(
@@ -120,7 +135,7 @@ def catalogue(
             made_by=made_by,
             known_through=known_through.get(made_by),
             importance=gains.get(feature.name, 0.0) / total if total else None,
-            profile=profile.features.get(feature.name) if profile else None,
+            profile=profiles.get(feature.name),
             lineage=lineage.get(feature.name, ()),
         )
         for feature, made_by in [

@@ -42,7 +42,7 @@ Relations = Mapping[str, Mapping[str, Origins]]
 
 
 def feature_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
-    """For every declared feature the source columns of its value, sorted.
+    """For every feature, declared or learnt, the source columns of its value, sorted.
 
     Raises FeatureError naming the SQL file that cannot be read.
     """
@@ -50,7 +50,9 @@ def feature_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     examples = {**_columns_of(use_case.examples_sql, relations=relations), **_attached(use_case, relations=relations)}
     computed = _columns_of(use_case.features_sql, relations={EXAMPLES: examples})
     found = {name.lower(): origins for name, origins in {**examples, **computed}.items()}
-    return {feature.name: tuple(sorted(found.get(feature.name.lower(), ()))) for feature in use_case.features}
+    declared = {feature.name: found.get(feature.name.lower(), frozenset()) for feature in use_case.features}
+    learnt = _learnt(use_case, declared=declared, label=examples.get("label", frozenset()))
+    return {name: tuple(sorted(origins)) for name, origins in {**declared, **learnt}.items()}
 
 
 def history_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
@@ -169,6 +171,18 @@ def _read_by(feature: HistoryFeature) -> list[str]:
 def _side_columns(view: AsOfView, columns: Mapping[str, Origins]) -> dict[str, Origins]:
     beside = (*view.keys, view.time_column)
     return {view.column(name): origins for name, origins in columns.items() if name not in beside}
+
+
+def _learnt(use_case: UseCase, *, declared: Mapping[str, Origins], label: Origins) -> dict[str, Origins]:
+    """The learnt features: made of the rows' own features and, through the learnt tables, of labels."""
+    learning = use_case.learning
+    if learning is None:
+        return {}
+    training = {"training": {**declared, "label": label}}
+    tables = {table.name: _columns_of(table.sql, relations=training) for table in learning.tables}
+    examples = {EXAMPLES: {"id": frozenset[SourceColumn](), **declared}}
+    found = _columns_of(learning.sql, relations={**examples, **tables})
+    return {feature.name: found.get(feature.name, frozenset()) for feature in learning.features}
 
 
 def _columns_of(sql: Path, *, relations: Relations) -> dict[str, Origins]:

@@ -85,6 +85,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         head = run.lake.at()
         with duckdb.get_connection() as connection:
             table, batches = compute_view(connection, head, use_case=use_case, wanted=_up_to(config.through))
+        origins = feature_lineage(use_case)
         manifest = {"first": batches[0], "last": batches[-1], "batches": len(batches), "rows": table.num_rows}
         profile = profile_view(table, features=use_case.features, through=batches[-1])
         yield from run.publish(
@@ -96,7 +97,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
             audit=lambda staged: _audit(staged, head, use_case=use_case, duckdb=duckdb),
             metadata={
                 **table_metadata(table, meanings={each.name: each.description for each in use_case.features}),
-                **column_lineage(feature_lineage(use_case), use_case=use_case),
+                **column_lineage({each.name: origins[each.name] for each in use_case.features}, use_case=use_case),
                 **manifest,
                 **_catalogued(head, profile, use_case=use_case, data=data),
                 "read_at_lakefs_commit": head.commit,

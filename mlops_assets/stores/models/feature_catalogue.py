@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.features.catalogue import Catalogue, ViewProfile, catalogue
+from mlops_assets.ml.features.catalogue import (
+    Catalogue,
+    FeatureProfile,
+    ViewProfile,
+    catalogue,
+    evenly_spaced,
+    profile_features,
+)
 from mlops_assets.ml.features.declarations import AsOfView
 from mlops_assets.ml.features.lineage import view_sources
+from mlops_assets.ml.features.matrix import Vocabulary
 from mlops_assets.ml.paths import batch_of, history_path, training_view_path, validated_path
 from mlops_assets.ml.training.booster import load
-from mlops_assets.ml.training.scoring import MODEL
+from mlops_assets.ml.training.scoring import MODEL, VOCABULARY
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_version
 
@@ -23,14 +34,15 @@ def read_catalogue(snapshot: Snapshot, *, use_case: UseCase, profile: ViewProfil
     Without a training view there are no distributions, without a champion no importances.
     """
     serving = champion(snapshot, use_case=use_case.name)
-    gains = _gains(snapshot, use_case=use_case, version=serving.version) if serving else {}
+    files = load_version(snapshot, use_case=use_case.name, version=serving.version).files if serving else {}
     return catalogue(
         use_case,
         commit=snapshot.commit,
         profile=profile or read_profile(snapshot, use_case=use_case),
         champion=serving.version if serving else None,
-        gains=gains,
+        gains=_gains(files) if files else {},
         known_through=_known_through(snapshot, use_case=use_case),
+        learnt_profiles=_learnt_profiles(snapshot, files, use_case=use_case) if files else {},
     )
 
 
@@ -45,10 +57,20 @@ def read_profile(snapshot: Snapshot, *, use_case: UseCase) -> ViewProfile | None
         raise FeatureError(f"'{path}' is no profile of features: materialise {use_case.name}/training_view.") from error
 
 
-def _gains(snapshot: Snapshot, *, use_case: UseCase, version: str) -> dict[str, float]:
+def _gains(files: Mapping[str, bytes]) -> dict[str, float]:
     """By feature, the gain of all the champion's splits on it; features without a split are not there."""
-    booster = load(load_version(snapshot, use_case=use_case.name, version=version).files[MODEL])
+    booster = load(files[MODEL])
     return {name: float(gain) for name, gain in booster.get_score(importance_type="total_gain").items()}  # type: ignore[arg-type]
+
+
+def _learnt_profiles(snapshot: Snapshot, files: Mapping[str, bytes], *, use_case: UseCase) -> dict[str, FeatureProfile]:
+    """What the champion's learnt features look like in the training view."""
+    learnt, path = Vocabulary.from_json(files[VOCABULARY]).learnt, training_view_path(use_case.name)
+    if learnt is None or not snapshot.exists(path):
+        return {}
+    rows = evenly_spaced(read_parquet(snapshot.local(path)))
+    seen = [feature.name for feature in use_case.features]
+    return profile_features(learnt.columns(rows.select(["id", *seen])), features=learnt.features)
 
 
 def _known_through(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.features.learnt import Learning, LearntTable
@@ -58,4 +59,10 @@ def test_learnt_statistics_are_of_the_training_rows_and_answer_with_the_version(
     assert scorer.vocabulary.learnt is not None
     assert scorer.scores(view, features=use_case.features).shape == (view.num_rows,)
     listed = {entry.name: entry for entry in read_catalogue(head, use_case=use_case).entries}
-    assert listed["depot_late"].made_by == "training rows"
+    told = listed["depot_late"]
+    assert told.made_by == "training rows"
+    assert told.lineage == ("parcels.minutes_late",)
+    assert told.profile is not None
+    assert told.profile.missing_share == 0
+    assert told.profile.edges[0] == pytest.approx(min(table["columns"]["late"]), rel=1e-5)
+    assert sum(told.profile.shares) == pytest.approx(1, abs=1e-4)
