@@ -193,11 +193,15 @@ def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Featu
             name=name,
             kind="numeric",
             owner=owner,
-            description=(f"{feature.description}, per {' and '.join(view.keys)}, over the {window} days before."),
+            description=f"{feature.description}, per {' and '.join(view.keys)}, over {_before(window)}.",
         )
         for view in views
         for name, feature, window in view.columns()
     )
+
+
+def _before(days: int) -> str:
+    return "the day before" if days == 1 else f"the {days} days before"
 
 
 def daily_aggregates(
