@@ -26,6 +26,9 @@ class Answer(BaseModel):
         bool | None, Field(description="Whether the score reaches the model's threshold; null if not of two outcomes")
     ]
     predicted: Annotated[str | None, Field(description="The most probable class; null if not of several classes")]
+    probabilities: Annotated[
+        dict[str, float] | None, Field(description="The probability of each class; null if not of several classes")
+    ]
     model_version: Annotated[str, Field(description="The version that answered")]
     history_as_of: Annotated[str | None, Field(description="History known before this day; null if none used")]
     history_commit: Annotated[str | None, Field(description="The lakeFS commit that history was made from")]

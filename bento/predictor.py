@@ -24,7 +24,7 @@ from mlops_assets.ml.errors import ServingError
 from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.features.request_step import RequestStep
 from mlops_assets.ml.features.requests import request_table
-from mlops_assets.ml.tasks import Binary, answers
+from mlops_assets.ml.tasks import Binary, answers, by_class
 from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.features.online import LookUp, OnlineStore, open_online_store
@@ -87,17 +87,19 @@ class Predictor:
         features = self._step().compute(found.examples if found else examples)
         matrix = self._scorer.vocabulary.encode(features, features=self._use_case.features)
         flags = self._flags(examples, features=features, matrix=matrix, found=found)
+        scores = self._scorer.of_matrix(matrix)
         records = self._records(
             rows,
             examples=examples,
             features=features,
-            answered=answers(self._scorer.of_matrix(matrix), task=self._use_case.task, threshold=self._threshold),
+            answered=answers(scores, task=self._use_case.task, threshold=self._threshold),
             flags=flags,
             found=found,
             answered_at=answered_at,
         )
         self._log.append(records)
-        return [_as_answer(record) for record in records]
+        told = by_class(scores, task=self._use_case.task)
+        return [_as_answer(record, probabilities=each) for record, each in zip(records, told, strict=True)]
 
     def describe(self) -> dict[str, Any]:
         """What a caller must send, what answers, and what the version was made of, as plain JSON values."""
@@ -230,12 +232,13 @@ def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
     return open_online_store(use_case.name, data=data_dir)
 
 
-def _as_answer(record: PredictionRecord) -> Answer:
+def _as_answer(record: PredictionRecord, *, probabilities: dict[str, float] | None) -> Answer:
     return Answer(
         prediction_id=record.prediction_id,
         score=record.score,
         predicted_positive=record.predicted_positive,
         predicted=record.predicted,
+        probabilities=probabilities,
         model_version=record.model_version,
         history_as_of=record.history_as_of,
         history_commit=record.history_commit,

@@ -89,6 +89,13 @@ def answers(scores: NDArray[np.float64], *, task: Task, threshold: float) -> dic
     return {"score": pa.array(scores), "predicted_positive": pa.array(scores >= threshold)}
 
 
+def by_class(scores: NDArray[np.float64], *, task: Task) -> list[dict[str, float] | None]:
+    """The probability of each class by its name, for each row; ``None`` where the task has no classes."""
+    if not isinstance(task, Multiclass):
+        return [None] * len(scores)
+    return [dict(zip(task.classes, row, strict=True)) for row in scores.reshape(-1, len(task.classes)).tolist()]
+
+
 def two_outcomes(labels: NDArray[np.float64], *, task: Task) -> NDArray[np.float64]:
     """Labels of any task as 0 and 1, for audits that know only two outcomes.
 
