@@ -1,5 +1,6 @@
 """What an asset tells of itself in the UI: column schema with meanings, column lineage, preview, row counts, pages."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,8 @@ def _cell(value: object) -> str:
 def page_links(name: str, page: Path, *, root: Path) -> dict[str, dg.MetadataValue[Any]]:
     """A page below the data folder ``root``: where `mlops dev` shows it at a click, and the file itself."""
     return {name: dg.MetadataValue.url(page_url(page, root=root)), f"{name}_file": dg.MetadataValue.path(page)}
+
+
+def svg_picture(what: str, svg: bytes) -> dg.MarkdownMetadataValue:
+    """A picture that the UI shows in place."""
+    return dg.MetadataValue.md(f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg).decode()})")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from html import escape
 from itertools import pairwise
-from pathlib import Path
 
 from mlops_assets.ml.features.catalogue import LEARNT, Catalogue, Entry, FeatureProfile
 from mlops_assets.ml.paths import WHOLE
+from mlops_assets.reports.page import document
 
-STYLES = [Path(__file__).with_name(name) for name in ("page.css", "feature_catalogue.css")]
 WIDTH, HEIGHT = 168, 34
 LABELLED = 0.11  # a category's share from which on its name fits
 SEARCH = """
@@ -37,10 +36,7 @@ def catalogue_page(catalogue: Catalogue) -> str:
         rows = "".join(_row(entry, heaviest=heaviest) for entry in catalogue.entries if entry.made_by == made_by)
         parts.append(f'<section><h2>{escape(_heading(made_by))}</h2><div class="rows">{rows}</div></section>')
     title = f"Features of {catalogue.use_case}"
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><style>{"".join(style.read_text(encoding="utf-8") for style in STYLES)}</style></head>
-<body><header><h1>{escape(title)}</h1><p class="lead">{escape(catalogue.title)}</p>
+    body = f"""<header><h1>{escape(title)}</h1><p class="lead">{escape(catalogue.title)}</p>
 <dl>{_facts(catalogue)}</dl>
 <div class="tools"><input type="search" placeholder="Find by name, description, source or owner" aria-label="Find">
 <select aria-label="Order"><option value="">in groups</option><option value="importance">most important first</option>
@@ -48,9 +44,8 @@ def catalogue_page(catalogue: Catalogue) -> str:
 <span class="quiet"><b id="count">{len(catalogue.entries)}</b> of {len(catalogue.entries)}</span></div></header>
 <main><section hidden><h2>All features</h2><div class="rows" id="ranked"></div></section>{"".join(parts)}</main>
 <footer>From lake commit <code>{escape(catalogue.commit[:16])}</code>. Distributions run from the 1st to the 99th
-percentile of the training view. Importance is a feature's share of the gain of all the champion's splits.</footer>
-<script>{SEARCH}</script></body></html>
-"""
+percentile of the training view. Importance is a feature's share of the gain of all the champion's splits.</footer>"""
+    return document(title, styles="feature_catalogue", body=body, script=SEARCH)
 
 
 def strongest(catalogue: Catalogue, *, count: int = 12) -> str:

@@ -14,11 +14,11 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
 from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
+from mlops_assets.reports.page import document
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.model_card import ModelCard, read_card
 from mlops_assets.stores.models.record import PartRecord
 
-STYLES = [Path(__file__).with_name(name) for name in ("page.css", "model_card.css")]
 MOST_FEATURES = 20
 SHAP_UNITS = {
     Binary: "in log-odds",
@@ -63,19 +63,14 @@ def card_page(card: ModelCard) -> str:
         ("Its time as champion", _moves(card)),
     ]
     body = "".join(f"<section><h2>{name}</h2>{content}</section>" for name, content in sections if content)
-    styles = "".join(style.read_text(encoding="utf-8") for style in STYLES)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Model card of {escape(title)}</title><style>{styles}</style></head>
-<body><header><h1>{escape(title)} <span class="status {card.status.value}">{card.status.value}</span></h1>
+    page = f"""<header><h1>{escape(title)} <span class="status {card.status.value}">{card.status.value}</span></h1>
 <p class="lead">{escape(card.use_case.title)}</p>
 <p class="what">{escape(card.use_case.description)} {_answer(card)} Answers for it: {escape(card.use_case.owner)}.</p>
 {_override(card)}<dl>{_facts(card)}</dl></header>
 <main>{body}</main>
 <footer>As of lake commit <code>{escape(card.commit[:16])}</code>. Intervals are of 95 %. <code>mlops card
-{escape(card.record.version)}</code> writes this page again as things stand then.</footer>
-<script>{COPY}</script></body></html>
-"""
+{escape(card.record.version)}</code> writes this page again as things stand then.</footer>"""
+    return document(f"Model card of {title}", styles="model_card", body=page, script=COPY)
 
 
 def _answer(card: ModelCard) -> str:

@@ -1,56 +1,19 @@
-"""The charts of a model card as inline SVG, drawn by matplotlib in colours that the page decides on.
-
-Colours are those of Okabe & Ito 2008, which colour-blind people tell apart; what matters is told by shape or line style
-too. matplotlib is imported when the first chart is drawn: nothing that only serves loads it.
-"""
+"""The charts of a model card as parts of a page. How charts are drawn at all is in ``drawing.py``."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml.evaluation.curves import Curves
 from mlops_assets.ml.evaluation.fairness import FairnessReport
 from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.reports.drawing import BLUE, GREEN, INK, LINE, QUIET, RED, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-BLUE, RED, GREEN, INK, QUIET, LINE = "#0072b2", "#d55e00", "#009e73", "#101112", "#606162", "#d0d1d2"
-VARIABLES = {
-    BLUE: "--blue",
-    RED: "--vermillion",
-    GREEN: "--green",
-    INK: "--ink",
-    QUIET: "--quiet",
-    LINE: "--line",
-}
-STYLE = {
-    "svg.fonttype": "none",
-    "font.size": 9.0,
-    "axes.unicode_minus": False,
-    "text.color": INK,
-    "axes.labelcolor": QUIET,
-    "axes.edgecolor": LINE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "axes.grid": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
 BESIDE: dict[str, Any] = {"color": QUIET, "linestyle": (0, (5, 1.5)), "linewidth": 1.2, "label": "champion"}
 ROW, PANEL = 0.2, 3.75  # inches per line and per panel of a forest plot
 
@@ -80,7 +43,7 @@ def forest(lines: Sequence[ForestLine], *, panels: Sequence[ForestPanel], label:
     told = [f"{line.label}  ·  {line.rows:,}" for line in lines]
     room = 0.3 + 0.072 * max(map(len, told))
     width, height = room + PANEL * len(panels), ROW * len(lines) + 0.55
-    with _figure(width=width, height=height, label=label) as (figure, done):
+    with inline(width=width, height=height, label=label) as (figure, done):
         for i, panel in enumerate(panels):
             place = ((room + PANEL * i) / width, 0.3 / height, 2.1 / width, ROW * len(lines) / height)
             axes = figure.add_axes(place)
@@ -123,7 +86,7 @@ def _worse(each: Estimate, overall: Estimate | None, *, higher_is_better: bool |
 
 def reliability(curves: Curves, *, beside: Curves | None = None) -> str:
     """How often what was predicted with a score happened, in ten groups of about equally many rows."""
-    with _figure(width=3.7, height=3.4, label="reliability diagram") as (figure, done):
+    with inline(width=3.7, height=3.4, label="reliability diagram") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="mean score", y="share of positives, 95 % interval", diagonal=True)
         if beside is not None:
@@ -138,7 +101,7 @@ def reliability(curves: Curves, *, beside: Curves | None = None) -> str:
 
 def roc(curves: Curves, *, area: Estimate | None, beside: Curves | None = None) -> str:
     """Recall over false alarms, with the decision threshold marked."""
-    with _figure(width=3.7, height=3.4, label="receiver operating characteristic") as (figure, done):
+    with inline(width=3.7, height=3.4, label="receiver operating characteristic") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="false positive rate", y="recall", diagonal=True)
         if beside is not None:
@@ -152,7 +115,7 @@ def roc(curves: Curves, *, area: Estimate | None, beside: Curves | None = None) 
 
 def precision_recall(curves: Curves, *, average: Estimate | None, beside: Curves | None = None) -> str:
     """Precision over recall, beside guessing, with the decision threshold marked."""
-    with _figure(width=3.7, height=3.4, label="precision over recall") as (figure, done):
+    with inline(width=3.7, height=3.4, label="precision over recall") as (figure, done):
         axes = figure.add_axes((0.15, 0.14, 0.82, 0.8))
         _unit_square(axes, x="recall", y="precision", diagonal=False)
         axes.axhline(curves.positive_share, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
@@ -169,7 +132,7 @@ def precision_recall(curves: Curves, *, average: Estimate | None, beside: Curves
 
 def learning_curve(curve: Mapping[str, Sequence[float]], *, best_round: int) -> str:
     """The loss of every round on what was learnt from and on what was watched."""
-    with _figure(width=5.4, height=3.0, label="learning curve") as (figure, done):
+    with inline(width=5.4, height=3.0, label="learning curve") as (figure, done):
         axes = figure.add_axes((0.12, 0.17, 0.85, 0.78))
         for (part, losses), colour, style in zip(curve.items(), (BLUE, RED), ("-", "--"), strict=False):
             axes.plot(range(1, len(losses) + 1), losses, color=colour, linestyle=style, linewidth=1.6, label=part)
@@ -184,7 +147,7 @@ def learning_curve(curve: Mapping[str, Sequence[float]], *, best_round: int) -> 
 
 def gaps_over_thresholds(report: FairnessReport) -> str:
     """The largest gap between groups in each rate, were the threshold another."""
-    with _figure(width=5.4, height=3.0, label=f"largest gaps by {report.slice} over thresholds") as (figure, done):
+    with inline(width=5.4, height=3.0, label=f"largest gaps by {report.slice} over thresholds") as (figure, done):
         axes = figure.add_axes((0.12, 0.17, 0.85, 0.78))
         rates = [rate for rate in report.decided.disparities if rate != "score_bias"]
         for rate, colour, style in zip(rates, (BLUE, RED, GREEN), ("-", "--", ":"), strict=False):
@@ -217,33 +180,3 @@ def _area(name: str, estimate: Estimate | None) -> str:
     if estimate is None or estimate.value is None:
         return name
     return f"{name} {estimate.value:.3f} ({estimate.lower:.3f} – {estimate.upper:.3f})"
-
-
-@contextmanager
-def _figure(*, width: float, height: float, label: str) -> Iterator[tuple[Figure, list[str]]]:
-    """An empty figure; the list holds its SVG afterwards."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    done: list[str] = []
-    settings: dict[str, Any] = {**STYLE, "svg.hashsalt": label}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height))
-        yield figure, done
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        done.append(_inline(drawn.getvalue(), label=label, width=width))
-
-
-def _inline(svg: str, *, label: str, width: float) -> str:
-    """The picture as a part of a page: without prologue and names that would clash, in the page's colours."""
-    text = svg[svg.index("<svg") :].replace("xlink:href", "href")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"| id="[\w.]*_\d+"', "", text)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    text = re.sub(r"font-family: [^;\"]*; ?", "", text)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    named = f'<svg class="chart" role="img" aria-label="{escape(label)}" style="max-width: {96 * width:.0f}px" '
-    return re.sub(r"\s*\n\s*", "\n", text.replace("<svg ", named, 1))

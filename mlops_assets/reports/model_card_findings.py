@@ -9,7 +9,6 @@ from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation.fairness import FairnessReport
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.statistics.metrics import higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison
 from mlops_assets.ml.tasks import Binary
@@ -22,11 +21,10 @@ from mlops_assets.reports.model_card_charts import (
     reliability,
     roc,
 )
+from mlops_assets.reports.page import ARROWS, interval_of, number, value_of, words
 from mlops_assets.stores.models.model_card import ModelCard
 
-WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
 MOST_SEGMENTS = 24
-ARROWS = {True: "↑", False: "↓", None: ""}
 
 
 def headline(card: ModelCard) -> dict[str, str]:
@@ -34,7 +32,9 @@ def headline(card: ModelCard) -> dict[str, str]:
     if card.evaluation is None:
         return {"evaluation": "none yet"}
     figures = card.evaluation.report.overall.metrics
-    return {_words(name): f"{_value(figures[name])} {_interval(figures[name])}" for name in card.use_case.task.headline}
+    return {
+        words(name): f"{value_of(figures[name])} {interval_of(figures[name])}" for name in card.use_case.task.headline
+    }
 
 
 def gates(card: ModelCard) -> str:
@@ -55,9 +55,9 @@ def gates(card: ModelCard) -> str:
 def _gate(verdict: CheckResult) -> str:
     failed = "✗ failed" if verdict.severity is Severity.ERROR else "! warns"
     said = '<span class="good">✓ holds</span>' if verdict.passed else f'<span class="bad">{failed}</span>'
-    figures = " · ".join(f"{_words(name)} {_figure(value)}" for name, value in verdict.figures.items())
+    figures = " · ".join(f"{words(name)} {number(value)}" for name, value in verdict.figures.items())
     reasons = "".join(f'<span class="reason">{escape(reason)}</span>' for reason in verdict.reasons)
-    name = escape(_words(verdict.name))
+    name = escape(words(verdict.name))
     return f"<tr><td>{name}</td><td>{said}</td><td>{escape(figures)}{reasons}</td></tr>"
 
 
@@ -74,9 +74,9 @@ def metrics(card: ModelCard) -> str:
         heads.append(f'<th class="n">{escape(comparison.opponent)}</th><th class="n">gain</th><th>verdict</th>')
     heads += [f'<th class="n">{escape(name)}</th>' for name in beside]
     rows = "".join(
-        f"<tr><td>{_words(name)} {ARROWS[higher_is_better(name)]}</td>"
-        f'<td class="n"><b>{_value(each)}</b>{_interval(each)}</td>{_against(comparison, name)}'
-        + "".join(f'<td class="n">{_value(other.metrics.get(name))}</td>' for other in beside.values())
+        f"<tr><td>{words(name)} {ARROWS[higher_is_better(name)]}</td>"
+        f'<td class="n"><b>{value_of(each)}</b>{interval_of(each)}</td>{_against(comparison, name)}'
+        + "".join(f'<td class="n">{value_of(other.metrics.get(name))}</td>' for other in beside.values())
         + "</tr>"
         for name, each in report.overall.metrics.items()
     )
@@ -98,7 +98,7 @@ def _against(comparison: Comparison | None, metric: str) -> str:
         return f'<td class="n"></td><td class="n"></td><td>{escape(found.shortfall or "")}</td>'
     interval = f"<small>{found.lower:+.4f} to {found.upper:+.4f}</small>"
     return (
-        f'<td class="n">{_figure(found.champion)}</td><td class="n">{found.gain:+.4f}{interval}</td>'
+        f'<td class="n">{number(found.champion)}</td><td class="n">{found.gain:+.4f}{interval}</td>'
         f"<td>{found.verdict().value}</td>"
     )
 
@@ -110,7 +110,7 @@ def _beaten(comparison: Comparison | None, *, metric: str) -> str:
         found = beside.of(metric)
         if found is not None and found.gain is not None:
             told.append(
-                f"Against the {beside.opponent} {_words(metric)} gains {found.gain:+.4f} "
+                f"Against the {beside.opponent} {words(metric)} gains {found.gain:+.4f} "
                 f"({found.lower:+.4f} to {found.upper:+.4f})."
             )
     return escape(" ".join(told))
@@ -157,7 +157,7 @@ def slices(card: ModelCard) -> str:
     names = dict.fromkeys(segment.slice for segment in report.segments)
     shown = card.use_case.task.by_slice
     declared = "".join(_slice(report, name, shown=shown) for name in names)
-    legend = f"""<p class="quiet">Each line is a segment with its rows, most surely weak by {_words(shown[0])} first;
+    legend = f"""<p class="quiet">Each line is a segment with its rows, most surely weak by {words(shown[0])} first;
 the dashed line and its band are all test rows. A red diamond is a segment whose whole interval is on the worse side: of
 {len(report.segments)} segments, some are there by chance, and log loss is higher wherever outcomes are less certain. At
 most {MOST_SEGMENTS} of a slice are shown.</p>"""
@@ -174,7 +174,7 @@ def _slice(report: EvaluationReport, name: str, *, shown: Sequence[str]) -> str:
     notes = [f"{more} more are less surely weak." if more else ""]
     notes.append(f"Not enough rows for a figure: {', '.join(few)}." if few else "")
     chart = forest(lines, panels=_panels(report.overall, shown=shown), label=f"slices by {name}") if lines else ""
-    return f"""<div class="card scroll"><h3>By {escape(_words(name))}</h3>{chart}
+    return f"""<div class="card scroll"><h3>By {escape(words(name))}</h3>{chart}
 <p class="quiet">{escape(" ".join(note for note in notes if note))}</p></div>"""
 
 
@@ -214,7 +214,7 @@ def _line(segment: SegmentReport, *, shown: Sequence[str], label: str | None = N
 def _panels(overall: SegmentReport, *, shown: Sequence[str]) -> list[ForestPanel]:
     return [
         ForestPanel(
-            title=f"{_words(metric)} {ARROWS[higher_is_better(metric)]}",
+            title=f"{words(metric)} {ARROWS[higher_is_better(metric)]}",
             overall=overall.metrics.get(metric),
             higher_is_better=higher_is_better(metric),
         )
@@ -258,14 +258,14 @@ def _protected(report: FairnessReport) -> str:
     charts = "".join(
         forest(
             [ForestLine(label=each.label, rows=each.rows, estimates=(each.estimates[i],)) for each in lines],
-            panels=[ForestPanel(title=_words(rate), overall=None)],
+            panels=[ForestPanel(title=words(rate), overall=None)],
             label=f"{rate} by {report.slice}",
         )
         for i, rate in enumerate(rates)
     )
     rows = "".join(
-        f'<tr><td>{_words(rate)}</td><td class="n">{_value(found.gap)}{_interval(found.gap)}</td>'
-        f'<td class="n">{_value(found.ratio)}{_interval(found.ratio)}</td>'
+        f'<tr><td>{words(rate)}</td><td class="n">{value_of(found.gap)}{interval_of(found.gap)}</td>'
+        f'<td class="n">{value_of(found.ratio)}{interval_of(found.ratio)}</td>'
         f"<td>{escape(_short(found.lowest, report.slice))}</td>"
         f"<td>{escape(_short(found.highest, report.slice))}</td></tr>"
         for rate, found in report.decided.disparities.items()
@@ -273,30 +273,8 @@ def _protected(report: FairnessReport) -> str:
     heads = (
         '<th>rate</th><th class="n">largest gap</th><th class="n">smallest ratio</th><th>lowest</th><th>highest</th>'
     )
-    return f"""<div class="card"><h3>By {escape(_words(report.slice))}</h3>
+    return f"""<div class="card"><h3>By {escape(words(report.slice))}</h3>
 <div class="wide"><div>{charts}</div><div>{gaps_over_thresholds(report)}</div></div>
 <div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>
 <p class="quiet">Rates at the decision threshold {report.decided.threshold:.4f}, which selects
 {report.decided.selected:.1%} of the rows. Score bias is the mean score minus the share of positives.</p></div>"""
-
-
-def _words(name: str) -> str:
-    """``roc_auc_score`` as people write it."""
-    text = name.replace("_", " ")
-    for plain, written in WRITTEN.items():
-        text = text.replace(plain, written)
-    return text
-
-
-def _value(estimate: Estimate | None) -> str:
-    return "–" if estimate is None or estimate.value is None else f"{estimate.value:.4f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return f'<small class="lacking">{escape(estimate.shortfall or "")}</small>'
-    return f"<small>{_figure(estimate.lower)}&nbsp;–&nbsp;{_figure(estimate.upper)}</small>"
-
-
-def _figure(value: float | int | str | bool | None) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
 from mlops_assets.ml.training.tuning import TunedRecipe
-from mlops_assets.reports.model_card_charts import BLUE, QUIET, RED, STYLE
+from mlops_assets.reports.drawing import BLUE, QUIET, RED, standalone
 
 
 def tuning_history(found: TunedRecipe) -> bytes:
     """The picture as an SVG file of its own, the same bytes for the same search. Pruned trials are crosses: their mean
     is over fewer folds, so they stand at the gain on those, below the declared recipe.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
     gains = [found.gain(each) for each in found.trials]
     best, so_far = 0.0, []
     for gain, each in zip(gains, found.trials, strict=True):
         best = max(best, gain if not each.pruned else best)
         so_far.append(best)
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "tuning"}):
-        figure = Figure(figsize=(6.4, 3.0))
+    with standalone(width=6.4, height=3.0, label="tuning") as (figure, done):
         axes = figure.add_axes((0.13, 0.15, 0.84, 0.74))
         axes.axhline(0, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), label="as declared")
         for pruned, marker, colour, label in ((False, "o", BLUE, "trial"), (True, "x", RED, "given up")):
@@ -34,9 +28,7 @@ def tuning_history(found: TunedRecipe) -> bytes:
         axes.set_ylabel("loss below declared by")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
-    return drawn.getvalue()
+    return done[0]
 
 
 def _room(gains: list[float]) -> tuple[float, float]:

@@ -8,7 +8,9 @@ from mlops_assets.ml.paths import backtest_path
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.resources import LakeResource
+from mlops_assets.orchestration.metadata import page_links, svg_picture
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
@@ -29,19 +31,25 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
             "only its past: whether a good evaluation was luck. Materialise it before changing a recipe and after."
         ),
     )
-    def backtests(context: dg.AssetExecutionContext, lake: LakeResource) -> Events:
+    def backtests(context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
         version = current_version(head, use_case=use_case)
         told, _ = with_tuned_recipe(head, use_case=use_case)
         report = backtest(read_view(head, use_case=use_case), use_case=told, plan=plan)
         path = backtest_path(use_case.name, version=version)
+        page = data.reports(use_case) / f"backtest_{version}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        text = backtest_page(report, use_case=use_case, version=version, commit=head.commit)
+        page.write_text(text, encoding="utf-8")
         yield from run.publish(
             files={path: report.to_json()},
             audit=lambda staged: [_judged(staged, path)],
             metadata={
+                **page_links("backtest_page", page, root=data.root),
                 "recipe_of_version": version,
                 "windows": len(report.windows),
+                "picture": svg_picture("the recipe over past windows", backtest_picture(report, use_case=use_case)),
                 "figures": dg.MetadataValue.md(_table(report)),
             },
             message=f"{use_case.name}: backtest of the recipe of {version}",

@@ -1,6 +1,5 @@
 """``hyperparameters``: the search for a better recipe inside the training window, kept and continued over runs."""
 
-import base64
 import time
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ from mlops_assets.ml.training.tuning import TriedRecipe, TunedRecipe, tune
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.metadata import svg_picture
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.tuning_history import tuning_history
 from mlops_assets.stores.lake.snapshot import Snapshot
@@ -106,7 +106,6 @@ def _not_worse(staged: Snapshot, path: str) -> CheckResult:
 
 
 def _metadata(found: TunedRecipe) -> dict[str, object]:
-    picture = base64.b64encode(tuning_history(found)).decode()
     return {
         "search": found.study,
         "trials": len(found.trials),
@@ -115,7 +114,7 @@ def _metadata(found: TunedRecipe) -> dict[str, object]:
         "best_loss": found.best.loss,
         "declared_loss": found.declared.loss,
         "found": dg.MetadataValue.md(_found_table(found)),
-        "history": dg.MetadataValue.md(f"![history of the search](data:image/svg+xml;base64,{picture})"),
+        "history": svg_picture("history of the search", tuning_history(found)),
         "best_trials": dg.MetadataValue.md(_trials_table(found)),
         "folds": dg.MetadataValue.md("\n".join(f"{number}. {each}" for number, each in enumerate(found.folds, 1))),
     }

@@ -1,0 +1,50 @@
+"""What our pages share: the frame of a self-contained document, and how a figure is written.
+
+What stands on a page belongs in a module of its own.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from mlops_assets.ml.statistics.estimate import Estimate
+
+WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
+ARROWS = {True: "↑", False: "↓", None: ""}
+
+
+def document(title: str, *, styles: str, body: str, script: str) -> str:
+    """One HTML document that asks for nothing else; ``styles`` is a file beside this one, used on top of ``page``."""
+    css = "".join(Path(__file__).with_name(f"{name}.css").read_text(encoding="utf-8") for name in ("page", styles))
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{css}</style></head>
+<body>{body}
+<script>{script}</script></body></html>
+"""
+
+
+def words(name: str) -> str:
+    """``roc_auc_score`` as people write it."""
+    text = name.replace("_", " ")
+    for plain, written in WRITTEN.items():
+        text = text.replace(plain, written)
+    return text
+
+
+def value_of(estimate: Estimate | None) -> str:
+    """The value, or a dash."""
+    return "–" if estimate is None or estimate.value is None else f"{estimate.value:.4f}"
+
+
+def interval_of(estimate: Estimate) -> str:
+    """The interval, or what it lacks, as HTML."""
+    if estimate.value is None:
+        return f'<small class="lacking">{escape(estimate.shortfall or "")}</small>'
+    return f"<small>{number(estimate.lower)}&nbsp;–&nbsp;{number(estimate.upper)}</small>"
+
+
+def number(value: float | int | str | bool | None) -> str:
+    """Four decimals, or thousands told apart; anything else as it is."""
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
