@@ -73,6 +73,7 @@ def _origins(first: ModelRecord, second: ModelRecord) -> Table:
         {
             "data": f"{each.first_batch} to {each.last_batch}, lakeFS {each.data_commit[:12]}",
             "code": f"{each.code_version}, git {each.git_commit[:12]}" + (" changed" if each.git_dirty else ""),
+            "hyperparameters": each.hyperparameters_from,
             **{name: str(value) for name, value in each.hyperparameters.items()},
             "trees": str(each.best_round + 1),
             "seed": str(each.seed),

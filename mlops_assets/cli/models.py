@@ -73,7 +73,7 @@ def models(
         told = [
             f"{f.value:.3f}\n[dim]{f.lower:.3f}–{f.upper:.3f}[/]" if f and f.value is not None else "" for f in figures
         ]
-        trained = f"[dim]{record.created_at:%Y-%m-%d %H:%M}[/]"
+        trained = f"[dim]{record.created_at:%Y-%m-%d %H:%M}{', tuned' if record.tuning else ''}[/]"
         table.add_row(f"{record.version}\n{trained}", each.status.value, record.last_batch, *told)
     console.print(table)
     for each in listed:
@@ -172,7 +172,8 @@ def trace_tree(found: Trace) -> Tree:
         f"model version [bold]{record.version}[/], trained {record.created_at:%Y-%m-%d %H:%M} by {record.started_by}"
     )
     version.add(
-        f"hyperparameters {', '.join(f'{k}={v}' for k, v in record.hyperparameters.items())}, seed {record.seed}"
+        f"hyperparameters {', '.join(f'{k}={v}' for k, v in record.hyperparameters.items())}, seed {record.seed}; "
+        f"{record.hyperparameters_from}"
     )
     data = version.add(
         f"data: lakeFS commit [bold]{record.data_commit[:16]}[/], batches {record.first_batch} to {record.last_batch}"

@@ -17,7 +17,7 @@ from mlops_assets.reports.model_card_findings import curve_charts, fairness, gat
 from mlops_assets.reports.page import document
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.model_card import ModelCard, read_card
-from mlops_assets.stores.models.record import PartRecord
+from mlops_assets.stores.models.record import ModelRecord, PartRecord
 
 MOST_FEATURES = 20
 SHAP_UNITS = {
@@ -170,8 +170,9 @@ def _values(card: ModelCard, feature: str) -> str:
 def _training(card: ModelCard) -> str:
     record = card.record
     drawn = learning_curve(card.learning_curve, best_round=record.best_round) if card.learning_curve else ""
+    declared = card.tuned.declared.hyperparameters if card.tuned else {}
     settings = {
-        **{name: str(value) for name, value in record.hyperparameters.items()},
+        **{name: _set(value, declared=declared.get(name)) for name, value in record.hyperparameters.items()},
         "most rounds": str(record.rounds),
         "stops after rounds without improvement": str(record.early_stopping_rounds),
         "trees kept": str(record.best_round + 1),
@@ -179,10 +180,33 @@ def _training(card: ModelCard) -> str:
         "threads": str(record.threads),
         "seconds": f"{record.seconds:g}",
     }
-    rows = "".join(
-        f'<tr><td class="key">{escape(name)}</td><td>{escape(value)}</td></tr>' for name, value in settings.items()
+    rows = "".join(f'<tr><td class="key">{escape(name)}</td><td>{value}</td></tr>' for name, value in settings.items())
+    return f"""<div class="card"><div class="wide"><div>{drawn}</div><div><p>{_chosen(card)}</p>
+<table>{rows}</table></div></div></div>"""
+
+
+def _set(value: float | int | str, *, declared: float | int | str | None) -> str:
+    """A hyperparameter, beside what it would be without tuning where that is another."""
+    told = escape(str(value))
+    return told if declared is None or declared == value else f"{told} <small>declared: {escape(str(declared))}</small>"
+
+
+def _chosen(card: ModelCard) -> str:
+    """Who chose the hyperparameters."""
+    record, found = card.record, card.tuned
+    if record.tuning is None:
+        return "Hyperparameters are <b>as the use case declares them</b>; nothing was tuned."
+    search = f"search <code>{escape(record.tuning.study)}</code>"
+    if found is None:
+        return f"Hyperparameters were <b>tuned</b> by {search}, which cannot be read from the lake any more."
+    trials, folds = f"{len(found.trials)} trials", f"{len(found.folds)} folds of the training window"
+    if found.best == found.declared:
+        return f"Hyperparameters are <b>as declared</b>: {search} found nothing better in {trials} over {folds}."
+    best = f"trial {found.trials.index(found.best) + 1} of {search}"
+    return (
+        f"Hyperparameters were <b>tuned</b>: {best}, the best of {trials}. "
+        f"Its mean loss over {folds} was {found.best.loss:.5f}, that of the declared ones {found.declared.loss:.5f}."
     )
-    return f'<div class="card"><div class="wide"><div>{drawn}</div><table>{rows}</table></div></div>'
 
 
 def _lineage(card: ModelCard) -> str:
@@ -194,6 +218,7 @@ def _lineage(card: ModelCard) -> str:
         "code version of features and recipe": record.code_version,
         "lakeFS commit of the data": record.data_commit,
         "training view, checksum": card.view_checksum,
+        **_search(record),
         **{f"{name}, SHA-256": checksum for name, checksum in record.files.items()},
         **{f"evaluation {name}, SHA-256": sum_ for name, sum_ in _evaluation_files(card).items()},
         "champion when it was trained": record.parent,
@@ -208,6 +233,12 @@ def _lineage(card: ModelCard) -> str:
         for name, told in ids.items()
     )
     return f'<div class="card"><table>{rows}</table></div>'
+
+
+def _search(record: ModelRecord) -> dict[str, str]:
+    """Where the search for its hyperparameters is found, if there was one."""
+    found = record.tuning
+    return {"hyperparameters, search": found.study, "lakeFS commit of the search": found.commit} if found else {}
 
 
 def _evaluation_files(card: ModelCard) -> dict[str, str]:

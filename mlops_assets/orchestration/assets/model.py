@@ -126,18 +126,13 @@ def _loads_and_answers(staged: Snapshot, *, use_case: UseCase, version: str) -> 
     return CheckResult(name="loads_and_answers", passed=True, figures={"version": version})
 
 
-def _where_from(record: ModelRecord) -> str:
-    found = record.tuning
-    return f"tuned: {found.path} at {found.commit}, search {found.study}" if found else "as declared"
-
-
 def _metadata(record: ModelRecord, *, trained_before: bool, calibration: str) -> dict[str, object]:
     return {
         "version": record.version,
         "trained_before": trained_before,
         "data_commit": record.data_commit,
         "rounds": record.best_round + 1,
-        "hyperparameters": _where_from(record),
+        "hyperparameters": record.hyperparameters_from,
         "threshold": record.threshold,
         "record": dg.MetadataValue.json(json.loads(record.to_json())),
         **{f"rows_{name}": part.rows for name, part in record.split.items()},

@@ -24,6 +24,7 @@ from mlops_assets.ml.training.attribution import Attribution, attributions
 from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import clusters_of, weights_of
 from mlops_assets.ml.training.scoring import MODEL, VOCABULARY
+from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
@@ -54,6 +55,7 @@ class Shown:
 class ModelCard:
     """One version as it is shown at lake commit ``commit``.
 
+    ``tuned`` is the search that its hyperparameters came from, ``None`` without one or if it cannot be read any more.
     ``reign`` is the promotion by which it serves, if it does; ``moves`` are those of the champion's pointer to it and
     away from it. ``shown`` is ``None`` where the version was not evaluated or its rows are gone: ``lacking`` says so.
     """
@@ -66,6 +68,7 @@ class ModelCard:
     moves: tuple[Pointer, ...]
     evaluation: Evaluation | None
     learning_curve: Mapping[str, Sequence[float]]
+    tuned: TunedRecipe | None
     view_checksum: str | None
     profile: ViewProfile | None
     shown: Shown | None
@@ -95,6 +98,7 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
         moves=_moves(events(head, use_case=name), version=version),
         evaluation=evaluation,
         learning_curve=json.loads(model.files.get(LEARNING_CURVE, b"{}")),
+        tuned=_tuned(lake, model.record),
         view_checksum=view_checksum,
         profile=profile,
         shown=shown,
@@ -116,6 +120,16 @@ def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> tuple[str | 
         return checksum, read_profile(trained_on, use_case=use_case)
     except LakeError:
         return None, None
+
+
+def _tuned(lake: Lake, record: ModelRecord) -> TunedRecipe | None:
+    """The search on record, as it stood when the version was trained."""
+    if record.tuning is None:
+        return None
+    try:
+        return TunedRecipe.from_json(lake.at(record.tuning.commit).read(record.tuning.path))
+    except LakeError:
+        return None
 
 
 def _shown(

@@ -93,6 +93,12 @@ class ModelRecord(Document):
     tuning: TuningRecord | None = None
     files: dict[str, str] = {}
 
+    @property
+    def hyperparameters_from(self) -> str:
+        """Who chose the hyperparameters: the use case, or which search."""
+        found = self.tuning
+        return f"tuned: {found.path} at {found.commit[:16]}, search {found.study}" if found else "as declared"
+
 
 class DecisionRecord(Document):
     """The gates' decision on a version, against which ``champion`` (``None`` if there was none) it was taken,

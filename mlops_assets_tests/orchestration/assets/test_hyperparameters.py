@@ -6,15 +6,20 @@ import base64
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
+from mlops_assets.cli.main import app
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
 from mlops_assets.ml.training.splitting import TimeSplit
 from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.orchestration.pipeline import tune
 from mlops_assets.orchestration.runs import RunFailed, RunSummary
+from mlops_assets.reports.model_card import card_page
+from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.reproduction import reproduce
+from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment, Silent
 from mlops_assets_tests.orchestration.toy import PARCELS
 
@@ -94,6 +99,30 @@ def test_the_model_is_trained_with_what_was_found_says_so_and_is_reproduced(sear
     assert (record.tuning.study, found.gain(found.best) > 0) == (found.study, True)
     assert record.hyperparameters == {**TUNED.recipe.hyperparameters, **found.best.hyperparameters}
     assert reproduce(searching.lake, use_case=TUNED, version=version).same
+
+
+def test_card_list_and_comparison_say_who_chose_the_hyperparameters(
+    searching: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "names", lambda: ("parcels",))
+    monkeypatch.setattr(registry, "find", lambda name: TUNED)
+    monkeypatch.setenv("COLUMNS", "300")
+    declared = trained_version(searching)
+    searched(searching, trials=8)
+    found = published(searching)
+    version = trained_version(searching)
+    mlops = CliRunner()
+
+    of_tuned, of_declared = (
+        card_page(read_card(searching.lake, use_case=TUNED, version=each)) for each in (version, declared)
+    )
+    listed = mlops.invoke(app, ["models", "parcels"], catch_exceptions=False).output
+    compared = mlops.invoke(app, ["compare", version, declared], catch_exceptions=False).output
+
+    assert f"trial {found.trials.index(found.best) + 1} of search <code>{found.study}</code>" in of_tuned
+    assert f"{found.best.hyperparameters['eta']} <small>declared: 0.5</small>" in of_tuned
+    assert "as the use case declares them" in of_declared
+    assert (listed.count("tuned"), compared.count(f"search {found.study}"), compared.count("as declared")) == (1, 1, 1)
 
 
 def test_what_was_found_for_another_recipe_is_passed_over(searching: Deployment) -> None:
