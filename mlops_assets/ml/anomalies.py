@@ -1,7 +1,7 @@
 """What can be wrong with a batch: a closed list of typed findings, the same in a check, a log, a page and a terminal.
 
 Says what an anomaly is and what to do about each kind. Finding them is elsewhere: in bytes (``file_format.py``), rows
-(``breaches.py``), other tables (``cross_table.py``), row counts (``row_counts.py``) and distributions (``drift.py``).
+(``breaches.py``), other tables (``cross_table.py``), sizes (``batch_sizes.py``) and distributions (``drift.py``).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Code(StrEnum):
     COLUMN_ORDER = "column_order"
     NO_ROWS = "no_rows"
     SAME_CONTENT = "same_content"
+    FILE_SIZE = "file_size"
     WRONG_TYPE = "wrong_type"
     MISSING_VALUE = "missing_value"
     OUT_OF_RANGE = "out_of_range"
@@ -124,6 +125,12 @@ KINDS: Mapping[Code, Kind] = {
     Code.NO_ROWS: _file("There is a header and no row, or no row is left."),
     Code.SAME_CONTENT: _file(
         "The same bytes have landed for another batch already.", "Land the batch's own file; one of the two is a copy."
+    ),
+    Code.FILE_SIZE: Kind(
+        level="file",
+        meaning="The file is smaller or larger than the same weekday's past leads to expect.",
+        what_to_do="Ask the source whether the file is complete and written as before; land it again if it is not.",
+        severity=Severity.WARN,
     ),
     Code.WRONG_TYPE: _rows("Values are not written as the declared type."),
     Code.MISSING_VALUE: _rows("Values are missing where one is required."),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 
 from mlops_assets.ml.errors import LandingError
+from mlops_assets.ml.use_case import DailyBatches
 from mlops_assets.orchestration.checks import NAMED_BATCHES
+from mlops_assets.stores.landing.batch_files import judge_file
 from mlops_assets_tests.orchestration.deployment import Deployment, content
-from mlops_assets_tests.orchestration.toy import day_number, parcels_csv
+from mlops_assets_tests.orchestration.toy import FIRST, PARCELS, day_number, parcels_csv
 
 OF_A_DAY = ["raw_parcels", "raw_roads", "validated_parcels", "validated_roads", "history"]
 REFERENCE = ["raw_depots", "validated_depots"]
@@ -100,6 +107,29 @@ def test_the_same_files_again_publish_nothing(ingested: Deployment) -> None:
 
     assert ingested.lake.head() == head
     assert not any(told["changed"] for told in again.metadata.values())
+
+
+def test_an_unusual_file_size_is_said_by_check_log_lake_and_terminal_alike(empty: Deployment) -> None:
+    weeks, day = 7, day_number(0)
+    since = replace(PARCELS, batches=DailyBatches(first=FIRST - timedelta(weeks=weeks), last=FIRST))
+    deployment = replace(empty, use_case=since)
+    before = [day_number(-number) for number in range(7 * weeks, 0, -1)]
+    for batch in before:
+        deployment.drop(parcels_csv(batch), source="parcels", batch=batch)
+    landed = deployment.drop(re.sub(rb"([^,\n]+)", rb'"\1"', parcels_csv(day)), source="parcels", batch=day)
+    deployment.run("ingest", *before, assets=["raw_parcels"])
+
+    made = deployment.run("ingest", day, assets=["raw_parcels", "validated_parcels"])
+
+    (check,) = [each for each in made.checks if each.check_name == "file_size_is_usual"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["bytes"].value == landed.stat().st_size > check.metadata["high"].value
+    (found,) = check.metadata["anomalies"].data
+    assert "rows as usual, each line is 1." in found["explanation"]
+    lake = json.loads(deployment.lake.at().read(f"parcels/anomalies/parcels/{day}.json"))
+    assert lake["anomalies"] == [{**dict.fromkeys(("column", "slice", "rule", "rows", "cause")), **found}]
+    told = judge_file(landed, use_case=since, source=since.source("parcels"), batch=day, head=deployment.lake.at())
+    assert told.anomalies.model_dump(mode="json") == lake
 
 
 def test_a_bad_day_is_not_published_and_nothing_is_made_of_it(ingested: Deployment) -> None:

@@ -72,7 +72,7 @@ def wasserstein(found: Floats, *, reference: Floats, values: Floats) -> Floats:
     if len(values) < 2:
         return np.zeros(len(found))
     apart = np.abs(np.cumsum(shares(found) - shares(reference), axis=1))[:, :-1]
-    moved: Floats = apart @ np.diff(values)
+    moved: Floats = np.einsum("ij,j->i", apart, np.diff(values))
     return moved
 
 

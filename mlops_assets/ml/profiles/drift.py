@@ -20,9 +20,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 from mlops_assets.ml.errors import DeclarationError
@@ -35,6 +36,8 @@ from mlops_assets.ml.statistics.corrections import holm
 
 Verdict = Literal["normal", "moved", "insufficient data"]
 Reference = Literal["trailing", "same weekday"]
+Sums: TypeAlias = "csr_array[Any, Any]"
+"""(batches, batches): 1 where the second is in the reference of the first. Sparse, as dense products start threads."""
 
 LEAST_EFFECTS: Mapping[str, float] = {
     "jensen_shannon": 0.1,
@@ -147,11 +150,12 @@ def compare(
     looked_at = _looked_at(names, ordinal=ordinal, batches=batches, plan=plan)
     chosen = reference_batches(names, ordinal=ordinal, plan=plan, training=training)[looked_at]
     enough = chosen.sum(axis=1) >= (1 if training else plan.minimum_batches)
+    weights: Sums = csr_array(chosen, dtype=np.float64)
     compared: list[_Compared] = []
     raw: dict[str, dict[str, Floats]] = {}
     ordered = {name: profiles[name] for name in names}
     for series in column_series(ordered, ignored=ignored, minimum_rows=plan.minimum_rows):
-        further = _measure(series, rows=looked_at, chosen=chosen, enough=enough, into=compared)
+        further = _measure(series, rows=looked_at, weights=weights, enough=enough, into=compared)
         if series.scope == OVERALL:
             raw[series.column] = further
     judging = _Judging(names=names, ordinal=ordinal, looked_at=looked_at, chosen=chosen, plan=plan)
@@ -210,13 +214,12 @@ def _ordinals(names: Sequence[str]) -> Ints:
 
 
 def _measure(
-    series: ColumnSeries, *, rows: Ints, chosen: Flags, enough: Flags, into: list[_Compared]
+    series: ColumnSeries, *, rows: Ints, weights: Sums, enough: Flags, into: list[_Compared]
 ) -> dict[str, Floats]:
     """Append every judged measure of a series for the batches ``rows``; answer the further ones."""
-    weights = chosen.astype(np.float64)
     mine = series.only(rows)
-    before, missing = weights @ series.rows, weights @ series.missing
-    reference, found = weights @ series.counts, mine.counts
+    before, missing = _summed(series.rows, over=weights), _summed(series.missing, over=weights)
+    reference, found = _summed(series.counts, over=weights), mine.counts
     present = (mine.rows - mine.missing > 0) & (before - missing > 0) & enough
     if series.kind == CATEGORY:
         binned = distances.pool_rare(found, reference=reference)
@@ -226,7 +229,7 @@ def _measure(
     further = {"stability_index": distances.stability_index(binned[0], reference=binned[1])}
     if series.kind == CATEGORY:
         further["largest_difference"] = distances.largest_difference(found, reference=reference)
-        complete = weights @ series.overlooked == 0
+        complete = _summed(series.overlooked, over=weights) == 0
         judged["unseen_share"] = np.where(complete, distances.unseen_share(found, reference=reference), np.nan)
     else:
         moments = _moments(series, rows=rows, weights=weights)
@@ -247,6 +250,12 @@ def _measure(
     return {name: np.where(present, values, np.nan) for name, values in further.items()}
 
 
+def _summed(values: Floats, *, over: Sums) -> Floats:
+    """``values`` by batch, added up over the reference of each batch."""
+    total: Floats = np.asarray(over @ values)
+    return total
+
+
 def _compared(
     series: ColumnSeries, measure: str, found: Floats, p_value: Floats, *, holds: Flags, before: Floats
 ) -> _Compared:
@@ -260,14 +269,14 @@ def _compared(
     )
 
 
-def _moments(series: ColumnSeries, *, rows: Ints, weights: Floats) -> dict[str, Floats]:
+def _moments(series: ColumnSeries, *, rows: Ints, weights: Sums) -> dict[str, Floats]:
     """Mean shift in deviations of the reference, ratio of the deviations, and the reference's deviation."""
     count = series.rows - series.missing
     centre = float(np.average(series.mean, weights=count)) if count.sum() else 0.0
     mean = series.mean - centre
-    total = np.maximum(weights @ count, 1.0)
-    of_reference = weights @ (count * mean) / total
-    squares = weights @ (series.squares + count * mean**2) - total * of_reference**2
+    total = np.maximum(_summed(count, over=weights), 1.0)
+    of_reference = _summed(count * mean, over=weights) / total
+    squares = _summed(series.squares + count * mean**2, over=weights) - total * of_reference**2
     deviation = np.sqrt(np.maximum(squares, 0.0) / np.maximum(total - 1.0, 1.0))
     deviation = np.where(deviation > _ROUNDING * np.abs(centre), deviation, 0.0)
     own = np.sqrt(series.squares / np.maximum(count - 1.0, 1.0))[rows]

@@ -52,7 +52,7 @@ def profile_batches(
     schema = connection.table(RELATION).limit(0).to_arrow_table().drop_columns("batch_number").schema
     try:
         parts = [_overall(connection, schema, size=len(tables))]
-        parts += [_segments(connection, schema, by=name) for name in slices]
+        parts += [_segments(connection, schema, by=name) for name in slices if rows.num_rows]
     finally:
         connection.execute(f"DROP TABLE {RELATION}")
         connection.unregister("profiled_arrow")

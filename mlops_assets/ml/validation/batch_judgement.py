@@ -22,19 +22,21 @@ from mlops_assets.ml.profiles.profiling import profile_batches, profiled_segment
 from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.batch_sizes import ROW_COUNT_IS_USUAL, EarlierFile, judge_file_size, judge_row_count
 from mlops_assets.ml.validation.cross_table import REFERENCES_EXIST, judge_references
 from mlops_assets.ml.validation.quarantine import BatchReport, validate
-from mlops_assets.ml.validation.row_counts import ROW_COUNT_IS_USUAL, judge_row_count
 from mlops_assets.ml.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a batch is compared with: earlier ``profiles`` by batch, the tables it refers to by source and batch.
+    """What a batch is compared with: earlier ``files`` and ``profiles`` by batch, the tables it refers to by source and
+    batch.
 
     A batch without a table in ``referred`` has none in the lake.
     """
 
+    files: Mapping[str, EarlierFile] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     referred: Mapping[str, Mapping[str, pa.Table]] = field(default_factory=dict)
 
@@ -91,7 +93,10 @@ def judge_batches(
                 connection=connection,
             )
         unusual = tuple(given[name] for name in unusual_checks(source))
-        found = [*report.anomalies, *(each for check in unusual for each in check.anomalies)]
+        sized = judge_file_size(
+            files[batch].stat().st_size, rows=report.rows_read, batch=batch, past=surroundings.files
+        )
+        found = [*report.anomalies, *(each for check in (sized, *unusual) for each in check.anomalies)]
         judged[batch] = JudgedBatch(
             report=report,
             profile=profiles[batch],
@@ -140,10 +145,10 @@ def _profiles(
 
 def _drift(batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]) -> dict[str, DriftReport]:
     """How far each batch that has rows is from its past; what names the batch is not compared."""
-    if source.cadence is Cadence.STATIC:
-        return {}
     filled = {batch: profile for batch, profile in known.items() if profile.rows}
     wanted = [batch for batch in batches if batch in filled]
+    if source.cadence is Cadence.STATIC or not wanted:
+        return {}
     return compare(filled, batches=wanted, plan=source.drift, ignored=naming_columns(source))
 
 

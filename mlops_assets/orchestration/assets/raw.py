@@ -1,20 +1,23 @@
 """``raw_<source>``: the landed files as they came, byte for byte, in the lake."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 
 from mlops_assets.ml.anomalies import AnomalyReport
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.paths import anomalies_path, batch_of, raw_path
-from mlops_assets.ml.source import Source
+from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.ml.validation.batch_sizes import FILE_SIZE_IS_USUAL, EarlierFile, judge_file_size
 from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.landing.batch_surroundings import earlier_files
 from mlops_assets.stores.landing.landing import LandedFile, read_landed
 
 DESCRIPTIONS = {
@@ -22,6 +25,7 @@ DESCRIPTIONS = {
     "has_expected_header": "The header names exactly the columns of the schema, in their order.",
     "has_rows": "There is at least one row below the header.",
     NEW_CONTENT: "No other batch of the source has the same bytes.",
+    FILE_SIZE_IS_USUAL: "The file has as many bytes as the same weekday's past leads to expect.",
 }
 
 
@@ -32,7 +36,10 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         use_case,
         name=f"raw_{source.name}",
         kinds={"lakefs", "csv"},
-        checks=[Check(name=name, description=DESCRIPTIONS[name]) for name in (*RAW_CHECKS, NEW_CONTENT)],
+        checks=[
+            *(Check(name=name, description=DESCRIPTIONS[name]) for name in (*RAW_CHECKS, NEW_CONTENT)),
+            *(Check(name=name, description=DESCRIPTIONS[name], blocking=False) for name in _unusual_checks(source)),
+        ],
         partitions_def=source_partitions(use_case, source=source),
         description=(
             f"{source.description}\n\nThe landed files as they came, byte for byte. A file that is "
@@ -45,7 +52,9 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         landed = {batch: data.landing.find(use_case.name, source=source, batch=batch) for batch in run.batches}
         paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in landed}
-        refused = _refused(landed, use_case=use_case, source=source, head=run.lake.at())
+        judged = _judged(landed, use_case=use_case, source=source, head=run.lake.at())
+        refused = _refused(judged, use_case=use_case, source=source)
+        unusual = [check for checks in judged.values() for check in checks if check.name in _unusual_checks(source)]
         log_anomalies(context, refused.values())
         yield from run.publish(
             files={
@@ -55,7 +64,7 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
                     for batch, report in refused.items()
                 },
             },
-            audit=lambda staged: _audit(staged, source, paths),
+            audit=lambda staged: [*_audit(staged, source, paths), *unusual],
             metadata={
                 "landed_bytes": sum(file.size for file in landed.values()),
                 "landed_files": len(landed),
@@ -66,18 +75,39 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     return raw
 
 
-def _refused(
+def _unusual_checks(source: Source) -> tuple[str, ...]:
+    """The names of the checks that compare a file with earlier ones; they warn."""
+    return (FILE_SIZE_IS_USUAL,) if source.cadence is Cadence.DAILY else ()
+
+
+def _judged(
     landed: Mapping[str, LandedFile], *, use_case: UseCase, source: Source, head: Snapshot
-) -> dict[str, AnomalyReport]:
-    """What is wrong with the files that will be refused: it is staged beside them and stays on their branch."""
+) -> dict[str, list[CheckResult]]:
+    """Everything said of each landed file: by itself, and beside those of other batches."""
     folder = raw_path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
     known = {batch_of(info.path): info.checksum for info in head.paths(folder)}
     known |= {batch: file.sha256 for batch, file in landed.items()}
-    reports = {}
+    judged, rows = {}, {}
     for batch, file in landed.items():
-        content = judge_content(file.sha256, batch=batch, others=known)
-        checks = [content, *audit_raw(file.path, source=source, batch=batch)]
-        reports[batch] = AnomalyReport(
+        own = audit_raw(file.path, source=source, batch=batch)
+        rows[batch] = int(own[0].figures["rows"]) if all(check.passed for check in own) else 0
+        judged[batch] = [judge_content(file.sha256, batch=batch, others=known), *own]
+    if _unusual_checks(source):
+        past = earlier_files(landed, use_case=use_case, source=source, head=head)
+        past |= {
+            batch: EarlierFile(size=file.size, count_rows=partial(rows.get, batch, 0)) for batch, file in landed.items()
+        }
+        for batch, file in landed.items():
+            judged[batch].append(judge_file_size(file.size, rows=rows[batch], batch=batch, past=past))
+    return judged
+
+
+def _refused(
+    judged: Mapping[str, Sequence[CheckResult]], *, use_case: UseCase, source: Source
+) -> dict[str, AnomalyReport]:
+    """What is wrong with the files that will be refused: it is staged beside them and stays on their branch."""
+    reports = {
+        batch: AnomalyReport(
             use_case=use_case.name,
             source=source.name,
             batch=batch,
@@ -86,6 +116,8 @@ def _refused(
             rows_quarantined=0,
             anomalies=tuple(found for check in checks for found in check.anomalies),
         )
+        for batch, checks in judged.items()
+    }
     return {batch: report for batch, report in reports.items() if report.refused}
 
 

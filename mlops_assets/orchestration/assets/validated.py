@@ -14,9 +14,9 @@ from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.source import Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation.batch_judgement import JudgedBatch, Surroundings, judge_batches, unusual_checks
+from mlops_assets.ml.validation.batch_sizes import ROW_COUNT_IS_USUAL
 from mlops_assets.ml.validation.cross_table import REFERENCES_EXIST
 from mlops_assets.ml.validation.data_audits import StagedBatch, audit_validated, validated_checks
-from mlops_assets.ml.validation.row_counts import ROW_COUNT_IS_USUAL
 from mlops_assets.ml.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies

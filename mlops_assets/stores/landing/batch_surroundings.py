@@ -1,19 +1,21 @@
-"""What the lake knows around a batch: the profiles before it and the tables it refers to."""
+"""What the lake knows around a batch: the files and profiles before it and the tables it refers to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 
 from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.paths import WHOLE, anomalies_path, batch_of, profile_path, validated_path
+from mlops_assets.ml.paths import WHOLE, anomalies_path, batch_of, profile_path, raw_path, validated_path
 from mlops_assets.ml.profiles.profile import Profile
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation.batch_judgement import Surroundings
+from mlops_assets.ml.validation.batch_sizes import EarlierFile, same_weekday
+from mlops_assets.ml.validation.file_format import inspect_file
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
 
@@ -25,9 +27,27 @@ def surroundings_of(batches: Sequence[str], *, use_case: UseCase, source: Source
     """What ``batches`` of ``source`` are judged against."""
     daily = source.cadence is Cadence.DAILY
     return Surroundings(
+        files=earlier_files(batches, use_case=use_case, source=source, head=head) if daily else {},
         profiles=stored_profiles(_days_before(batches), use_case=use_case, source=source, head=head) if daily else {},
         referred=_referred(batches, use_case=use_case, source=source, head=head),
     )
+
+
+def earlier_files(
+    batches: Iterable[str], *, use_case: UseCase, source: Source, head: Snapshot
+) -> dict[str, EarlierFile]:
+    """The landed files of the same weekdays before, as far as the lake has them; rows are counted only if asked for."""
+    days = {day for batch in batches for day in same_weekday(batch)}
+    paths = [raw_path(use_case.name, source=source.name, batch=day) for day in days]
+
+    def rows(path: str) -> int:
+        return inspect_file(head.local(path), delimiter=source.delimiter).rows
+
+    return {
+        batch_of(path): EarlierFile(size=info.size, count_rows=partial(rows, path))
+        for path, info in head.find_many(paths).items()
+        if info is not None
+    }
 
 
 def stored_profiles(batches: Iterable[str], *, use_case: UseCase, source: Source, head: Snapshot) -> dict[str, Profile]:

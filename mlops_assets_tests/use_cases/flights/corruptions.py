@@ -54,6 +54,21 @@ def write(header: Sequence[str], rows: Sequence[Mapping[str, str]], *, delimiter
     return told.getvalue().encode()
 
 
+def quoted(day: Day) -> bytes:
+    """Every value in quotes."""
+    told = io.StringIO()
+    writer = csv.writer(told, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([day.header, *(row.values() for row in day.rows)])
+    return told.getvalue().encode()
+
+
+def twelve_decimals(day: Day) -> bytes:
+    """The same numbers in other words."""
+    names = ("temp", "dewp", "humid", "pressure")
+    longer = [{n: f"{float(row[n]):.12f}" for n in names if row[n] != "NA"} for row in day.rows]
+    return write(day.header, [{**row, **more} for row, more in zip(day.rows, longer, strict=True)])
+
+
 def values(column: str, change: Value, *, every: int = 1, also_missing: bool = False) -> Change:
     """The values of a column changed, in every so manieth row; missing ones only if asked for."""
 
@@ -198,6 +213,10 @@ FILES = (
     _bad("a header and no rows", W, kept(lambda row: False), Code.NO_ROWS),
     _bad("yesterday's file again", F, lambda day: day.before, Code.SAME_CONTENT),
     _bad("yesterday's file again", W, lambda day: day.before, Code.SAME_CONTENT),
+    _bad("every value in quotes", F, quoted, Code.FILE_SIZE),
+    _bad("numbers with twelve decimals", W, twelve_decimals, Code.FILE_SIZE),
+    _bad("half of the file", F, lambda day: day.content[: len(day.content) // 2], Code.FILE_SIZE),
+    _bad("whole lines, half of the file", W, kept(lambda row: int(row["hour"]) % 2 == 0), Code.FILE_SIZE, None, Cause.ROWS_MISSING),
 )  # fmt: skip
 VALUES = (
     _bad("decimal commas, quoted", W, values("temp", lambda v: v.replace(".", ",")), Code.WRONG_TYPE, "temp", Cause.DECIMAL_COMMA),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,7 @@ from mlops_assets.ml.profiles.profiling import profile_batches, profiled_segment
 from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.validation.batch_judgement import Surroundings, judge_batches
+from mlops_assets.ml.validation.batch_sizes import EarlierFile
 from mlops_assets.ml.validation.data_audits import judge_content
 from mlops_assets.ml.validation.quarantine import validate
 from mlops_assets.use_cases.flights.seed import land_seed
@@ -47,9 +48,15 @@ class Past:
 
 
 @cache
+def connection() -> duckdb.DuckDBPyConnection:
+    """One for the module: beginning another one costs as much as a check."""
+    return duckdb.connect()
+
+
+@cache
 def past() -> Past:
     """Eight weeks of real flights and weather before the day, made once for the module."""
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as folder:
         land_seed(
             Path(folder), first=DAY - timedelta(days=PAST_DAYS), last=DAY, sources=["flights", "weather", "planes"]
         )
@@ -57,14 +64,16 @@ def past() -> Past:
             name: {path.stem: path for path in sorted((Path(folder) / "flights" / name).iterdir())}
             for name in ("flights", "weather", "planes")
         }
-        valid = {name: _valid(name, files[name], connection=connection) for name in files}
-        profiles = {name: _profiles(name, valid[name], connection=connection) for name in ("flights", "weather")}
+        valid = {name: _valid(name, files[name]) for name in files}
+        profiles = {name: _profiles(name, valid[name]) for name in ("flights", "weather")}
         referred = {"planes": valid["planes"]["all"], "weather": valid["weather"][str(DAY)]}
         return Past(
             days={name: _day(each) for name, each in files.items()},
             surroundings={
-                "flights": Surroundings(profiles=profiles["flights"], referred={str(DAY): referred}),
-                "weather": Surroundings(profiles=profiles["weather"]),
+                "flights": Surroundings(
+                    files=_sizes(files["flights"]), profiles=profiles["flights"], referred={str(DAY): referred}
+                ),
+                "weather": Surroundings(files=_sizes(files["weather"]), profiles=profiles["weather"]),
                 "planes": Surroundings(),
             },
             checksums={
@@ -74,18 +83,26 @@ def past() -> Past:
         )
 
 
-def _valid(name: str, files: dict[str, Path], *, connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
-    reports = validate(files, source=USE_CASE.source(name), connection=connection)
+def _valid(name: str, files: dict[str, Path]) -> dict[str, pa.Table]:
+    reports = validate(files, source=USE_CASE.source(name), connection=connection())
     return {batch: report.valid for batch, report in reports.items()}
 
 
-def _profiles(name: str, tables: dict[str, pa.Table], *, connection: duckdb.DuckDBPyConnection) -> dict[str, Profile]:
+def _profiles(name: str, tables: dict[str, pa.Table]) -> dict[str, Profile]:
     source = USE_CASE.source(name)
     slices = profiled_segments(USE_CASE.slices, columns=source.columns.names)
     before = {batch: table for batch, table in tables.items() if batch != str(DAY)}
     return profile_batches(
-        before, columns=source.columns.names, slices=slices, derived=source.derived, connection=connection
+        before, columns=source.columns.names, slices=slices, derived=source.derived, connection=connection()
     )
+
+
+def _sizes(files: dict[str, Path]) -> dict[str, EarlierFile]:
+    rows = {batch: path.read_bytes().count(b"\n") - 1 for batch, path in files.items()}
+    return {
+        batch: EarlierFile(size=path.stat().st_size, count_rows=partial(rows.__getitem__, batch))
+        for batch, path in files.items()
+    }
 
 
 def _day(files: dict[str, Path]) -> Day:
@@ -109,14 +126,13 @@ def judged(name: str, *, content: bytes, folder: Path) -> tuple[Anomaly, ...]:
     batch = "all" if source.cadence is Cadence.STATIC else str(DAY)
     path = folder / f"{batch}.csv"
     path.write_bytes(content)
-    with duckdb.connect() as connection:
-        found = judge_batches(
-            {batch: path},
-            use_case=USE_CASE,
-            source=source,
-            surroundings=known.surroundings[name],
-            connection=connection,
-        )[batch]
+    found = judge_batches(
+        {batch: path},
+        use_case=USE_CASE,
+        source=source,
+        surroundings=known.surroundings[name],
+        connection=connection(),
+    )[batch]
     same = judge_content(_checksum(content), batch=batch, others=known.checksums[name])
     return (*same.anomalies, *found.anomalies.anomalies)
 

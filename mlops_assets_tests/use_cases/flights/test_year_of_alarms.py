@@ -1,4 +1,5 @@
-"""All of 2013 by default settings: which distribution alarms there are, what they are about, and how few are false.
+"""All of 2013 by default settings: which alarms there are of distributions and sizes, what they are about, how few
+are false.
 
 What a day was about is read off the data (cancelled flights, weather, timetables that stay) and judged by a person.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,7 @@ import pytest
 from mlops_assets.ml.profiles.drift import compare
 from mlops_assets.ml.profiles.profiling import profile_batches, profiled_segments
 from mlops_assets.ml.validation.batch_judgement import naming_columns
+from mlops_assets.ml.validation.batch_sizes import EarlierFile, judge_file_size, judge_row_count
 from mlops_assets.ml.validation.quarantine import validate
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.use_case import USE_CASE
@@ -80,6 +83,49 @@ FALSE = {
     ("flights", "10-19"): "longer in the air than usual, just over the bound",
 }
 
+_HOURS = "the last hours of the day were not observed"
+REAL_SIZES = {
+    ("flights", "05-26"): ("rows, bytes", "Memorial Day weekend"),
+    ("flights", "07-04"): ("rows, bytes", "Independence Day"),
+    ("flights", "07-05"): ("rows, bytes", "the day after Independence Day"),
+    ("flights", "08-31"): ("rows, bytes", "Labor Day weekend"),
+    ("flights", "09-01"): ("rows, bytes", "Labor Day weekend"),
+    ("weather", "10-25"): ("rows", _HOURS),
+    ("weather", "11-02"): ("rows, bytes", _HOURS),
+    ("flights", "11-28"): ("rows, bytes", "Thanksgiving"),
+    ("flights", "11-29"): ("rows, bytes", "the day after Thanksgiving"),
+    ("flights", "11-30"): ("rows, bytes", "more flights than on other Saturdays: the way home after Thanksgiving"),
+    ("flights", "12-21"): ("bytes", "more flights than on other Saturdays: the way home before Christmas"),
+    ("flights", "12-24"): ("rows, bytes", "Christmas"),
+    ("flights", "12-25"): ("rows, bytes", "Christmas"),
+    ("flights", "12-28"): ("rows, bytes", "more flights than on other Saturdays: between Christmas and New Year"),
+    ("weather", "12-30"): ("rows", _HOURS),
+    ("flights", "12-31"): ("rows, bytes", "New Year's Eve"),
+}
+FALSE_SIZES = {("flights", "09-14"): ("rows", "Saturday after the summer, a single flight below the bound")}
+
+
+def size_alarms(folder: Path) -> dict[tuple[str, str], str]:
+    """What is unusual of every batch of the year with an alarm of its size, by source and month-day."""
+    land_seed(folder, first=date(2013, 1, 1), last=date(2013, 12, 31), sources=["flights", "weather"])
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in ("flights", "weather"):
+        paths = sorted((folder / "flights" / name).iterdir())
+        rows = {path.stem: path.read_bytes().count(b"\n") - 1 for path in paths}
+        files = {
+            path.stem: EarlierFile(size=path.stat().st_size, count_rows=partial(rows.__getitem__, path.stem))
+            for path in paths
+        }
+        for batch, file in files.items():
+            checks = {
+                "rows": judge_row_count(rows[batch], batch=batch, past=rows),
+                "bytes": judge_file_size(file.size, rows=rows[batch], batch=batch, past=files),
+            }
+            for unit, check in checks.items():
+                if not check.passed:
+                    found.setdefault((name, batch[5:]), []).append(unit)
+    return {key: ", ".join(units) for key, units in found.items()}
+
 
 def alarms(folder: Path) -> set[tuple[str, str]]:
     """Source and month-day of every batch of the year with a distribution alarm."""
@@ -112,8 +158,13 @@ def test_a_month_has_at_most_one_false_alarm() -> None:
     assert max(Counter(day[:2] for _, day in FALSE).values()) <= 1
 
 
+def test_size_alarms_of_the_year_are_those_documented(tmp_path: Path) -> None:
+    assert size_alarms(tmp_path) == {key: units for key, (units, _) in {**REAL_SIZES, **FALSE_SIZES}.items()}
+
+
 def test_documentation_lists_the_alarms() -> None:
     assert section(PAGE, "alarms") == table(), f"Renew it: python -m {__spec__.name}"
+    assert section(PAGE, "sizes") == size_table(), f"Renew it: python -m {__spec__.name}"
 
 
 def table() -> str:
@@ -125,5 +176,15 @@ def table() -> str:
     return markdown_table(["day", "source", "alarm is", "what it is about"], rows)
 
 
+def size_table() -> str:
+    told = {
+        **{key: ("real", *what) for key, what in REAL_SIZES.items()},
+        **{key: ("false", *what) for key, what in FALSE_SIZES.items()},
+    }
+    rows = [[f"2013-{key[1]}", key[0], *told[key]] for key in sorted(told, key=lambda key: (key[1], key[0]))]
+    return markdown_table(["day", "source", "alarm is", "unusual are", "what it is about"], rows)
+
+
 if __name__ == "__main__":
+    write_section(PAGE, "sizes", text=size_table())
     write_section(PAGE, "alarms", text=table())
