@@ -12,17 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bento.predictor import Predictor
-from mlops_assets.ml.features.history import daily_aggregates
-from mlops_assets.ml.features.matrix import learn_vocabulary
 from mlops_assets.ml.features.online_view import online_view
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
-from mlops_assets.ml.training.booster import load, score, train
+from mlops_assets.ml.features.training_view import labelled_examples
+from mlops_assets.ml.training.booster import load, score
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.use_cases.flights import USE_CASE
-from mlops_assets_tests.use_cases.flights.seed_tables import put_history, seed_tables
+from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables
+from mlops_assets_tests.use_cases.flights.seed_view import quick_model, seed_view
 
 SERVED = date(2013, 7, 1)
 ASKED = ("carrier", "flight", "tailnum", "origin", "dest", "sched_arr_time", "distance")
@@ -30,16 +29,8 @@ ASKED = ("carrier", "flight", "tailnum", "origin", "dest", "sched_arr_time", "di
 
 def test_served_flights_have_the_features_and_scores_of_the_training_view(tmp_path: Path) -> None:
     connection = seed_tables(first=date(2013, 6, 17), last=SERVED)
-    put_history(connection, daily_aggregates(connection, views=USE_CASE.history, relations=USE_CASE.relations))
+    view = seed_view(connection, unlabelled=True)
     examples = labelled_examples(connection, examples_sql=USE_CASE.examples_sql, relations=USE_CASE.relations)
-    view = training_view(
-        connection,
-        examples,
-        history=USE_CASE.history,
-        asof=USE_CASE.asof,
-        features_sql=USE_CASE.features_sql,
-        features=USE_CASE.features,
-    )
     served = pc.greater_equal(view["event_time"], pa.scalar(datetime(2013, 7, 1), pa.timestamp("us")))
     offline = view.filter(served)
     folder = tmp_path / "model"
@@ -65,19 +56,7 @@ def test_served_flights_have_the_features_and_scores_of_the_training_view(tmp_pa
 
 
 def write_model(folder: Path, view: pa.Table) -> None:
-    vocabulary = learn_vocabulary(view, features=USE_CASE.features)
-    matrix = vocabulary.encode(view, features=USE_CASE.features)
-    labels = np.asarray(view["label"], dtype=np.float64)
-    trained = train(
-        matrix,
-        labels,
-        validation=(matrix, labels),
-        hyperparameters={"max_depth": 4},
-        rounds=10,
-        early_stopping_rounds=5,
-        seed=1,
-        threads=2,
-    )
+    trained, vocabulary = quick_model(view)
     folder.mkdir()
     (folder / "model.ubj").write_bytes(trained.booster)
     (folder / "vocabulary.json").write_text(vocabulary.to_json())

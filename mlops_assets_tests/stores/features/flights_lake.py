@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bento.predictor import Predictor
-from mlops_assets.ml.features.history import daily_aggregates, split_by_batch
-from mlops_assets.ml.features.matrix import learn_vocabulary
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
+from mlops_assets.ml.features.history import IDENTITY, split_by_batch
 from mlops_assets.ml.paths import WHOLE, history_path, training_view_path, validated_path
 from mlops_assets.ml.source import Cadence
 from mlops_assets.ml.sql import quoted
-from mlops_assets.ml.training.booster import train
 from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import refresh_online_store
@@ -31,7 +26,8 @@ from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.seed import SEED, seed_requests
 from mlops_assets_tests.stores.lake.factories import make_write, passing
 from mlops_assets_tests.stores.models.factories import make_record, publish_evaluation
-from mlops_assets_tests.use_cases.flights.seed_tables import days_from, put_history, seed_tables
+from mlops_assets_tests.use_cases.flights.seed_tables import days_from, seed_tables
+from mlops_assets_tests.use_cases.flights.seed_view import quick_model, seed_view
 
 FIRST, LAST = date(2013, 6, 17), date(2013, 6, 30)
 SERVED = LAST + timedelta(days=1)
@@ -51,12 +47,11 @@ def fill_lake(lake: Lake) -> None:
                 rows = _rows_of(connection, source.name, batch=batch if daily else None)
                 if rows.num_rows:
                     files[validated_path("flights", source=source.name, batch=batch)] = parquet_bytes(rows)
-        history = daily_aggregates(connection, views=USE_CASE.history, relations=USE_CASE.relations)
+        view = seed_view(connection)
+        history = connection.sql(f"FROM history ORDER BY {', '.join(IDENTITY)}").to_arrow_table()
         batches = [day.isoformat() for day in days_from(FIRST, 14)]
         for batch, table in split_by_batch(history, batches=batches).items():
             files[history_path("flights", batch=batch)] = parquet_bytes(table)
-        put_history(connection, history)
-        view = _view(connection)
     files[training_view_path("flights")] = parquet_bytes(view)
     lake.publish(make_write(asset="training_view"), files=files, audit=passing)
     _publish_champion(lake, view)
@@ -107,32 +102,8 @@ def _rows_of(connection: duckdb.DuckDBPyConnection, source: str, *, batch: str |
     return relation.to_arrow_table()
 
 
-def _view(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    examples = labelled_examples(connection, examples_sql=USE_CASE.examples_sql, relations=USE_CASE.relations)
-    return training_view(
-        connection,
-        examples.filter(pc.is_valid(examples["label"])),
-        history=USE_CASE.history,
-        asof=USE_CASE.asof,
-        features_sql=USE_CASE.features_sql,
-        features=USE_CASE.features,
-    )
-
-
 def _publish_champion(lake: Lake, view: pa.Table) -> None:
-    vocabulary = learn_vocabulary(view, features=USE_CASE.features)
-    matrix = vocabulary.encode(view, features=USE_CASE.features)
-    labels = np.asarray(view["label"], dtype=np.float64)
-    trained = train(
-        matrix,
-        labels,
-        validation=(matrix, labels),
-        hyperparameters={"max_depth": 4},
-        rounds=10,
-        early_stopping_rounds=5,
-        seed=1,
-        threads=2,
-    )
+    trained, vocabulary = quick_model(view)
     record = make_record(VERSION, data_commit=lake.head())
     files = version_files(record, files={MODEL: trained.booster, VOCABULARY: vocabulary.to_json().encode()})
     lake.publish(make_write(asset="model"), files=files, audit=passing)

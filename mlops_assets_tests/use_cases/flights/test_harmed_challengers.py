@@ -10,15 +10,14 @@ from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from mlops_assets.ml.evaluation.judgement import Candidate, Judgement, judge
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.harms import flip_carrier
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables
+from mlops_assets_tests.use_cases.flights.seed_view import seed_view
 
 FIRST, LAST = date(2013, 4, 15), date(2013, 6, 30)
 OVERALL, BY_CARRIER = "log_loss_not_worse_than_champion", "log_loss_regressed_on_no_carrier"
@@ -38,16 +37,7 @@ SMALL = replace(
 @pytest.fixture(scope="module")
 def view() -> pa.Table:
     with seed_tables(first=FIRST, last=LAST) as connection:
-        examples = labelled_examples(connection, examples_sql=SMALL.examples_sql, relations=SMALL.relations)
-        return training_view(
-            connection,
-            examples.filter(pc.is_valid(examples["label"])),
-            history=(),
-            asof=SMALL.asof,
-            features_sql=SMALL.features_sql,
-            features=SMALL.features,
-            beside=SMALL.columns_beside,
-        )
+        return seed_view(connection, use_case=SMALL)
 
 
 @pytest.fixture(scope="module")
