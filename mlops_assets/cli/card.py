@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.deployment import dagster_instance, use_case_of_version
+from mlops_assets.cli.deployment import dagster_instance
+from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.lake.lake import Lake

@@ -26,13 +26,6 @@ from mlops_assets.stores.models.champion import champion, listed_versions
 console = Console()
 
 
-def data_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
-    app.command()(land)
-    app.command()(run)
-    app.command()(status)
-
-
 def land(
     use_case: UseCaseName,
     first: Annotated[str | None, typer.Option("--from", help="First batch; the seed's first by default.")] = None,

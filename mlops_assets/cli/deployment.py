@@ -1,4 +1,7 @@
-"""What every command works on: the use case by name, the data folder, the lake and the Dagster instance."""
+"""What every command works on: the use case by name, the data folder and the Dagster instance.
+
+Almost every command imports this, so it imports little.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.landing.landing import LandingZone
-from mlops_assets.stores.models.registry import version_ids
 from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 
@@ -26,18 +26,6 @@ UseCaseName = Annotated[str, typer.Argument(help="The use case, a folder under m
 def use_case_of(name: str | None) -> UseCase:
     """The use case, the first by name if none is given; an unknown one is an error that lists the valid ones."""
     return registry.find(name or registry.names()[0])
-
-
-def use_case_of_version(version: str, *, use_case: str | None) -> UseCase:
-    """The use case that has a version of that id: ``use_case`` if given, else the one that is found to have it."""
-    if use_case is not None:
-        return use_case_of(use_case)
-    head = Lake.connect().at()
-    holding = [name for name in registry.names() if version in version_ids(head, use_case=name)]
-    if len(holding) != 1:
-        known = f"{' and '.join(holding)} have one" if holding else f"none of {', '.join(registry.names())} has one"
-        raise RegistryError(f"Which version '{version}'? Of the use cases {known}: `mlops models` lists them.")
-    return use_case_of(holding[0])
 
 
 def landing_zone() -> LandingZone:

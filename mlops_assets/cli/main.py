@@ -7,21 +7,41 @@ import sys
 
 import typer
 
-from mlops_assets.cli.data import data_commands
-from mlops_assets.cli.demo import demo
-from mlops_assets.cli.doctor import doctor
-from mlops_assets.cli.features import features_app
-from mlops_assets.cli.lake import lake_app, lakefs_app
-from mlops_assets.cli.models import model_commands
-from mlops_assets.cli.online import online_app
-from mlops_assets.cli.profiles import profile_commands
-from mlops_assets.cli.schemas import schema_app
-from mlops_assets.cli.serving import serving_commands
-from mlops_assets.cli.tuning import tune
-from mlops_assets.cli.validation import validation_commands
+from mlops_assets.cli.lazy_group import LazyGroup
 from mlops_assets.ml.errors import PlatformError
 
+
+class Commands(LazyGroup):
+    """Every command in the order of help. Only the one that is run is imported: some take seconds to."""
+
+    places = {  # noqa: RUF012
+        "land": "mlops_assets.cli.data:land",
+        "run": "mlops_assets.cli.data:run",
+        "status": "mlops_assets.cli.data:status",
+        "validate": "mlops_assets.cli.validation:validate",
+        "profile": "mlops_assets.cli.profiles:profile",
+        "models": "mlops_assets.cli.models:models",
+        "promote": "mlops_assets.cli.models:promote",
+        "rollback": "mlops_assets.cli.models:rollback",
+        "trace": "mlops_assets.cli.models:trace",
+        "reproduce": "mlops_assets.cli.reproduction:reproduce",
+        "compare": "mlops_assets.cli.comparison:compare",
+        "card": "mlops_assets.cli.card:card",
+        "dev": "mlops_assets.cli.serving:dev",
+        "serve": "mlops_assets.cli.serving:serve",
+        "tune": "mlops_assets.cli.tuning:tune",
+        "demo": "mlops_assets.cli.demo:demo",
+        "doctor": "mlops_assets.cli.doctor:doctor",
+        "features": "mlops_assets.cli.features:features_app",
+        "schema": "mlops_assets.cli.schemas:schema_app",
+        "lake": "mlops_assets.cli.lake:lake_app",
+        "online": "mlops_assets.cli.online:online_app",
+        "lakefs": "mlops_assets.cli.lake:lakefs_app",
+    }
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,16 +56,11 @@ app = typer.Typer(
         "`mlops demo` does all of it and shows it. `mlops doctor` tells what is configured and what is missing."
     ),
 )
-for register in (data_commands, validation_commands, profile_commands, model_commands, serving_commands):
-    register(app)
-app.command()(tune)
-app.command()(demo)
-app.command()(doctor)
-app.add_typer(features_app, name="features")
-app.add_typer(schema_app, name="schema")
-app.add_typer(lake_app, name="lake")
-app.add_typer(online_app, name="online")
-app.add_typer(lakefs_app, name="lakefs")
+
+
+@app.callback()
+def mlops() -> None:
+    """Only the commands do something."""
 
 
 def main() -> None:

@@ -13,10 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from mlops_assets.cli.card import card, show_move
-from mlops_assets.cli.comparison import compare
-from mlops_assets.cli.deployment import UseCaseName, use_case_of, use_case_of_version
-from mlops_assets.cli.reproduction import reproduce
+from mlops_assets.cli.card import show_move
+from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.champion import ListedVersion, champion, events, listed_versions
@@ -32,17 +31,6 @@ from mlops_assets.use_cases import registry
 console = Console()
 
 TOLD_REASONS = 4
-
-
-def model_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
-    app.command()(models)
-    app.command()(promote)
-    app.command()(rollback)
-    app.command()(trace)
-    app.command()(reproduce)
-    app.command()(compare)
-    app.command()(card)
 
 
 def models(

@@ -38,11 +38,6 @@ class Against(StrEnum):
     TRAINING = "training"
 
 
-def profile_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
-    app.command()(profile)
-
-
 def profile(
     use_case: UseCaseName,
     day: Annotated[str, typer.Option("--day", "--batch", help="The batch, or the last of a window.")],

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mlops_assets.cli.deployment import use_case_of_version
+from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.code import PACKAGE, use_case_code_version
 from mlops_assets.stores.lake.lake import Lake

@@ -18,12 +18,6 @@ from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.settings import data_directory, environment_directory
 
 
-def serving_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
-    app.command()(dev)
-    app.command()(serve)
-
-
 def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> None:
     """Start the Dagster UI, the pages it links to, and its daemon at 127.0.0.1, so sensors tick; Ctrl-C ends it."""
     from mlops_assets.orchestration.instance import dagster_home

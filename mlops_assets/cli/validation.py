@@ -25,11 +25,6 @@ from mlops_assets.stores.landing.batch_files import batch_named, find_file, judg
 console = Console()
 
 
-def validation_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
-    app.command()(validate)
-
-
 def validate(
     use_case: UseCaseName,
     day: Annotated[str | None, typer.Option("--day", "--batch", help="The batch, such as 2013-03-01.")] = None,

@@ -19,7 +19,6 @@ from mlops_assets.ml.tasks import BINARY, Binary, Task
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mlops_assets.ml.evaluation.backtest import RollingOrigin
     from mlops_assets.ml.evaluation.gates import Gate
     from mlops_assets.ml.features.declarations import AsOfView, Feature, Relation
     from mlops_assets.ml.features.history import HistoryView
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.slices import AnySlice
     from mlops_assets.ml.source import Source
     from mlops_assets.ml.training.search_space import Tuning
-    from mlops_assets.ml.training.splitting import HashSplit, TimeSplit
+    from mlops_assets.ml.training.splitting import HashSplit, RollingOrigin, TimeSplit
     from mlops_assets.ml.training.thresholds import ThresholdRule
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -19,12 +19,14 @@ from mlops_assets_tests.orchestration.deployment import Deployment
 PROGRAM = "from mlops_assets.cli.main import main; main()"
 
 
-def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+MLOPS: Any = typer.main.get_command(app)
+
+
+def commands() -> Iterator[tuple[str, ...]]:
     """The words of every command there is."""
-    for name, command in group.commands.items():
-        yield (*before, name)
-        if isinstance(command, click.Group):
-            yield from commands(command, *before, name)
+    for name in MLOPS.places:
+        yield (name,)
+        yield from ((name, each) for each in getattr(MLOPS.load(name), "commands", ()))
 
 
 def test_help_teaches_a_first_round_and_names_every_command() -> None:
@@ -32,20 +34,39 @@ def test_help_teaches_a_first_round_and_names_every_command() -> None:
 
     for words in ("mlops land", "mlops run", "mlops status", "mlops serve", "mlops demo", "mlops doctor"):
         assert words in said
-    for name in {words[0] for words in commands(typer.main.get_command(app))}:
+    for name in MLOPS.places:
         assert name in said
 
 
-@pytest.mark.parametrize("words", list(commands(typer.main.get_command(app))), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
 def test_every_command_and_option_says_what_it_does(words: tuple[str, ...]) -> None:
-    command = typer.main.get_command(app)
-    for word in words:
+    command = MLOPS.load(words[0])
+    for word in words[1:]:
         command = command.commands[word]
 
     assert command.help
+    assert len(words) > 1 or command.help == MLOPS.commands[words[0]].help
     assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
-    unexplained = [each.name for each in command.params if isinstance(each, click.Option) and not each.help]
+    unexplained = [each.name for each in command.params if each.param_type_name == "option" and not each.help]
     assert unexplained == []
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (("--help",), ("numpy", "pandas", "pyarrow", "lakefs", "xgboost", "duckdb", "sqlglot", "pydantic", "dagster")),
+        (("lake", "--help"), ("numpy", "pandas", "xgboost", "duckdb", "sqlglot", "dagster")),
+        (("schema", "--help"), ("xgboost", "sklearn", "sqlglot", "dagster")),
+    ],
+    ids=" ".join,
+)
+def test_help_imports_nothing_that_it_does_not_need(words: tuple[str, ...], heavy: tuple[str, ...]) -> None:
+    program = f"import sys\ntry:\n    {PROGRAM.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True).stdout
+
+    assert "Usage" in said
+    assert set(said.splitlines()[-1].split()).isdisjoint(heavy)
 
 
 def test_an_error_of_ours_is_one_sentence_and_no_traceback(empty: Deployment) -> None:

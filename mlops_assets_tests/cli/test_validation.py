@@ -12,8 +12,8 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from mlops_assets.cli.profiles import profile_commands
-from mlops_assets.cli.validation import validation_commands
+from mlops_assets.cli.profiles import profile
+from mlops_assets.cli.validation import validate
 from mlops_assets.ml.errors import DeclarationError, LandingError
 from mlops_assets.stores.lake.connection import close_embedded_servers
 from mlops_assets.use_cases.flights.seed import land_seed
@@ -30,8 +30,8 @@ def mlops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mlops]:
     monkeypatch.setenv("LAKECTL_CONFIG_FILE", str(tmp_path / "none.yaml"))
     monkeypatch.setenv("MLOPS_DATA_DIR", str(tmp_path / "data"))
     app = typer.Typer()
-    validation_commands(app)
-    profile_commands(app)
+    app.command()(validate)
+    app.command()(profile)
     app.callback()(lambda: None)
     yield lambda *words: CliRunner().invoke(app, words, catch_exceptions=False)
     close_embedded_servers()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import typer
 from click.testing import Result
 from rich.console import Console
 from typer.testing import CliRunner
 
-from mlops_assets.cli.models import model_commands
+from mlops_assets.cli.main import app
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.use_cases import registry
@@ -25,8 +24,6 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compare(*words: str) -> Result:
-    app = typer.Typer()
-    model_commands(app)
     return CliRunner().invoke(app, ["compare", *words], catch_exceptions=False)
 
 

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
 from bento.contract import Answer
 from bento.predictor import Predictor
-from mlops_assets.cli.models import model_commands
+from mlops_assets.cli.main import app
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion
 from mlops_assets.ml.tasks import Multiclass, Regression
@@ -175,8 +174,6 @@ def test_versions_are_listed_and_compared_by_figures_of_the_task(
     monkeypatch.setattr(registry, "names", lambda: ("parcels",))
     monkeypatch.setattr(registry, "find", lambda name: deployment.use_case)
     monkeypatch.setattr("mlops_assets.cli.comparison.console", Console(width=160))
-    app = typer.Typer()
-    model_commands(app)
     version = serving(deployment)
 
     compared = CliRunner().invoke(app, ["compare", version, version], catch_exceptions=False).output

@@ -14,23 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
-from mlops_assets.ml.errors import DeclarationError, EvaluationError
+from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.evaluation.judgement import Candidate, judge
 from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.training.fit import fit
+from mlops_assets.ml.training.splitting import RollingOrigin
 from mlops_assets.ml.use_case import UseCase
-
-
-@dataclass(frozen=True, kw_only=True)
-class RollingOrigin:
-    """``windows`` test windows, the last at the end of the data, each ``step_days`` before the next."""
-
-    windows: int
-    step_days: int
-
-    def __post_init__(self) -> None:
-        if self.windows < 1 or self.step_days < 1:
-            raise DeclarationError(f"A RollingOrigin needs at least one window and one day between them, not {self}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,18 @@ class HashSplit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RollingOrigin:
+    """``windows`` test windows, the last at the end of the data, each ``step_days`` before the next."""
+
+    windows: int
+    step_days: int
+
+    def __post_init__(self) -> None:
+        if self.windows < 1 or self.step_days < 1:
+            raise DeclarationError(f"A RollingOrigin needs at least one window and one day between them, not {self}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One part of a split: ``rows`` are ascending indices into what was split; ``first`` and ``last`` its
     days, if any.

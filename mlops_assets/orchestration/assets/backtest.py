@@ -3,8 +3,9 @@
 import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation.backtest import BacktestReport, RollingOrigin, backtest
+from mlops_assets.ml.evaluation.backtest import BacktestReport, backtest
 from mlops_assets.ml.paths import backtest_path
+from mlops_assets.ml.training.splitting import RollingOrigin
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from mlops_assets.ml.evaluation.backtest import RollingOrigin
 from mlops_assets.ml.evaluation.gates import (
     MetricBound,
     NoSliceRegressed,
@@ -16,7 +15,7 @@ from mlops_assets.ml.evaluation.gates import (
 from mlops_assets.ml.monitoring import MonitoringPlan
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
-from mlops_assets.ml.training.splitting import TimeSplit
+from mlops_assets.ml.training.splitting import RollingOrigin, TimeSplit
 from mlops_assets.ml.training.thresholds import PositiveShare
 from mlops_assets.ml.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.flights.features import (
