@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +15,13 @@ import typer
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare, farthest
-from mlops_assets.ml.profiles.profile import Profile, merge
+from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare
+from mlops_assets.ml.profiles.profile import Profile
+from mlops_assets.ml.profiles.windows import Window, compare_windows, merged_windows, windows_until
 from mlops_assets.ml.source import Cadence, Source
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.ml.validation.batch_judgement import naming_columns
+from mlops_assets.ml.validation.shift_anomalies import judge_shifts
 from mlops_assets.reports.profile_page import profile_page
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
@@ -57,8 +59,11 @@ def profile(
     if one.cadence is not Cadence.DAILY:
         raise DeclarationError(f"{one.name} is not daily: it has no past to be shown beside.")
     head = Lake.connect().at()
+    if first and first > day:
+        raise DeclarationError(f"A window ends after it begins: --from {first} is later than --day {day}.")
     if first:
-        page = _window(chosen, one, first=first, last=day, head=head)
+        window = Window(first=date.fromisoformat(first), last=date.fromisoformat(day))
+        page = _window(chosen, one, window=window, head=head)
     else:
         page = _batch(chosen, one, batch=day, against=against, head=head)
     path = out or environment_directory() / "pages" / use_case / one.name / f"{day}.html"
@@ -103,28 +108,27 @@ def _training_days(use_case: UseCase, *, head: Snapshot) -> list[str]:
     if serving is None:
         raise DeclarationError(f"{use_case.name} has no champion yet: there is no training window to compare with.")
     record = load_record(head, use_case=use_case.name, version=serving.version)
-    return _days(record.first_batch, record.last_batch)
+    return list(Window(first=date.fromisoformat(record.first_batch), last=date.fromisoformat(record.last_batch)).days)
 
 
-def _window(use_case: UseCase, source: Source, *, first: str, last: str, head: Snapshot) -> str:
-    """The page of a window, beside as many days before it, with what was found on each of its days."""
-    days = _days(first, last)
-    before = _days((date.fromisoformat(first) - timedelta(days=len(days))).isoformat(), first)[:-1]
-    past = surroundings_of([first], use_case=use_case, source=source, head=head).profiles
-    found = stored_profiles(days, use_case=use_case, source=source, head=head)
-    if not found:
-        raise DeclarationError(f"The lake has no profile of {source.name} from {first} to {last}.")
-    beside = stored_profiles(before, use_case=use_case, source=source, head=head)
-    drift = compare({**past, **found}, batches=list(found), plan=source.drift, ignored=naming_columns(source))
+def _window(use_case: UseCase, source: Source, *, window: Window, head: Snapshot) -> str:
+    """The page of a window as a whole, beside the one of its length before it, with what was found on its days."""
+    wanted = [day for each in windows_until(window) for day in each.days]
+    merged = merged_windows(stored_profiles(wanted, use_case=use_case, source=source, head=head), until=window)
+    if str(window) not in merged:
+        raise DeclarationError(f"The lake has no profile of {source.name} from {window}.")
+    found, before = merged[str(window)], {name: each for name, each in merged.items() if name != str(window)}
+    drift = compare_windows(merged, plan=source.drift, ignored=naming_columns(source))
+    own = [
+        each.model_copy(update={"message": f"As a whole: {each.message}"})
+        for each in judge_shifts(drift, profile=found, profiles=before).anomalies
+    ]
+    of_days = stored_anomalies(window.days, use_case=use_case, source=source, head=head)
     return profile_page(
-        merge(list(found.values())),
-        title=f"{use_case.name} · {source.name} {first} to {last}",
-        profiles=beside,
-        report=stored_anomalies(list(found), use_case=use_case, source=source, head=head),
-        drift=farthest(list(drift.values()), batch=f"{first} to {last}", reference=list(beside)),
+        found,
+        title=f"{use_case.name} · {source.name} {window}",
+        profiles=before,
+        report=of_days.model_copy(update={"anomalies": (*own, *of_days.anomalies)}),
+        drift=drift,
+        unit="window",
     )
-
-
-def _days(first: str, last: str) -> list[str]:
-    start, count = date.fromisoformat(first), (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
-    return [(start + timedelta(days=number)).isoformat() for number in range(count)]

@@ -1,19 +1,19 @@
-"""The numbers behind a profile page: shared bins for a batch and its reference, statistics, time lines, what moved."""
+"""The numbers behind a profile page: shared bins for a batch and its reference, statistics, what moved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from mlops_assets.ml.profiles.cells import Floats
-from mlops_assets.ml.profiles.drift import DriftReport
+from mlops_assets.ml.profiles.drift import LEAST_EFFECTS, DriftReport
 from mlops_assets.ml.profiles.profile import CATEGORY, ColumnProfile, Profile
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.validation.explanations import Figures
+from mlops_assets.reports.profile_lines import time_lines
 
 BINS = 28
 FEW_VALUES = 30
@@ -21,15 +21,14 @@ FEW_VALUES = 30
 TOP = 8
 """So many categories are shown; the others together."""
 OTHERS = "others"
-NOTHING: list[float | None] = [None, None]
 
 
 def columns_figures(
-    found: Profile, *, reference: Profile | None, drift: DriftReport | None, past: Mapping[str, Profile]
+    found: Profile, *, reference: Profile | None, drift: DriftReport | None, past: Sequence[Profile]
 ) -> list[dict[str, Any]]:
     """Everything the page shows of each column, the one that moved farthest first."""
     now, before = Figures(profile=found), Figures(profile=reference) if reference else None
-    lines = [_points(profile) for profile in past.values()]
+    lines = time_lines([*past, found])
     shifts = _shifts(drift)
     told = []
     for name in found.columns:
@@ -42,19 +41,23 @@ def columns_figures(
                     "moved": max((shift["ratio"] for shift in shifts.get(name, [])), default=0.0),
                     "shifts": shifts.get(name, []),
                     "scopes": {scope: _scope(name, scope=scope, now=now, before=before) for scope in found.scopes},
-                    "line": [points.get(name, NOTHING) for points in lines],
+                    "lines": lines[name],
                 }
             )
     return sorted(told, key=lambda each: -each["moved"])
 
 
 def _shifts(drift: DriftReport | None) -> dict[str, list[dict[str, Any]]]:
-    """By column, the measures of the whole batch with how much of their bound they reach."""
+    """By column, the measures of the whole batch with how much of their bound they reach.
+
+    Where nothing is known to be normal, it is how much of the least effect that is worth a look.
+    """
     told: dict[str, list[dict[str, Any]]] = {}
     for shift in drift.shifts if drift else ():
-        if shift.scope == OVERALL and shift.bound:
-            ratio = shift.found / shift.bound
-            measure = {"measure": shift.measure, "found": _short(shift.found), "bound": _short(shift.bound)}
+        if shift.scope == OVERALL:
+            ratio = shift.found / (shift.bound or LEAST_EFFECTS[shift.measure])
+            bound = None if shift.bound is None else _short(shift.bound)
+            measure = {"measure": shift.measure, "found": _short(shift.found), "bound": bound}
             told.setdefault(shift.column, []).append({**measure, "ratio": _short(ratio), "verdict": shift.verdict})
     return told
 
@@ -136,16 +139,6 @@ def _statistics(column: ColumnProfile | None) -> dict[str, Any] | None:
         figures |= {"median": column.quantile(0.5), "max": column.maximum}
         told |= {name: None if figure is None else _short(figure) for name, figure in figures.items()}
     return told
-
-
-def _points(profile: Profile) -> dict[str, list[float | None]]:
-    """Mean and missing share of every column of one batch."""
-    whole = profile.table.filter(pc.equal(profile.table["scope"], OVERALL))
-    names, means, missing, rows = (whole[name].to_pylist() for name in ("column", "mean", "missing", "rows"))
-    return {
-        name: [None if mean is None else _short(mean), _short(lacking / count) if count else None]
-        for name, mean, lacking, count in zip(names, means, missing, rows, strict=True)
-    }
 
 
 def _short(figure: float) -> float:

@@ -67,7 +67,8 @@ def test_what_moved_comes_first_beside_its_reference() -> None:
     assert abs(sum(shown["bars"]) - 1) < 1e-3
     assert abs(sum(shown["marks"]) - 1) < 1e-3
     assert shown["found"]["mean"] - shown["reference"]["mean"] > 40
-    assert len(first["line"]) == len(told["batches"]) == len(DAYS)
+    assert {"missing", "distinct", "mean", "deviation", "min", "median", "max"} == set(first["lines"])
+    assert {len(line) for line in first["lines"].values()} == {len(told["batches"])} == {len(DAYS)}
     assert told["scopes"] == ["overall", "word=</script>", "word=<b>"]
 
 
@@ -82,6 +83,14 @@ def test_page_of_a_first_batch_has_no_reference() -> None:
     told = data_of(profile_page(make_profiles()[LAST], title=f"toy {LAST}", profiles={}))
     assert told["reference"] == "none yet"
     assert told["columns"][0]["scopes"]["overall"]["marks"] == []
+
+
+def test_where_nothing_is_judged_columns_are_still_sorted_by_how_far_they_moved() -> None:
+    told = data_of(make_page(make_profiles(days=9)))
+    assert told["comparisons"] == "none: fewer than 14 earlier batches to learn from what is normal"
+    assert told["columns"][0]["name"] == "number_0"
+    assert told["columns"][0]["moved"] > 1
+    assert all(shift["bound"] is None for shift in told["columns"][0]["shifts"])
 
 
 def test_two_hundred_columns_are_quick() -> None:

@@ -35,7 +35,7 @@ from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.statistics.corrections import holm
 
 Verdict = Literal["normal", "moved", "insufficient data"]
-Reference = Literal["trailing", "same weekday"]
+Reference = Literal["trailing", "same weekday", "previous"]
 Sums: TypeAlias = "csr_array[Any, Any]"
 """(batches, batches): 1 where the second is in the reference of the first. Sparse, as dense products start threads."""
 
@@ -64,7 +64,7 @@ _SMALLEST = 0.5
 @dataclass(frozen=True, kw_only=True)
 class DriftPlan:
     """How batches are compared. ``window`` counts days (or batches with names): so far back the trailing reference and
-    the past that calibrates reach; same weekdays are those of twice as many days.
+    the past that calibrates reach; same weekdays are those of twice as many days, previous is the one before alone.
 
     ``bounds`` are declared by (column, measure) and then hold in every segment.
     """
@@ -162,21 +162,6 @@ def compare(
     return {batch: _report(names.index(batch), judging=judging, compared=compared, raw=raw) for batch in batches}
 
 
-def farthest(reports: Sequence[DriftReport], *, batch: str, reference: Sequence[str]) -> DriftReport:
-    """A window as one report: of every comparison, the batch that came farthest towards or beyond its bound."""
-    most: dict[tuple[str, str, str], Shift] = {}
-    for shift in (shift for report in reports for shift in report.shifts):
-        name = (shift.scope, shift.column, shift.measure)
-        if name not in most or _reach(shift) > _reach(most[name]):
-            most[name] = shift
-    judged = sum(report.judged for report in reports)
-    return DriftReport(batch=batch, reference=tuple(reference), shifts=tuple(most.values()), raw={}, judged=judged)
-
-
-def _reach(shift: Shift) -> tuple[bool, float]:
-    return shift.verdict == "moved", shift.found / shift.bound if shift.bound else 0.0
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Judging:
     """The batches by name and day; which of them are looked at, and each of these with its reference."""
@@ -200,6 +185,8 @@ def reference_batches(names: Sequence[str], *, ordinal: Ints, plan: DriftPlan, t
     if training:
         return np.tile(np.isin(names, sorted(training)), (len(names), 1))
     back = ordinal[:, None] - ordinal[None, :]
+    if plan.reference == "previous":
+        return np.asarray(back == 1)
     if plan.reference == "same weekday":
         return np.asarray((back > 0) & (back <= 2 * plan.window) & (back % 7 == 0))
     return np.asarray((back > 0) & (back <= plan.window))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare, farthest
+from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare
 from mlops_assets.ml.profiles.profile import Profile
 from mlops_assets.ml.profiles.profiling import profile_batches
 
@@ -145,19 +145,3 @@ def test_cells_of_different_widths_are_compared_on_the_coarser_grid() -> None:
     report = judge(1000, last=widen)
     distance = [s.found for s in report.shifts if (s.column, s.measure) == ("number_0", "jensen_shannon")]
     assert distance[0] < 0.1
-
-
-def test_a_window_tells_of_each_column_the_batch_that_came_farthest() -> None:
-    known = profiles(200, last=put("number_0", lambda values: values + 40))
-    days = list(known)[-7:]
-    reports = compare(known, batches=days, plan=DriftPlan())
-    window = farthest(list(reports.values()), batch="window", reference=list(known)[:40])
-    assert moved(window) == moved(reports[LAST]) == {("number_0", "jensen_shannon"), ("number_0", "wasserstein")}
-    assert window.judged == sum(report.judged for report in reports.values())
-    calm = {shift.measure: shift.found for shift in window.shifts if shift.column == "number_1"}
-    assert calm["wasserstein"] == max(
-        shift.found
-        for report in reports.values()
-        for shift in report.shifts
-        if (shift.scope, shift.column, shift.measure) == ("overall", "number_1", "wasserstein")
-    )
