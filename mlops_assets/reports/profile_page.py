@@ -69,4 +69,8 @@ def _judged(drift: DriftReport | None, *, unit: Unit) -> str:
     whys = [shift.why for shift in drift.shifts if shift.why] if drift else []
     if drift is None or (not drift.judged and not whys):
         return "none"
-    return f"{drift.judged:,}" if drift.judged else f"none: {max(set(whys), key=whys.count)}".replace(PLURALS["batch"], PLURALS[unit])
+    return (
+        f"{drift.judged:,}"
+        if drift.judged
+        else f"none: {max(set(whys), key=whys.count)}".replace(PLURALS["batch"], PLURALS[unit])
+    )
