@@ -49,8 +49,8 @@ class Past:
 
 @cache
 def connection() -> duckdb.DuckDBPyConnection:
-    """One for the module: beginning another one costs as much as a check."""
-    return duckdb.connect()
+    """One for the module: beginning another costs as much as a check; a day is too small for two threads."""
+    return duckdb.connect(config={"threads": 1})
 
 
 @cache
