@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -12,11 +13,13 @@ from rich.table import Table
 
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.evaluation.gates import Gate
 from mlops_assets.ml.evaluation.judgement import judge
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.statistics.corrections import holm
 from mlops_assets.ml.statistics.significance import Difference, Verdict
 from mlops_assets.ml.training.fit import split_view
+from mlops_assets.reports.page import verdict_of
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import ModelRecord
@@ -53,7 +56,7 @@ def compare(
         known = ", ".join(dict.fromkeys(each.metric for each in differences))
         raise RegistryError(f"Slices are not compared by '{by_slice}'. Metrics: {known}.")
     console.print(_origins(*records))
-    console.print(_overall([each for each in differences if each.segment == OVERALL]))
+    console.print(_overall([each for each in differences if each.segment == OVERALL], gates=chosen.gates))
     _show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
 
 
@@ -90,11 +93,13 @@ def _origins(first: ModelRecord, second: ModelRecord) -> Table:
     return table
 
 
-def _overall(differences: list[Difference]) -> Table:
+def _overall(differences: list[Difference], *, gates: Sequence[Gate]) -> Table:
     rows = differences[0].rows if differences else 0
     table = Table(f"all {rows:,} test rows", "first", "second", "gain, 95 %", "verdict")
     for each in differences:
-        table.add_row(each.metric, _number(each.challenger), _number(each.champion), _gain(each), _verdict(each))
+        table.add_row(
+            each.metric, _number(each.challenger), _number(each.champion), _gain(each), _verdict(each, gates=gates)
+        )
     return table
 
 
@@ -106,7 +111,7 @@ def _show_slices(differences: list[Difference]) -> None:
     if found:
         table = Table(f"slice, by {differences[0].metric}", "rows", "gain, 95 %", "p", "verdict")
         for each, p in sorted(found, key=lambda pair: pair[0].gain or 0.0):
-            table.add_row(each.segment, f"{each.rows:,}", _gain(each), f"{p:.2g}", _verdict(each))
+            table.add_row(each.segment, f"{each.rows:,}", _gain(each), f"{p:.2g}", _verdict(each, gates=()))
         console.print(table)
     console.print(
         f"Slices: {len(found)} differ significantly, {len(tested) - len(found)} do not, "
@@ -132,6 +137,5 @@ def _gain(each: Difference) -> str:
     return f"{gain:+.3f} [dim]({lower:+.3f} to {upper:+.3f})[/]"
 
 
-def _verdict(each: Difference) -> str:
-    found = each.verdict()
-    return f"[{COLOURS[found]}]{found.value}[/]" if found in COLOURS else f"[dim]{found.value}[/]"
+def _verdict(each: Difference, *, gates: Sequence[Gate]) -> str:
+    return f"[{COLOURS.get(each.verdict(), 'dim')}]{verdict_of(each, gates=gates)}[/]"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,14 +20,15 @@ from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.models.champion import ListedVersion, champion, events, listed_versions
+from mlops_assets.stores.models.bento_store import find_bento
+from mlops_assets.stores.models.champion import ListedVersion, Pointer, champion, events, listed_versions
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
-from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.stores.predictions.tracing import Trace
 from mlops_assets.stores.predictions.tracing import trace as follow
-from mlops_assets.stores.settings import environment_directory
+from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 
 console = Console()
@@ -39,37 +42,56 @@ def models(
 ) -> None:
     """List all versions with their data, headline metrics and status, and every move of the champion's pointer."""
     head = Lake.connect().at()
-    listed = listed_versions(head, use_case=use_case_of(use_case).name)
+    task, listed = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
     moves = events(head, use_case=use_case)
+    judged = [load_evaluation(head, use_case=use_case, version=each.record.version) for each in listed]
     if as_json:
         told = {
-            "versions": [_as_json(each) for each in listed],
+            "versions": [_as_json(each, evaluation=found) for each, found in zip(listed, judged, strict=True)],
             "events": [move.model_dump(mode="json") for move in moves],
         }
         typer.echo(json.dumps(told, indent=1))
         return
     table = Table()
-    headline = use_case_of(use_case).task.headline
     for heading in ("version", "status", "data to"):
         table.add_column(heading, no_wrap=True)
-    for name in headline:
+    for name in task.headline:
         table.add_column(name.replace("_", " "), min_width=len("0.123–0.456"))
-    for each in listed:
-        record = each.record
-        found = load_evaluation(head, use_case=use_case, version=record.version)
-        figures = [found.report.overall.metrics.get(name) if found else None for name in headline]
-        told = [
-            f"{f.value:.3f}\n[dim]{f.lower:.3f}–{f.upper:.3f}[/]" if f and f.value is not None else "" for f in figures
-        ]
-        trained = f"[dim]{record.created_at:%Y-%m-%d %H:%M}{', tuned' if record.tuning else ''}[/]"
-        table.add_row(f"{record.version}\n{trained}", each.status.value, record.last_batch, *told)
+    for each, found in zip(listed, judged, strict=True):
+        table.add_row(*_row(each), *(_told(found, metric=name) for name in task.headline))
     console.print(table)
+    _show_refusals(listed)
+    _show_moves(moves)
+
+
+def _row(each: ListedVersion) -> tuple[str, str, str]:
+    record = each.record
+    trained = f"{record.created_at:%Y-%m-%d %H:%M}{', tuned' if record.tuning else ''}"
+    gates = "" if each.decision is None else "gates passed" if each.decision.decision.passed else "gates refused"
+    return (
+        f"{record.version}\n[dim]{trained}[/]",
+        f"{each.status.value}\n[dim]{gates}[/]",
+        f"{record.last_batch}\n[dim]from {record.first_batch}[/]",
+    )
+
+
+def _told(evaluation: Evaluation | None, *, metric: str) -> str:
+    found = evaluation.report.overall.metrics.get(metric) if evaluation else None
+    if found is None or found.value is None:
+        return ""
+    return f"{found.value:.3f}\n[dim]{found.lower:.3f}–{found.upper:.3f}[/]"
+
+
+def _show_refusals(listed: Sequence[ListedVersion]) -> None:
     for each in listed:
         if each.decision and not each.decision.decision.passed:
             reasons = each.decision.decision.reasons
             more = f"; and {len(reasons) - TOLD_REASONS} more, on its card" if len(reasons) > TOLD_REASONS else ""
             told = escape("; ".join(reasons[:TOLD_REASONS]))
             console.print(f"[yellow]{each.record.version}[/] was refused: {told}{more}")
+
+
+def _show_moves(moves: Sequence[Pointer]) -> None:
     for move in moves:
         overruled = f" [red]overriding: {escape('; '.join(move.overridden))}[/]" if move.overridden else ""
         console.print(
@@ -99,8 +121,11 @@ def promote(
         at=datetime.now(UTC),
         override=override,
     )
+    if pointer == before:
+        console.print(f"{pointer.version} is the champion of {chosen.name} already: nothing changed.")
+        return
     show_move(lake, pointer, use_case=chosen, before=before)
-    console.print(f"{pointer.version} is the champion of {chosen.name}. Package it: materialise {chosen.name}/bento.")
+    console.print(f"{pointer.version} is the champion of {chosen.name}. {_how_to_serve(pointer)}")
 
 
 def rollback(
@@ -111,9 +136,13 @@ def rollback(
     before = champion(lake.at(), use_case=chosen.name)
     pointer = move_back(lake, use_case=chosen.name, by=getpass.getuser(), why=reason, at=datetime.now(UTC))
     show_move(lake, pointer, use_case=chosen, before=before)
-    console.print(
-        f"{pointer.version} is the champion of {use_case} again. Its Bento is still there: `mlops serve {use_case}`."
-    )
+    console.print(f"{pointer.version} is the champion of {use_case} again. {_how_to_serve(pointer)}")
+
+
+def _how_to_serve(pointer: Pointer) -> str:
+    if find_bento(pointer.use_case, version=pointer.version, data_dir=data_directory()) is None:
+        return f"Package it: materialise {pointer.use_case}/bento."
+    return f"Its Bento is there: `mlops serve {pointer.use_case}`."
 
 
 def trace(
@@ -176,6 +205,11 @@ def trace_tree(found: Trace) -> Tree:
     return tree
 
 
-def _as_json(each: ListedVersion) -> dict[str, object]:
-    decision = each.decision.model_dump(mode="json") if each.decision else None
-    return {"status": each.status.value, "record": each.record.model_dump(mode="json"), "decision": decision}
+def _as_json(each: ListedVersion, *, evaluation: Evaluation | None) -> dict[str, object]:
+    figures = evaluation.report.overall.metrics if evaluation else {}
+    return {
+        "status": each.status.value,
+        "record": each.record.model_dump(mode="json"),
+        "metrics": {name: asdict(found) for name, found in figures.items()},
+        "decision": each.decision.model_dump(mode="json") if each.decision else None,
+    }

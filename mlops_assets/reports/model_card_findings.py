@@ -21,7 +21,7 @@ from mlops_assets.reports.model_card_charts import (
     reliability,
     roc,
 )
-from mlops_assets.reports.page import ARROWS, interval_of, number, value_of, words
+from mlops_assets.reports.page import ARROWS, interval_of, number, value_of, verdict_of, words
 from mlops_assets.stores.models.model_card import ModelCard
 
 MOST_SEGMENTS = 24
@@ -75,7 +75,7 @@ def metrics(card: ModelCard) -> str:
     heads += [f'<th class="n">{escape(name)}</th>' for name in beside]
     rows = "".join(
         f"<tr><td>{words(name)} {ARROWS[higher_is_better(name)]}</td>"
-        f'<td class="n"><b>{value_of(each)}</b>{interval_of(each)}</td>{_against(comparison, name)}'
+        f'<td class="n"><b>{value_of(each)}</b>{interval_of(each)}</td>{_against(card, name)}'
         + "".join(f'<td class="n">{value_of(other.metrics.get(name))}</td>' for other in beside.values())
         + "</tr>"
         for name, each in report.overall.metrics.items()
@@ -88,7 +88,8 @@ a paired test on the same rows and positive where this version is better.
 {_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
 
 
-def _against(comparison: Comparison | None, metric: str) -> str:
+def _against(card: ModelCard, metric: str) -> str:
+    comparison = card.evaluation.comparison if card.evaluation else None
     if comparison is None or comparison.baseline:
         return ""
     found = comparison.of(metric)
@@ -99,7 +100,7 @@ def _against(comparison: Comparison | None, metric: str) -> str:
     interval = f"<small>{found.lower:+.4f} to {found.upper:+.4f}</small>"
     return (
         f'<td class="n">{number(found.champion)}</td><td class="n">{found.gain:+.4f}{interval}</td>'
-        f"<td>{found.verdict().value}</td>"
+        f"<td>{verdict_of(found, gates=card.use_case.gates)}</td>"
     )
 
 

@@ -5,10 +5,13 @@ What stands on a page belongs in a module of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from mlops_assets.ml.evaluation.gates import Gate, NotWorseThanChampion
 from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.ml.statistics.significance import Difference, Verdict
 
 WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
 ARROWS = {True: "↑", False: "↓", None: ""}
@@ -43,6 +46,16 @@ def interval_of(estimate: Estimate) -> str:
     if estimate.value is None:
         return f'<small class="lacking">{escape(estimate.shortfall or "")}</small>'
     return f"<small>{number(estimate.lower)}&nbsp;–&nbsp;{number(estimate.upper)}</small>"
+
+
+def verdict_of(found: Difference, *, gates: Sequence[Gate]) -> str:
+    """The verdict within the margin that ``gates`` allow for the metric; without one, whether a difference is shown."""
+    allowed = [each.margin for each in gates if isinstance(each, NotWorseThanChampion) and each.metric == found.metric]
+    verdict = found.verdict(margin=min(allowed, default=0.0))
+    if allowed and verdict is Verdict.NOT_WORSE:
+        return f"{verdict.value} of {min(allowed):g}"
+    unsure = verdict is Verdict.NOT_ENOUGH_ROWS and found.gain is not None
+    return "no difference shown" if unsure and not allowed else verdict.value
 
 
 def number(value: float | int | str | bool | None) -> str:

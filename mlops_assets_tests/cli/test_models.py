@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,12 +12,14 @@ import pytest
 
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.models.champion import champion
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.conftest import _deployment
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.test_serving import answer
+from mlops_assets_tests.orchestration.toy import STRICT
 
 
 @pytest.fixture
@@ -56,6 +59,9 @@ def test_programs_are_told_the_whole_record_and_decision(run_mlops: Mlops, train
 
     (version,) = told["versions"]
     assert version["decision"]["decision"]["passed"]
+    for found in version["metrics"].values():
+        assert found["lower"] <= found["value"] <= found["upper"]
+    assert {"roc_auc_score", "log_loss", "brier_loss"} <= set(version["metrics"])
     assert {"data_commit", "git_commit", "hyperparameters", "seed"} <= set(version["record"])
     assert [move["version"] for move in told["events"]] == [version["record"]["version"]]
 
@@ -84,6 +90,33 @@ def test_rolling_back_without_a_former_champion_says_so(run_mlops: Mlops, traine
         run_mlops("rollback", "parcels")
 
     assert serving(trained) == before
+
+
+def test_promoting_the_champion_changes_nothing_and_says_so(run_mlops: Mlops, trained: Deployment) -> None:
+    head = trained.lake.head()
+
+    said = run_mlops("promote", serving(trained)).output
+
+    assert "is the champion of parcels already: nothing changed" in said
+    assert trained.lake.head() == head
+
+
+def test_an_override_is_a_warning_in_the_ui_for_as_long_as_the_version_serves(
+    run_mlops: Mlops, ingested: Deployment
+) -> None:
+    strict = replace(ingested, use_case=STRICT)
+    with pytest.raises(RunFailed):
+        strict.train()
+    (version,) = listed(run_mlops)
+    run_mlops("promote", version, "--override", "--reason", "the storm is over")
+
+    (check,) = strict.run("train", assets=["champion"]).checks
+
+    assert serving(ingested) == version
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "at least 0.9999" in str(check.description)
+    assert "Reason given: the storm is over" in str(check.description)
+    assert "gates refused" in run_mlops("models", "parcels").output
 
 
 def test_an_unknown_version_is_not_promoted(run_mlops: Mlops, trained: Deployment) -> None:

@@ -55,6 +55,7 @@ def test_a_version_with_itself_gains_nothing(trained: Deployment) -> None:
 
     assert told.count("+0.000") == 4 * len(("gain", "lower", "upper"))
     assert "Slices: 0 differ significantly" in told
+    assert "not worse within the margin of 0.2" in told
 
 
 @pytest.mark.usefixtures("known")

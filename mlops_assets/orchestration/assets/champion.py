@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -66,7 +67,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         for moved in filter(None, (pointer.version, pointer.previous)):
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
         yield from run.record(
-            audits=(CheckResult(name=CHECKS[0].name, passed=True, figures={"version": version}),),
+            audits=(_verdict(pointer),),
             metadata={
                 **_metadata(pointer, page=pages / card_file(pointer.version), root=data.root),
                 "lakefs_commit": run.lake.head(),
@@ -79,10 +80,8 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
 def moved_by_hand(
     pointer: Pointer, *, use_case: UseCase, page: Path, root: Path
 ) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
-    """What the UI is told of a move that was made on the command line. Gates that were overruled are a check that warns
-    until the next champion.
-    """
-    key = asset_key(use_case, "champion")
+    """What the UI is told of a move that was made on the command line."""
+    key, verdict = asset_key(use_case, "champion"), _verdict(pointer)
     return (
         dg.AssetMaterialization(
             asset_key=key,
@@ -91,12 +90,24 @@ def moved_by_hand(
         ),
         dg.AssetCheckEvaluation(
             asset_key=key,
-            check_name=CHECKS[0].name,
-            passed=not pointer.overridden,
+            check_name=verdict.name,
+            passed=verdict.passed,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"Overruled: {'; '.join(pointer.overridden)}" if pointer.overridden else None,
-            metadata={"version": pointer.version},
+            description=" ".join(verdict.reasons) or None,
+            metadata=dict(verdict.figures),
         ),
+    )
+
+
+def _verdict(pointer: Pointer) -> CheckResult:
+    """Gates that were overruled are a check that warns for as long as the version serves."""
+    told = f"{pointer.by} overruled: {'; '.join(pointer.overridden)}. Reason given: {pointer.why}"
+    return CheckResult(
+        name=CHECKS[0].name,
+        passed=not pointer.overridden,
+        severity=Severity.WARN,
+        figures={"version": pointer.version},
+        reasons=(told,) if pointer.overridden else (),
     )
 
 

@@ -242,7 +242,7 @@ def _move(lake: Lake, pointer: Pointer, *, current: Pointer | None, record: Mode
     def audit(staged: Snapshot) -> list[CheckResult]:
         now = champion(lake.at(), use_case=pointer.use_case)
         moved = now != current
-        reason = f"{now.version if now else 'Nothing'} became champion meanwhile: look at it, then try again."
+        reason = f"{now.version if now else 'Nothing'} became champion meanwhile: look at it, then try again"
         verify_answers(load_version(staged, use_case=pointer.use_case, version=pointer.version))
         return [
             CheckResult(name="champion_is_as_read", passed=not moved, reasons=(reason,) if moved else ()),
