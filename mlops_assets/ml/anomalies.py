@@ -76,6 +76,7 @@ class Cause(StrEnum):
     LETTER_CASE = "letter_case"
     UNIT_SUFFIX = "unit_suffix"
     BROAD_CHANGE = "broad_change"
+    SOME_SEGMENTS = "some_segments"
 
 
 @dataclass(frozen=True, kw_only=True)

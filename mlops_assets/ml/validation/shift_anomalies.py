@@ -1,4 +1,4 @@
-"""From a drift report to typed anomalies: one for each column that moved, with what explains it.
+"""From a drift report to typed anomalies: one for each column that moved, with what explains it or else what is seen.
 
 Segments that moved along with the whole batch are told in its anomaly; alone they have one of their own.
 """
@@ -14,6 +14,7 @@ from mlops_assets.ml.profiles.profile import Profile, merge
 from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.validation.explanations import Figures, Moved, explain
+from mlops_assets.ml.validation.shift_evidence import tell_evidence
 
 DISTRIBUTIONS_ARE_USUAL = "distributions_are_usual"
 _CODES = {
@@ -97,6 +98,9 @@ def _anomaly(
             outside=outside,
         )
     )
+    cause, explanation = (
+        (form.cause, form.explanation) if form else tell_evidence(top, found=found, reference=reference)
+    )
     return anomaly(
         _CODES[top.measure],
         f"{top.column}{where} {said}{more}.",
@@ -106,6 +110,6 @@ def _anomaly(
         expected=f"at most {top.bound:.4g}",
         found=f"{top.found:.4g} (p = {top.p_value:.1g})",
         rows=top.rows,
-        cause=form.cause if form else None,
-        explanation=form.explanation if form else "",
+        cause=cause,
+        explanation=explanation,
     )
