@@ -72,10 +72,12 @@ def _refuse_seen(record: ModelRecord, *, tested_from: date | None) -> None:
 
 def _origins(first: ModelRecord, second: ModelRecord) -> Table:
     """Where the two differ in what they were made from."""
+    told_by_both = bool(first.feature_files and second.feature_files)
     told = [
         {
             "data": f"{each.first_batch} to {each.last_batch}, lakeFS {each.data_commit[:12]}",
             "code": f"{each.code_version}, git {each.git_commit[:12]}" + (" changed" if each.git_dirty else ""),
+            **{f"file {name}": version for name, version in each.feature_files.items() if told_by_both},
             "hyperparameters": each.hyperparameters_from,
             **{name: str(value) for name, value in each.hyperparameters.items()},
             "trees": str(each.best_round + 1),

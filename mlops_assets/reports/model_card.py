@@ -216,6 +216,7 @@ def _lineage(card: ModelCard) -> str:
         "version": record.version,
         "git commit": record.git_commit,
         "code version of features and recipe": record.code_version,
+        "feature files": ", ".join(f"{name} {version}" for name, version in record.feature_files.items()),
         "lakeFS commit of the data": record.data_commit,
         "training view, checksum": card.view_checksum,
         **_search(record),

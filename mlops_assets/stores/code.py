@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,7 +45,18 @@ def code_version(files: Iterable[Path]) -> str:
 def use_case_code_version(use_case: str) -> str:
     """The version of everything that decides a use case's results: its own folder and ``ml/``."""
     folders = (PACKAGE / "use_cases" / use_case, PACKAGE / "ml")
-    return code_version(path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
+    return code_version(path for folder in folders for path in _code_of(folder))
+
+
+@cache
+def feature_files(use_case: str) -> Mapping[str, str]:
+    """The version of each file of a use case's own folder, by its path there."""
+    folder = PACKAGE / "use_cases" / use_case
+    return {path.relative_to(folder).as_posix(): code_version([path]) for path in sorted(_code_of(folder))}
+
+
+def _code_of(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -94,6 +94,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
     assert trained.returncode == 0, trained.stderr
     booster = checkout / "mlops_assets" / "ml" / "training" / "booster.py"
     booster.write_text(booster.read_text(encoding="utf-8") + '\nDEFAULTS = {**DEFAULTS, "lambda": 50.0}\n')
+    declared = checkout / "mlops_assets" / "use_cases" / "parcels" / "__init__.py"
+    declared.write_text(DECLARED + "\n# It means the same.\n", encoding="utf-8")
     commit(checkout)
     return Origin(checkout=checkout, version=trained.stdout.split()[-1])
 
@@ -142,6 +144,7 @@ def test_a_fresh_clone_with_newer_code_and_a_restored_lake_rebuilds_the_version_
     assert "Identical to the last bit." in rebuilt.stdout
     assert with_todays_code.returncode == 1
     assert "code of features and recipe was" in with_todays_code.stdout
+    assert "file __init__.py was" in with_todays_code.stdout
 
 
 @pytest.mark.slow

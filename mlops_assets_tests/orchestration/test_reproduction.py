@@ -8,7 +8,10 @@ import pytest
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.models import reproduction
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.recipe import libraries
+from mlops_assets.stores.models.registry import load_version
 from mlops_assets.stores.models.reproduction import Reproduction, reproduce
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
@@ -49,6 +52,28 @@ def test_code_that_does_something_else_is_told_by_what_it_changes(trained: Deplo
     assert not found.same
     assert {"model.ubj", "vocabulary.json"} <= differing(found)
     assert "train rows" not in differing(found)
+
+
+def test_another_library_version_is_named(trained: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = libraries()
+    monkeypatch.setattr(reproduction, "libraries", lambda: {**today, "xgboost": "9.9.9"})
+
+    suspects = [each for each in reproduced(trained).surroundings if not each.same]
+
+    assert [(each.what, each.recorded, each.rebuilt) for each in suspects] == [("xgboost", today["xgboost"], "9.9.9")]
+
+
+def test_data_that_is_gone_is_an_error_that_names_its_commit(
+    trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = champion(trained.lake.at(), use_case="parcels")
+    assert serving is not None
+    model = load_version(trained.lake.at(), use_case="parcels", version=serving.version)
+    gone = replace(model, record=model.record.model_copy(update={"data_commit": "f" * 64}))
+    monkeypatch.setattr(reproduction, "load_version", lambda *_, **__: gone)
+
+    with pytest.raises(RegistryError, match="is not in the lake any more: commit ffffffffffffffff"):
+        reproduced(trained)
 
 
 def test_a_version_that_nobody_knows_is_an_error_that_lists_the_known_ones(trained: Deployment) -> None:

@@ -16,7 +16,7 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.code import git_state, use_case_code_version
+from mlops_assets.stores.code import feature_files, git_state, use_case_code_version
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.recipe import (
@@ -115,6 +115,7 @@ def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel, fo
         tuning=TuningRecord(path=hyperparameters_path(use_case.name), commit=head.commit, study=found.study)
         if found
         else None,
+        feature_files=dict(feature_files(use_case.name)),
     )
 
 

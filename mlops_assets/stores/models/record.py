@@ -61,9 +61,10 @@ class ModelRecord(Document):
     """Everything a model version came from; it never changes once written.
 
     ``data_commit`` is the lakeFS commit its training view was read from, ``first_batch`` and ``last_batch``
-    the batches in it; ``code_version`` fingerprints the code that decides results. ``files`` has the SHA-256
-    of every other file of the version. ``metrics`` are those of training itself; how the model did on test
-    rows is in its evaluation. ``tuning`` is ``None`` where hyperparameters are as declared.
+    the batches in it; ``code_version`` fingerprints the code that decides results, ``feature_files`` each file of the
+    use case's folder by itself. ``files`` has the SHA-256 of every other file of the version. ``metrics`` are those of
+    training itself; how the model did on test rows is in its evaluation. ``tuning`` is ``None`` where hyperparameters
+    are as declared.
     """
 
     schema_version: Literal[1] = 1
@@ -91,6 +92,7 @@ class ModelRecord(Document):
     started_by: str
     seconds: float
     tuning: TuningRecord | None = None
+    feature_files: dict[str, str] = {}
     files: dict[str, str] = {}
 
     @property

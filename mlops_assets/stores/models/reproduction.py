@@ -7,7 +7,7 @@ recorded code is told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.ml.training.fit import FittedModel, fit
 from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.code import git_state, use_case_code_version
+from mlops_assets.stores.code import feature_files, git_state, use_case_code_version
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
@@ -160,4 +160,11 @@ def _surroundings(record: ModelRecord) -> list[Compared]:
     installed = (
         Compared(what=name, recorded=was, rebuilt=now.get(name, "none")) for name, was in record.libraries.items()
     )
-    return [code, changes, *installed]
+    return [code, *_feature_files(record), changes, *installed]
+
+
+def _feature_files(record: ModelRecord) -> Iterator[Compared]:
+    """Each file of the use case by itself; nothing for a record from before they were written down."""
+    was, now = record.feature_files, feature_files(record.use_case)
+    for name in sorted({*was, *now} if was else ()):
+        yield Compared(what=f"file {name}", recorded=was.get(name, "none"), rebuilt=now.get(name, "none"))
