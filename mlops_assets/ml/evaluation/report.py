@@ -19,13 +19,13 @@ from mlops_assets.ml.evaluation.discovery import WeakSegment
 from mlops_assets.ml.evaluation.fairness import FairnessReport
 from mlops_assets.ml.evaluation.judged_rows import judged_rows
 from mlops_assets.ml.slices import AnySlice, Membership
+from mlops_assets.ml.statistics.calibration import calibration_bounds
 from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, shortfall
 from mlops_assets.ml.statistics.intervals import (
     CONFIDENCE,
     Bounds,
     Resampled,
     bootstrap,
-    calibration_bounds,
     delong_error,
     log_bounds,
     logit_bounds,

@@ -91,7 +91,7 @@ def _figures(y: Floats, s: Floats, *, rows: Segmented, task: Multiclass | Regres
 def _reports(member: Membership, *, figures: dict[str, Figure], rows: Segmented) -> list[SegmentReport]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
     bounds = {name: figure_bounds(figure, rows=rows) for name, figure in figures.items()}
-    _, units = rows.error(np.zeros(len(rows.codes)))
+    *_, units = rows.error(np.zeros(len(rows.codes)))
 
     def told(name: str, i: int) -> Estimate:
         return estimate_of(figures[name].value, bounds[name], segment=i, lacking=_lacking(counts, units, i))
@@ -110,9 +110,9 @@ def _reports(member: Membership, *, figures: dict[str, Figure], rows: Segmented)
 
 def _differences(member: Membership, metric: str, *, ours: Figure, theirs: Figure, rows: Segmented) -> list[Difference]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
-    error, units = rows.error(ours.influence - theirs.influence)
+    error, free, units = rows.error(ours.influence - theirs.influence)
     gain = (ours.value - theirs.value) * (1 if higher_is_better(metric) else -1)
-    t, found = quantile(units), []
+    t, found = quantile(free + 1), []
     for i, segment in enumerate(member.segments):
         lacking = _lacking(counts, units, i)
         if lacking is None and not np.isfinite(gain[i] + error[i]):
@@ -133,6 +133,7 @@ def _differences(member: Membership, metric: str, *, ours: Figure, theirs: Figur
                 error=float(error[i]) if known else None,
                 method="paired, linearised" if known else "not enough rows",
                 shortfall=lacking,
+                freedom=float(free[i]) if known else None,
             )
         )
     return found

@@ -15,7 +15,7 @@ from mlops_assets.ml.statistics.metrics import Floats, Grouped
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
 SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
-ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 10}
+ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
 TOO_FEW = "not enough rows"
 
 

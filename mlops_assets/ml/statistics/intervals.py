@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 from scipy.special import expit, logit, stdtrit
 
-from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, Rows, calibration_gaps
+from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, Rows
 
 CONFIDENCE = 0.95
 _TAIL = (1 - CONFIDENCE) / 2
@@ -36,7 +36,7 @@ class Bounds:
     method: str
 
 
-def quantile(units: Ints, *, confidence: float = CONFIDENCE) -> Floats:
+def quantile(units: Ints | Floats, *, confidence: float = CONFIDENCE) -> Floats:
     """The two-sided quantile (of 95 % by default) of Student's t with ``units`` - 1 degrees of freedom."""
     with np.errstate(invalid="ignore"):
         return np.asarray(stdtrit(np.maximum(units - 1, 1), 1 - (1 - confidence) / 2))
@@ -55,14 +55,35 @@ def wilson(share: Floats, *, count: Floats, z: Floats | float) -> tuple[Floats, 
 
 def mean_bounds(grouped: Grouped, *, of: Floats, confidence: float = CONFIDENCE) -> tuple[Floats, Bounds]:
     """The weighted mean per segment of ``of`` (in the order of the segments) and its bounds, linearised."""
+    mean, influences, segment = mean_influences(grouped, of=of)
+    squares = np.bincount(segment, weights=np.square(influences), minlength=grouped.segments)
+    half = quantile(grouped.unit_counts, confidence=confidence) * np.sqrt(squares)
+    return mean, Bounds(lower=mean - half, upper=mean + half, method="Student's t, linearised")
+
+
+def mean_influences(grouped: Grouped, *, of: Floats) -> tuple[Floats, Floats, NDArray[np.signedinteger]]:
+    """The weighted mean per segment of ``of`` (in the order of the segments), how far each unit moves it, corrected for
+    few units, and the segment of each unit. Squares of the latter sum up to the variance.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         total = grouped.sums(grouped.weights)
         mean = grouped.sums(grouped.weights * of) / total
         residual, segment = grouped.per_unit(grouped.weights * (of - mean[grouped.segment]))
         units = grouped.unit_counts
-        squares = np.bincount(segment, weights=np.square(residual), minlength=grouped.segments)
-        half = quantile(units, confidence=confidence) * np.sqrt(squares * units / np.maximum(units - 1, 1)) / total
-    return mean, Bounds(lower=mean - half, upper=mean + half, method="Student's t, linearised")
+        few = np.sqrt(units / np.maximum(units - 1, 1))
+        return mean, residual * (few / total)[segment], segment
+
+
+def freedom(influences: Floats, *, segment: NDArray[np.signedinteger], units: Ints) -> Floats:
+    """Degrees of freedom per segment of a variance that is the sum of squared ``influences`` (Satterthwaite 1946).
+
+    Squares that differ much, of heavy tails or of weights, tell less of the variance than ``units`` - 1, which is the
+    most there can be.
+    """
+    squares, fourth = (np.bincount(segment, weights=influences**power, minlength=len(units)) for power in (2, 4))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = 2 * squares**2 / (fourth - squares**2 / units)
+    return np.where(found >= 1, np.minimum(found, units - 1), np.where(found > 0, 1.0, units - 1.0))
 
 
 def share_bounds(
@@ -94,8 +115,10 @@ def share_bounds(
     return share, Bounds(lower=lower, upper=upper, method="Wilson, effective rows")
 
 
-def delong_error(grouped: Grouped, *, components: Floats, area: Floats) -> Floats:
-    """Standard error per segment of the area under the ROC curve, or of a difference of two.
+def delong_influences(
+    grouped: Grouped, *, components: Floats, area: Floats
+) -> tuple[Floats, NDArray[np.signedinteger]]:
+    """How far each unit moves the area under the ROC curve, or a difference of two, and the segment of each unit.
 
     ``components`` are the structural components (or their differences) in the order of the segments, ``area``
     their mean: DeLong, DeLong & Clarke-Pearson 1988; Obuchowski 1997 for clusters.
@@ -106,8 +129,13 @@ def delong_error(grouped: Grouped, *, components: Floats, area: Floats) -> Float
         negative, _ = grouped.per_unit(deviation * (1 - grouped.labels) / grouped.mass[0][grouped.segment])
         of_positives = _small_sample(grouped, chosen=grouped.labels)[segment]
         of_negatives = _small_sample(grouped, chosen=1 - grouped.labels)[segment]
-        squares = np.square(positive * of_positives + negative * of_negatives)
-        return np.sqrt(np.bincount(segment, weights=squares, minlength=grouped.segments))
+        return positive * of_positives + negative * of_negatives, segment
+
+
+def delong_error(grouped: Grouped, *, components: Floats, area: Floats) -> Floats:
+    """Standard error per segment of the area under the ROC curve: what ``delong_influences`` sum up to."""
+    influences, segment = delong_influences(grouped, components=components, area=area)
+    return np.sqrt(np.bincount(segment, weights=np.square(influences), minlength=grouped.segments))
 
 
 def _small_sample(grouped: Grouped, *, chosen: Floats) -> Floats:
@@ -145,7 +173,8 @@ def log_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bound
 class Resampled:
     """How far each resample deviates from the rows themselves: float64 of shape (segments, resamples).
 
-    NaN where a resample had no value. ``gaps`` are the signed calibration gaps, (segments, bins, resamples).
+    NaN where a resample had no value. ``gaps`` are the signed calibration gaps of bins of a fixed share of rows,
+    (segments, bins, resamples).
     """
 
     average_precision: Floats
@@ -219,9 +248,12 @@ class _Plan:
             ],
             axis=1,
         )
+        self.expected_gap = np.empty(len(bucket))
+        self.expected_gap[grouped.order] = _mean_gaps(grouped)
         self.sums: Floats | None = None
 
     def add(self, values: Floats, *, rows: Ints, offsets: Ints, weights: NDArray[np.float32]) -> None:
+        values[:, 1] -= values[:, 0] * self.expected_gap[rows]
         matrix = csc_array(
             (values.astype(np.float32).ravel(), self.places[rows].ravel(), 4 * offsets),
             shape=(int(self.ends[-1]), len(weights)),
@@ -252,6 +284,17 @@ class _Plan:
         total, hits = _from_top(everything, starts=starts), _from_top(positives, starts=starts)
         precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
         return _segment_sums(precision * positives, starts=starts) / _segment_sums(positives, starts=starts)
+
+
+def _mean_gaps(grouped: Grouped) -> Floats:
+    """Per row: mean score minus share of positives in its calibration bin.
+
+    Taken from each row before it is resampled: how many rows a bin has is fixed, so that a resample with more or fewer
+    of them must not look like a larger or smaller gap.
+    """
+    gaps = (grouped.rows.scores - grouped.rows.labels)[grouped.order] * grouped.weights
+    mass, total = (np.bincount(grouped.calibration_bin, weights=each) for each in (grouped.weights, gaps))
+    return np.asarray(total[grouped.calibration_bin] / mass[grouped.calibration_bin])
 
 
 def _positives_above(grouped: Grouped, *, sizes: Ints) -> Ints:
@@ -297,50 +340,3 @@ def _from_top(values: Floats, *, starts: Ints) -> Floats:
     segment = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     sums: Floats = total[starts[segment + 1]] - total[:-1]
     return sums
-
-
-def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bounds]:
-    """Expected calibration error per segment and its bounds from how resampled ``gaps`` deviate.
-
-    The absolute value makes the plain estimate too high by the noise of each bin (Roelofs et al. 2022). So
-    the bounds are found by inverting a test: they are the smallest and largest true error under which the
-    estimate, noise included, is no surprise. How much noise adds depends on how the true error is spread over
-    the bins, which is not known: the lower bound takes it to be less even than found, the upper one to be
-    even. The plain estimate is always within.
-
-    Covers at least 95 %, and up to 98 % the nearer the true error is to 0, the end of what it can be: there an upper
-    bound cannot miss it, only a lower one can (Feldman & Cousins 1998).
-    """
-    found = calibration_gaps(grouped)
-    value, units = np.abs(found).sum(axis=1), grouped.unit_counts
-    with np.errstate(invalid="ignore", divide="ignore"):
-        noise = gaps * np.sqrt(units / (units - 1))[:, None, None]
-        uneven = found * np.abs(found) / np.square(found).sum(axis=1, keepdims=True)
-        even = np.sign(found) / CALIBRATION_BINS
-        t = quantile(units)
-        lower = value * _falls_to(t, surprise=_surprise(value, shape=uneven, noise=noise))
-        upper = value * _falls_to(-t, surprise=_surprise(value, shape=even, noise=noise))
-    method = "Poisson bootstrap, test inverted; at least 95 %"
-    return value, Bounds(lower=np.minimum(lower, value), upper=np.maximum(upper, value), method=method)
-
-
-_FACTORS = np.linspace(0, 3, 61)
-
-
-def _surprise(value: Floats, *, shape: Floats, noise: Floats) -> Floats:
-    """By how many standard errors ``value`` is above what a true error of each factor of it would show."""
-    surprise = np.empty((len(_FACTORS), len(value)))
-    for i, factor in enumerate(_FACTORS):
-        shown = np.abs((factor * value[:, None] * shape)[:, :, None] + noise).sum(axis=1)
-        surprise[i] = (value - shown.mean(axis=1)) / shown.std(axis=1)
-    return surprise
-
-
-def _falls_to(level: Floats, *, surprise: Floats) -> Floats:
-    """The first factor at which the falling ``surprise`` is down to ``level``, between two tried ones in proportion."""
-    below = surprise <= level
-    at = np.where(below.any(axis=0), np.argmax(below, axis=0), len(_FACTORS) - 1)
-    before, column = np.maximum(at - 1, 0), np.arange(surprise.shape[1])
-    drop = surprise[before, column] - surprise[at, column]
-    share = np.where(drop > 0, (surprise[before, column] - level) / drop, 1.0)
-    return np.asarray(_FACTORS[before] + np.clip(share, 0, 1) * (_FACTORS[at] - _FACTORS[before]), dtype=np.float64)

@@ -177,6 +177,12 @@ class Grouped:
         numbered: Ints = self.segment.astype(np.int64) * CALIBRATION_BINS + rank
         return numbered
 
+    @cached_property
+    def calibration_counts(self) -> Ints:
+        """Rows per segment and bin, shape (segments, bins)."""
+        counts = np.bincount(self.calibration_bin, minlength=self.segments * CALIBRATION_BINS)
+        return counts.reshape(self.segments, CALIBRATION_BINS)
+
 
 def roc_auc(grouped: Grouped) -> Floats:
     """Area under the ROC curve per segment: the chance that a positive outranks a negative, ties half (Bamber

@@ -1,8 +1,8 @@
 """Champion against challenger on the same rows: is the difference real, and is it within what may be lost?
 
 Paired tests only: both models judge the same rows, so what makes a row hard cancels out. The area under the
-ROC curve by paired DeLong, the other metrics by the paired Poisson bootstrap. Which difference is allowed is
-declared in ``gates.py``.
+ROC curve by paired DeLong, losses by the paired t-test, average precision by the paired Poisson bootstrap. All
+count how well the standard error itself is known. Which difference is allowed is declared in ``gates.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from scipy.special import stdtr
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.slices import OVERALL, AnySlice, Membership, everything, memberships
 from mlops_assets.ml.statistics.estimate import shortfall
-from mlops_assets.ml.statistics.intervals import Resampled, bootstrap, delong_error, quantile, standard_error
+from mlops_assets.ml.statistics.intervals import (
+    Resampled,
+    bootstrap,
+    delong_influences,
+    freedom,
+    mean_influences,
+    quantile,
+    standard_error,
+)
 from mlops_assets.ml.statistics.metrics import (
     Floats,
     Grouped,
@@ -48,8 +56,9 @@ class Difference:
     """One metric of one segment, of both models on the same rows.
 
     ``gain`` is positive when the challenger is better, whatever the metric's direction; ``lower`` and
-    ``upper`` are its 95 % interval, ``error`` its standard error with ``units`` independent units. Where rows
-    do not suffice all of them are ``None`` and ``shortfall`` says what was found and needed.
+    ``upper`` are its 95 % interval, ``error`` its standard error, of ``units`` independent units and known with
+    ``freedom`` degrees of freedom (``None``: one fewer than units). Where rows do not suffice all of them are ``None``
+    and ``shortfall`` says what was found and needed.
     """
 
     metric: str
@@ -65,6 +74,7 @@ class Difference:
     error: float | None
     method: str
     shortfall: str | None = None
+    freedom: float | None = None
 
     def p_worse(self, *, margin: float = 0.0) -> float | None:
         """One-sided p-value of the claim that the challenger is worse by more than ``margin``."""
@@ -72,7 +82,8 @@ class Difference:
             return None
         if self.error == 0:
             return 0.0 if self.gain < -margin else 1.0
-        return float(stdtr(max(self.units - 1, 1), (self.gain + margin) / self.error))
+        freedom = max(self.units - 1, 1) if self.freedom is None else self.freedom
+        return float(stdtr(freedom, (self.gain + margin) / self.error))
 
     def verdict(self, *, margin: float = 0.0) -> Verdict:
         """An interval too wide to rule out a loss beyond ``margin``, nor a gain, is *not enough rows*."""
@@ -184,6 +195,12 @@ class _Judged:
         components[self.position] = self.grouped.beaten
         return components
 
+    def losses(self, which: int) -> Floats:
+        """Log losses (0) or squared errors (1) in the order of the shared rows."""
+        losses = np.empty(len(self.position))
+        losses[self.position] = self.grouped.rows.losses[which][self.grouped.order]
+        return losses
+
 
 def _judged(
     rows: Rows,
@@ -215,11 +232,11 @@ def _judged(
 
 def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) -> list[Difference]:
     family, new, old = challenger.grouped, challenger.values(), champion.values()
-    t = quantile(family.unit_counts)
     found = []
     for metric in COMPARED:
         gains = (new[metric] - old[metric]) * (1 if higher_is_better(metric) else -1)
-        errors, method = _errors(metric, challenger=challenger, champion=champion)
+        errors, free, method = _errors(metric, challenger=challenger, champion=champion)
+        t = quantile(free + 1)
         for i, segment in enumerate(member.segments):
             lacking = shortfall(family, segment=i, metric=metric)
             if lacking is None and not np.isfinite(gains[i] + errors[i]):
@@ -241,18 +258,31 @@ def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) 
                     error=error if known else None,
                     method=method if known else "not enough rows",
                     shortfall=lacking,
+                    freedom=float(free[i]) if known else None,
                 )
             )
     return found
 
 
-def _errors(metric: str, *, challenger: _Judged, champion: _Judged) -> tuple[Floats, str]:
-    """Standard error of the paired difference per segment, and how it was found."""
+def _errors(metric: str, *, challenger: _Judged, champion: _Judged) -> tuple[Floats, Floats, str]:
+    """Standard error of the paired difference per segment, its degrees of freedom, and how both were found."""
     family = challenger.grouped
+    if metric == "average_precision_score":
+        units = np.minimum(family.unit_counts, family.positive_counts)
+        resampled = challenger.resampled.average_precision - champion.resampled.average_precision
+        error = standard_error(resampled, units=family.unit_counts)
+        with np.errstate(divide="ignore"):
+            free = 1 / (1 / np.maximum(units - 1, 1) + 1 / (resampled.shape[1] - 1))
+        return error, free, "paired Poisson bootstrap"
     if metric == "roc_auc_score":
         components = (challenger.components() - champion.components())[challenger.position]
         area = roc_auc(family) - roc_auc(champion.grouped)
-        return delong_error(family, components=components, area=area), "paired DeLong"
-    name = metric.removesuffix("_score")
-    resampled = getattr(challenger.resampled, name) - getattr(champion.resampled, name)
-    return standard_error(resampled, units=family.unit_counts), "paired Poisson bootstrap"
+        influences, segment = delong_influences(family, components=components, area=area)
+        method = "paired DeLong"
+    else:
+        loss = ("log_loss", "brier_loss").index(metric)
+        apart = challenger.losses(loss) - champion.losses(loss)
+        _, influences, segment = mean_influences(family, of=apart[challenger.position])
+        method = "paired Student's t, linearised"
+    error = np.sqrt(np.bincount(segment, weights=np.square(influences), minlength=family.segments))
+    return error, freedom(influences, segment=segment, units=family.unit_counts), method

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import EvaluationError
-from mlops_assets.ml.statistics.intervals import Bounds, log_bounds, logit_bounds, quantile
+from mlops_assets.ml.statistics.intervals import Bounds, freedom, log_bounds, logit_bounds, quantile
 from mlops_assets.ml.statistics.metrics import Floats, Grouped, Ints, Rows, roc_auc
 from mlops_assets.ml.tasks import Multiclass, Regression
 
@@ -55,23 +55,23 @@ class Segmented:
             influence = self.weights * (top - value[self.codes] * bottom) / total[self.codes]
         return Figure(value=value, influence=influence, scale=scale)
 
-    def error(self, influence: Floats) -> tuple[Floats, Ints]:
-        """Standard error per segment, corrected for few units, and how many units there are."""
+    def error(self, influence: Floats) -> tuple[Floats, Floats, Ints]:
+        """Standard error per segment, corrected for few units, its degrees of freedom, and how many units there are."""
         units = np.arange(len(self.codes)) if self.units is None else self.units
         keys = self.codes.astype(np.int64) * (int(units.max()) + 1) + units
         pairs, inverse = np.unique(keys, return_inverse=True)
         segment = pairs // (int(units.max()) + 1)
-        squares = np.square(np.bincount(inverse, weights=influence))
+        moved = np.bincount(inverse, weights=influence).astype(np.float64)
         count = np.bincount(segment, minlength=self.segments)
         with np.errstate(invalid="ignore", divide="ignore"):
-            variance = np.bincount(segment, weights=squares, minlength=self.segments) * count / (count - 1)
-        return np.sqrt(variance), count
+            variance = np.bincount(segment, weights=np.square(moved), minlength=self.segments) * count / (count - 1)
+        return np.sqrt(variance), freedom(moved, segment=segment, units=count), count
 
 
 def figure_bounds(figure: Figure, *, rows: Segmented) -> Bounds:
     """The 95 % interval of every segment, on the metric's own scale."""
-    error, units = rows.error(figure.influence)
-    t, value = quantile(units), 1 - figure.value if figure.flipped else figure.value
+    error, free, units = rows.error(figure.influence)
+    t, value = quantile(free + 1), 1 - figure.value if figure.flipped else figure.value
     method = f"linearised, {figure.scale} scale"
     if figure.scale == "plain":
         bounds = Bounds(lower=value - t * error, upper=value + t * error, method=method)

@@ -1,4 +1,8 @@
-"""How often the gate on slices refuses a model that is as good as the champion, and one that is worse on one slice."""
+"""How often the gate on slices refuses a model that is as good as the champion, and one that is worse on one slice.
+
+Of many more pairs than a test suite can spend (6,000 of each of five kinds of slices), 3.2 to 4.7 % were refused: see
+`docs/evaluation.md`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.special import expit
-from scipy.stats import binom
 
 from mlops_assets.ml.evaluation.gate_decision import decide
 from mlops_assets.ml.evaluation.gates import NoSliceRegressed
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import Slice
-from mlops_assets.ml.statistics.significance import Comparison, compare
+from mlops_assets.ml.statistics.significance import COMPARED, Comparison, compare
 
 PAIRS, SEGMENTS = 1000, 8
 FEW, MANY = 150, 500  # rows of a carrier
 BY_CARRIER = Slice(name="carrier", columns=("carrier",))
-METRICS = ("roc_auc_score", "log_loss")
 JUDGED = EvaluationReport(
     threshold=0.5,
     overall=SegmentReport(slice="overall", segment="overall", rows=SEGMENTS * FEW, positives=0, metrics={}),
@@ -57,14 +59,14 @@ def equal_pairs() -> list[Comparison]:
     return [drawn_pair(seed) for seed in range(PAIRS)]
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", COMPARED)
 def test_of_a_thousand_equal_challengers_at_most_one_in_twenty_is_refused(
     equal_pairs: list[Comparison], metric: str
 ) -> None:
-    assert refusals(metric=metric, pairs=equal_pairs) <= binom.ppf(0.99, PAIRS, 0.05)  # 5 % and what 1,000 leave unsure
+    assert refusals(metric=metric, pairs=equal_pairs) <= 0.05 * PAIRS
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ["roc_auc_score", "log_loss"])
 def test_a_challenger_that_lost_its_skill_on_one_carrier_is_nearly_always_refused(metric: str) -> None:
     spoiled = [drawn_pair(seed, rows=MANY, spoiled=3.0) for seed in range(50)]
 
