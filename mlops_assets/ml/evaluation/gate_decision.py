@@ -15,12 +15,13 @@ from pydantic import TypeAdapter
 from mlops_assets.ml.checks import CheckResult, Figure
 from mlops_assets.ml.errors import DeclarationError, EvaluationError
 from mlops_assets.ml.evaluation.gates import (
+    AgainstChampion,
+    BetterThanChampion,
     FairnessBound,
     Gate,
     Judge,
     MetricBound,
     NoSliceRegressed,
-    NotWorseThanChampion,
     SliceBound,
     TrainTestGap,
 )
@@ -142,43 +143,39 @@ def _judge_slice(gate: SliceBound, *, report: EvaluationReport, previous: Evalua
     )
 
 
-def _judge_comparison(gate: NotWorseThanChampion, *, comparison: Comparison | None) -> CheckResult:
+def _judge_comparison(gate: AgainstChampion, *, comparison: Comparison | None) -> CheckResult:
     if comparison is None or comparison.of(gate.metric) is None:
         return _verdict(gate, reasons=[f"{gate.metric}: was not compared with anything"], figures={})
-    figures, reason = _against(gate, comparison=comparison, must_win=comparison.baseline)
+    improve = isinstance(gate, BetterThanChampion)
+    figures, reason = _against(gate, comparison=comparison, must_win=improve or comparison.baseline)
     reasons = [reason]
     if comparison.baseline:
         others = [each for each in comparison.baselines if each.opponent != comparison.opponent]
-        reasons += [_against(gate, comparison=each, must_win=False)[1] for each in others]
+        reasons += [_against(gate, comparison=each, must_win=improve)[1] for each in others]
     return _verdict(gate, reasons=[reason for reason in reasons if reason], figures=figures)
 
 
-def _against(
-    gate: NotWorseThanChampion, *, comparison: Comparison, must_win: bool
-) -> tuple[dict[str, Figure], str | None]:
+def _against(gate: AgainstChampion, *, comparison: Comparison, must_win: bool) -> tuple[dict[str, Figure], str | None]:
     """The figures of one comparison, and why the gate does not let it pass."""
     difference = comparison.of(gate.metric)
     if difference is None:
         return {}, f"{gate.metric}: was not compared with {comparison.opponent}"
-    verdict = difference.verdict(margin=gate.margin)
-    passes = {Verdict.BETTER} if must_win else {Verdict.BETTER, Verdict.NOT_WORSE}
+    asked = {"by": gate.by} if isinstance(gate, BetterThanChampion) else {"margin": gate.margin}
+    above, verdict = asked.get("by", 0.0), difference.verdict(margin=asked.get("margin", 0.0))
     figures: dict[str, Figure] = {
         "verdict": verdict.value,
         "opponent": comparison.opponent,
         "rows": difference.rows,
     }
-    found = {
-        "gain": difference.gain,
-        "lower": difference.lower,
-        "upper": difference.upper,
-        "margin": gate.margin,
-    }
+    found = {"gain": difference.gain, "lower": difference.lower, "upper": difference.upper, **asked}
     figures |= {name: figure for name, figure in found.items() if figure is not None}
-    if verdict in passes:
+    won = difference.lower is not None and difference.lower > above
+    passes = won if must_win else verdict in {Verdict.BETTER, Verdict.NOT_WORSE}
+    if passes:
         return figures, None
     if difference.gain is None or difference.lower is None or difference.upper is None:
         return figures, f"{gate.metric}: {difference.shortfall}"
-    wanted = "above 0" if must_win else f"at least {-gate.margin:.4g}"
+    wanted = f"above {above:.4g}" if must_win else f"at least {-asked.get('margin', 0.0):.4g}"
     return figures, (
         f"{gate.metric} against {comparison.opponent}: {verdict.value}; gain {difference.gain:+.4g} "
         f"({difference.lower:+.4g} to {difference.upper:+.4g}), its lower end must be {wanted}"

@@ -89,6 +89,26 @@ class NotWorseThanChampion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BetterThanChampion:
+    """A paired test on the same rows shows that ``metric`` is better than the champion's by more than ``by``.
+
+    For use cases where a change must pay. Without a champion the same is demanded against each baseline.
+    """
+
+    metric: str
+    by: float = 0.0
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        if self.by < 0:
+            raise DeclarationError(f"The improvement of {self.name} is {self.by}; 0 or more is needed.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_better_than_champion"
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoSliceRegressed:
     """On no segment of ``slice`` is ``metric`` worse than the opponent's by more than ``margin``, beyond chance.
 
@@ -154,7 +174,8 @@ class FairnessBound:
         return f"{self.rate}_is_fair_by_{self.slice}"
 
 
-Gate = MetricBound | SliceBound | NotWorseThanChampion | NoSliceRegressed | TrainTestGap | FairnessBound
+AgainstChampion = NotWorseThanChampion | BetterThanChampion
+Gate = MetricBound | SliceBound | AgainstChampion | NoSliceRegressed | TrainTestGap | FairnessBound
 
 
 def _refuse_empty_bound(gate: MetricBound | SliceBound) -> None:

@@ -11,6 +11,7 @@ from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide, gap_between
 from mlops_assets.ml.evaluation.gates import (
+    BetterThanChampion,
     Gate,
     MetricBound,
     NoSliceRegressed,
@@ -162,6 +163,32 @@ def test_the_first_model_must_be_better_than_the_baseline() -> None:
     assert reasons_of(make_report(), NOT_WORSE, comparison=even)[0].endswith("its lower end must be above 0")
 
 
+@pytest.mark.parametrize(("gain", "passes"), [(0.03, True), (0.0105, False), (0.0, False), (-0.02, False)])
+def test_an_improvement_that_is_demanded_must_be_shown_beyond_chance(gain: float, passes: bool) -> None:
+    gate = BetterThanChampion(metric="roc_auc_score", by=0.01)
+
+    assert decide(make_report(), [gate], comparison=make_comparison(gain=gain)).passed is passes
+
+
+def test_an_improvement_that_is_not_shown_is_said_with_its_interval() -> None:
+    gate = BetterThanChampion(metric="roc_auc_score", by=0.01)
+
+    assert reasons_of(make_report(), gate, comparison=make_comparison(gain=0.0105)) == (
+        "roc_auc_score against v1: better; gain +0.0105 (+0.0095 to +0.0115), its lower end must be above 0.01",
+    )
+    assert reasons_of(make_report(), gate) == ("roc_auc_score: was not compared with anything",)
+
+
+def test_an_improvement_is_demanded_of_the_first_model_against_every_baseline() -> None:
+    gate = BetterThanChampion(metric="roc_auc_score", by=0.05)
+    constant = make_comparison(gain=0.2, baseline=True)
+    linear = replace(make_comparison(gain=0.02, baseline=True), opponent="linear model")
+
+    (reason,) = reasons_of(make_report(), gate, comparison=replace(constant, baselines=(constant, linear)))
+
+    assert reason.startswith("roc_auc_score against linear model: better; gain +0.02")
+
+
 def test_without_a_comparison_there_is_no_promotion() -> None:
     assert reasons_of(make_report(), NOT_WORSE) == ("roc_auc_score: was not compared with anything",)
 
@@ -194,6 +221,8 @@ def test_gates_that_say_nothing_or_clash_cannot_be_declared() -> None:
         MetricBound(metric="log_loss")
     with pytest.raises(DeclarationError, match="0 or more is needed"):
         NotWorseThanChampion(metric="log_loss", margin=-0.1)
+    with pytest.raises(DeclarationError, match="0 or more is needed"):
+        BetterThanChampion(metric="log_loss", by=-0.1)
     twice = [MetricBound(metric="log_loss", at_most=1), MetricBound(metric="log_loss", at_least=0)]
     with pytest.raises(DeclarationError, match="Gates declared twice: log_loss_within_bounds"):
         decide(make_report(), twice)

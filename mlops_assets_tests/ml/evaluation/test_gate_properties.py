@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from mlops_assets.ml.evaluation.fairness import fairness
 from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
 from mlops_assets.ml.evaluation.gates import (
+    BetterThanChampion,
     FairnessBound,
     Gate,
     MetricBound,
@@ -42,6 +43,7 @@ OF_SKILL: tuple[Gate, ...] = (
     SliceBound(slice="carrier", metric="roc_auc_score", min_rows=100, at_least=0.6),
     NotWorseThanChampion(metric="roc_auc_score", margin=0.01),
     NotWorseThanChampion(metric="brier_loss", margin=0.01),
+    BetterThanChampion(metric="log_loss", by=0.02),
     NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01),
 )
 OF_GAP: tuple[Gate, ...] = (
