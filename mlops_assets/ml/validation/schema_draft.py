@@ -39,6 +39,11 @@ _TYPES = (
     ("date", _DAY),
     ("datetime", _DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?Z?"),
 )
+_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y")
+_DATE_FORMATS = tuple(f"{day}{time}" for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
+"""Dates in other forms than ISO 8601, which alone is typed."""
+_DATE_PARTS = {"%Y": "[0-9]{4}", "%b": "[A-Za-z]{3}", "%d": "[0-9]{1,2}", "%m": "[0-9]{1,2}", ".": "[.]"}
+_DATE_PARTS |= dict.fromkeys(("%H", "%M", "%S"), "[0-9]{2}")
 _NULLABLE = {"int": "pd.Int64Dtype", "bool": "pd.BooleanDtype"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -60,6 +65,7 @@ def draft_schema(path: Path, *, name: str, delimiter: str = ",") -> Draft:
     if unusable or len(set(report.header)) < len(report.header):
         raise LandingError(
             f"{path}: columns must be different Python names; found {', '.join(unusable) or 'repeated ones'}."
+            + (" Is the delimiter another one? Say --delimiter." if len(report.header) == 1 else "")
         )
     text = _read(path, header=report.header, delimiter=delimiter, quoted=report.quoted)
     nulls = tuple(value for value in MISSING if any(_occurs(text[column], value) for column in report.header))
@@ -89,12 +95,15 @@ def _field(column: str, values: pa.ChunkedArray, *, nulls: Sequence[str]) -> str
     present = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(nulls, pa.string()))))
     nullable = len(present) < len(values)
     kind = _kind(present)
-    arguments = [*(["nullable=True"] if nullable else []), *_rules(kind, present)]
+    formats = _date_formats(present) if kind == "str" else []
+    rules = [f'str_matches=r"{_date_pattern(formats[0])}"'] if formats else _rules(kind, present)
+    arguments = [*(["nullable=True"] if nullable else []), *rules]
     unique = len(present) >= ENOUGH and pc.count_distinct(present).as_py() == len(present)
     if unique and not nullable and kind in ("int", "str"):
         arguments.insert(0, "unique=True")
     told = _NULLABLE.get(kind, kind) if nullable else kind
-    return f"    {column}: {told} = pa.Field({', '.join(arguments)})" if arguments else f"    {column}: {told}"
+    comment = f"  # dates as {' or '.join(formats)}; only ISO 8601 is typed" if formats else ""
+    return f"    {column}: {told} = pa.Field({', '.join(arguments)}){comment}" if arguments else f"    {column}: {told}"
 
 
 def _kind(present: pa.ChunkedArray) -> str:
@@ -103,6 +112,23 @@ def _kind(present: pa.ChunkedArray) -> str:
         if len(present) and pc.all(pc.match_substring_regex(present, f"^(?:{pattern})$")).as_py():
             return kind
     return "str"
+
+
+def _date_formats(present: pa.ChunkedArray) -> list[str]:
+    """The formats in which every value is a date; several where days and months cannot be told apart."""
+
+    def fits(form: str) -> bool:
+        if not pc.all(pc.match_substring_regex(present, _date_pattern(form))).as_py():
+            return False
+        return bool(pc.strptime(present, format=form, unit="s", error_is_null=True).null_count == 0)
+
+    return [form for form in _DATE_FORMATS if len(present) and fits(form)]
+
+
+def _date_pattern(form: str) -> str:
+    """A regular expression for texts in a date format."""
+    parts = re.findall(r"%[a-zA-Z]|.", form)
+    return f"^{''.join(_DATE_PARTS.get(part, part) for part in parts)}$"
 
 
 def _rules(kind: str, present: pa.ChunkedArray) -> list[str]:

@@ -74,6 +74,19 @@ def test_types_missing_values_and_keys_are_seen(tmp_path: Path) -> None:
     assert "kind: str = pa.Field(isin=['x', 'y'])" in code
 
 
+def test_formats_of_dates_are_seen(tmp_path: Path) -> None:
+    code = draft(
+        tmp_path, "a,b,c,d\n03/06/2013,3.6.2013 10:00,03/06/2013,12-Jun-2013\n25/06/2013,NA,04/07/2013,1-Jul-2013\n"
+    ).code
+    assert 'a: str = pa.Field(str_matches=r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$")  # dates as %d/%m/%Y; only ISO' in code
+    assert (
+        r'b: str = pa.Field(nullable=True, str_matches=r"^[0-9]{1,2}[.][0-9]{1,2}[.][0-9]{4} [0-9]{2}:[0-9]{2}$")'
+        in code
+    )
+    assert "# dates as %d/%m/%Y or %m/%d/%Y; only ISO" in code
+    assert 'd: str = pa.Field(str_matches=r"^[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}$")  # dates as %d-%b-%Y' in code
+
+
 def test_what_is_no_table_cannot_be_drafted(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="no rows to learn from"):
         draft(tmp_path, "a,b\n")
@@ -81,6 +94,8 @@ def test_what_is_no_table_cannot_be_drafted(tmp_path: Path) -> None:
         draft(tmp_path, "a,b\n1,2")
     with pytest.raises(LandingError, match="different Python names; found of flight"):
         draft(tmp_path, "of flight,b\n1,2\n")
+    with pytest.raises(LandingError, match="Say --delimiter"):
+        draft(tmp_path, "a;b\n1;2\n")
 
 
 def test_diff_says_which_rows_a_change_refuses_and_accepts(tmp_path: Path) -> None:
