@@ -21,7 +21,9 @@ from mlops_assets.reports.page import ARROWS, document, interval_of, value_of, w
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEIGHT, NARROWEST, PER_WINDOW = 3.1, 4.0, 0.62  # inches
+HEIGHT, NARROWEST, PER_WINDOW = 3.1, 4.0, 0.75  # inches
+BESIDE_EACH_OTHER = 4
+"""From more windows on each chart has the width of the page."""
 BESIDE = {LINEAR: ("s", GREEN, "■", "--green"), CONSTANT: ("^", QUIET, "▲", "--quiet")}
 """Each baseline's marker and colour, in a chart and on the page."""
 APART = 0.14  # of the room of a window
@@ -34,6 +36,8 @@ def backtest_page(report: BacktestReport, *, use_case: UseCase, version: str, co
         f"{_chart(report, metric, use_case=use_case)}</div>"
         for metric in _shown(use_case)
     )
+    if len(report.windows) <= BESIDE_EACH_OTHER:
+        charts = f'<div class="beside">{charts}</div>'
     held, windows = sum(not each.reasons for each in report.windows), len(report.windows)
     facts = {
         "windows": f"{windows}, {report.windows[0].test_first} to {report.windows[-1].test_last}",
@@ -44,7 +48,7 @@ def backtest_page(report: BacktestReport, *, use_case: UseCase, version: str, co
     body = f"""<header><h1>Backtest of {escape(use_case.name)}</h1><p class="lead">{escape(use_case.title)}</p>
 <p class="what">Today's recipe, trained and judged anew for each window, each time knowing only its past: what it would
 have done, had it been used then.</p><dl>{told}</dl></header>
-<main><section><h2>Over the windows</h2><p class="quiet">{_legend()}</p><div class="beside">{charts}</div></section>
+<main><section><h2>Over the windows</h2><p class="quiet">{_legend()}</p>{charts}</section>
 <section><h2>What the gates would have said</h2>{_gates(report)}</section>
 <section><h2>Every figure</h2>{_figures(report)}</section></main>
 <footer>From the training view at lake commit <code>{escape(commit[:16])}</code>. Intervals are of 95 %.</footer>"""
