@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import AnySlice, Membership, everything, memberships
-from mlops_assets.ml.statistics.estimate import ENOUGH, Estimate, estimate_of
+from mlops_assets.ml.statistics.estimate import ENOUGH, ENOUGH_OF_CLASSES, Estimate, estimate_of
 from mlops_assets.ml.statistics.intervals import quantile
 from mlops_assets.ml.statistics.metrics import Floats, Ints, higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison, Difference
@@ -40,10 +40,11 @@ def evaluate_task(
     y, s = checked_predictions(labels, scores, task=task)
     if slice_columns.num_rows != len(y):
         raise EvaluationError(f"{len(y)} labels but {slice_columns.num_rows} rows of slice columns.")
+    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH
     reports = []
     for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
         rows = _segmented(member, weights=weights, clusters=clusters)
-        reports += _reports(member, figures=_figures(y, s, rows=rows, task=task), rows=rows)
+        reports += _reports(member, figures=_figures(y, s, rows=rows, task=task), rows=rows, need=need)
     units = None if clusters is None else len(np.unique(clusters))
     return EvaluationReport(
         threshold=None, overall=reports[0], segments=tuple(reports[1:]), resamples=0, seed=0, units=units
@@ -66,13 +67,14 @@ def compare_task(
     """Both models on the same rows: every metric with a direction, overall and per segment."""
     y, new = checked_predictions(labels, challenger, task=task)
     _, old = checked_predictions(labels, champion, task=task)
+    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH
     found: list[Difference] = []
     for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
         rows = _segmented(member, weights=weights, clusters=clusters)
         ours, theirs = (_figures(y, each, rows=rows, task=task) for each in (new, old))
         for metric, figure in ours.items():
             if higher_is_better(metric) is not None:
-                found += _differences(member, metric, ours=figure, theirs=theirs[metric], rows=rows)
+                found += _differences(member, metric, ours=figure, theirs=theirs[metric], rows=rows, need=need)
     return Comparison(opponent=opponent, baseline=baseline, differences=tuple(found))
 
 
@@ -88,13 +90,16 @@ def _figures(y: Floats, s: Floats, *, rows: Segmented, task: Multiclass | Regres
     return regression_figures(y, s, rows=rows, task=task)
 
 
-def _reports(member: Membership, *, figures: dict[str, Figure], rows: Segmented) -> list[SegmentReport]:
+def _reports(
+    member: Membership, *, figures: dict[str, Figure], rows: Segmented, need: Mapping[str, int]
+) -> list[SegmentReport]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
     bounds = {name: figure_bounds(figure, rows=rows) for name, figure in figures.items()}
     *_, units = rows.error(np.zeros(len(rows.codes)))
 
     def told(name: str, i: int) -> Estimate:
-        return estimate_of(figures[name].value, bounds[name], segment=i, lacking=_lacking(counts, units, i))
+        have = _counted(counts[i], units[i], figures[name].cases, i)
+        return estimate_of(figures[name].value, bounds[name], segment=i, lacking=_lacking(have, need=need))
 
     return [
         SegmentReport(
@@ -108,13 +113,24 @@ def _reports(member: Membership, *, figures: dict[str, Figure], rows: Segmented)
     ]
 
 
-def _differences(member: Membership, metric: str, *, ours: Figure, theirs: Figure, rows: Segmented) -> list[Difference]:
+def _differences(
+    member: Membership, metric: str, *, ours: Figure, theirs: Figure, rows: Segmented, need: Mapping[str, int]
+) -> list[Difference]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
     error, free, units = rows.error(ours.influence - theirs.influence)
     gain = (ours.value - theirs.value) * (1 if higher_is_better(metric) else -1)
     t, found = quantile(free + 1), []
     for i, segment in enumerate(member.segments):
-        lacking = _lacking(counts, units, i)
+        lacking = next(
+            (
+                each
+                for each in (
+                    _lacking(_counted(counts[i], units[i], side.cases, i), need=need) for side in (ours, theirs)
+                )
+                if each
+            ),
+            None,
+        )
         if lacking is None and not np.isfinite(gain[i] + error[i]):
             lacking = "no row to compute it from"
         known, half = lacking is None, float(t[i] * error[i])
@@ -139,8 +155,10 @@ def _differences(member: Membership, metric: str, *, ours: Figure, theirs: Figur
     return found
 
 
-def _lacking(counts: Ints, units: Ints, segment: int) -> str | None:
-    for what, found in (("rows", int(counts[segment])), ("units", int(units[segment]))):
-        if found < ENOUGH[what]:
-            return f"{found} {what}, needs {ENOUGH[what]}"
-    return None
+def _counted(rows: int, units: int, cases: Ints | None, segment: int) -> dict[str, int]:
+    of_class = {} if cases is None else {"rows of the class": int(cases[segment])}
+    return {"rows": int(rows)} | of_class | {"units": int(units)}
+
+
+def _lacking(have: Mapping[str, int], *, need: Mapping[str, int]) -> str | None:
+    return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)

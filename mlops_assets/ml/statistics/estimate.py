@@ -16,6 +16,7 @@ from mlops_assets.ml.statistics.metrics import Floats, Grouped
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
 SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
 ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
+ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 20, "units": 10}
 TOO_FEW = "not enough rows"
 
 

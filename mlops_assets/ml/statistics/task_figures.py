@@ -7,7 +7,7 @@ models on the same rows has the difference of their influences: one engine for i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,13 +25,17 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """One metric: ``value`` per segment, ``influence`` per row (zero on average within a segment), and the scale on
-    which it is nearest to normal. ``flipped`` metrics have their interval made for 1 minus the value.
+    which it is nearest to normal. ``flipped`` metrics have their interval made for 1 minus the value. ``cases`` counts
+    the rows per segment that a figure of a class rests on, ``None`` where it rests on all. How uncertain a ``share`` of
+    rows is follows from the share, so that its standard error is known as well as its units are many.
     """
 
     value: Floats
     influence: Floats
     scale: Scale
     flipped: bool = False
+    cases: Ints | None = None
+    share: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Segmented:
             total = self.sums(bottom)
             value = self.sums(top) / total
             influence = self.weights * (top - value[self.codes] * bottom) / total[self.codes]
-        return Figure(value=value, influence=influence, scale=scale)
+        return Figure(value=value, influence=influence, scale=scale, share=scale == "logit")
 
     def error(self, influence: Floats) -> tuple[Floats, Floats, Ints]:
         """Standard error per segment, corrected for few units, its degrees of freedom, and how many units there are."""
@@ -71,7 +75,7 @@ class Segmented:
 def figure_bounds(figure: Figure, *, rows: Segmented) -> Bounds:
     """The 95 % interval of every segment, on the metric's own scale."""
     error, free, units = rows.error(figure.influence)
-    t, value = quantile(free + 1), 1 - figure.value if figure.flipped else figure.value
+    t, value = quantile(units if figure.share else free + 1), 1 - figure.value if figure.flipped else figure.value
     method = f"linearised, {figure.scale} scale"
     if figure.scale == "plain":
         bounds = Bounds(lower=value - t * error, upper=value + t * error, method=method)
@@ -117,18 +121,20 @@ def multiclass_figures(labels: Floats, scores: Floats, *, rows: Segmented, task:
     by_class: dict[str, list[Figure]] = {}
     for place in range(len(task.classes)):
         mine, said = actual[:, place].astype(np.float64), (decided == place).astype(np.float64)
-        for name, figure in {
-            "roc_auc_score": _one_against_rest(mine, scores[:, place], rows=rows),
-            "precision_score": rows.ratio(mine * said, said, scale="logit"),
-            "recall_score": rows.ratio(mine * said, mine, scale="logit"),
-            "f1_score": rows.ratio(2 * mine * said, mine + said, scale="logit"),
-        }.items():
-            by_class.setdefault(name, []).append(figure)
+        for name, figure, among in (
+            ("roc_auc_score", _one_against_rest(mine, scores[:, place], rows=rows), mine),
+            ("precision_score", rows.ratio(mine * said, said, scale="logit"), said),
+            ("recall_score", rows.ratio(mine * said, mine, scale="logit"), mine),
+            ("f1_score", rows.ratio(2 * mine * said, mine + said, scale="logit"), np.maximum(mine, said)),
+        ):
+            cases = np.bincount(rows.codes, weights=among, minlength=rows.segments).astype(np.int64)
+            by_class.setdefault(name, []).append(replace(figure, cases=cases))
     for name, figures in by_class.items():
         found[f"macro_{name}"] = Figure(
             value=np.mean([figure.value for figure in figures], axis=0),
             influence=np.mean([figure.influence for figure in figures], axis=0),
             scale="logit",
+            cases=np.min([np.asarray(figure.cases) for figure in figures], axis=0),
         )
         found |= {f"{name}[{word}]": figure for word, figure in zip(task.classes, figures, strict=True)}
     return found
