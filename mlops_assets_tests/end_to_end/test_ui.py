@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from mlops_assets.ml.validation.batch_sizes import FILE_SIZE_IS_USUAL
 from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
@@ -20,7 +21,7 @@ from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CHECKS = (*RAW_CHECKS, NEW_CONTENT)
+CHECKS = (*RAW_CHECKS, NEW_CONTENT, FILE_SIZE_IS_USUAL)
 RUN_MILLISECONDS = 240_000
 TAKEN_IN, CLICKED, WAITING = "2013-06-10", "2013-06-11", "2013-06-12"
 
