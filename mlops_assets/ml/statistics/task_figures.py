@@ -95,7 +95,7 @@ def regression_figures(labels: Floats, scores: Floats, *, rows: Segmented, task:
     spread = rows.ratio(np.square(error), np.square(labels - mean[rows.codes]), scale="log")
     with np.errstate(invalid="ignore", divide="ignore"):
         root = np.sqrt(square.value)
-        moved = np.divide(square.influence, 2 * root[rows.codes])
+        moved = np.where(root[rows.codes] == 0, 0.0, square.influence / (2 * root[rows.codes]))
     return {
         "root_mean_squared_error": Figure(value=root, influence=moved, scale="log"),
         "mean_absolute_error": rows.ratio(np.abs(error), one, scale="log"),
