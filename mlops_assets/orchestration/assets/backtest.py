@@ -8,6 +8,7 @@ from mlops_assets.ml.paths import backtest_path
 from mlops_assets.ml.training.splitting import RollingOrigin
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
+from mlops_assets.orchestration.assets.evaluation import lacking
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links, svg_picture
 from mlops_assets.orchestration.resources import DataResource, LakeResource
@@ -15,7 +16,12 @@ from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
-CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)
+CHECKS = (
+    Check(
+        name="every_window_is_judged",
+        description="Each window has the figures that tell most of the task, with intervals; any other may lack rows.",
+    ),
+)
 
 
 def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefinition:
@@ -45,7 +51,7 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
         page.write_text(text, encoding="utf-8")
         yield from run.publish(
             files={path: report.to_json()},
-            audit=lambda staged: [_judged(staged, path)],
+            audit=lambda staged: [_judged(staged, path, use_case=use_case)],
             metadata={
                 **page_links("backtest_page", page, root=data.root),
                 "recipe_of_version": version,
@@ -59,14 +65,9 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
     return backtests
 
 
-def _judged(staged: Snapshot, path: str) -> CheckResult:
+def _judged(staged: Snapshot, path: str, *, use_case: UseCase) -> CheckResult:
     told = BacktestReport.from_json(staged.read(path))
-    missing = [
-        f"{window.test_first}: {name} has {each.shortfall}"
-        for window in told.windows
-        for name, each in window.metrics.items()
-        if each.value is None
-    ]
+    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in lacking(w.metrics, task=use_case.task)]
     return CheckResult(
         name=CHECKS[0].name, passed=not missing, figures={"windows": len(told.windows)}, reasons=tuple(missing)
     )
