@@ -35,10 +35,13 @@ def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bound
     """
     found, units = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        test = _Test.of(found, covariance=_covariance(grouped, found=found, gaps=gaps), units=units)
+        test = _Test.of(
+            found, covariance=_covariance(grouped, found=found, gaps=gaps), units=units, resamples=gaps.shape[2]
+        )
         lower = test.error(test.edge(test.all_gone(), end="too much"))
         upper = test.error(test.edge(np.full(len(found), _FARTHEST), end="too little"))
     value = np.abs(found).sum(axis=1)
+    lower, upper = np.minimum(lower, value), np.maximum(upper, value)
     return value, Bounds(lower=lower, upper=upper, method="Poisson bootstrap, test inverted")
 
 
@@ -73,9 +76,9 @@ class _Test:
     freedom: Floats
 
     @classmethod
-    def of(cls, found: Floats, *, covariance: Floats, units: Ints) -> _Test:
+    def of(cls, found: Floats, *, covariance: Floats, units: Ints, resamples: int) -> _Test:
         """With normal noise of that covariance: resamples of few units are not normal, because they share weights."""
-        known = _without_chance(covariance, units=units)
+        known = _without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
         sizes, axes = np.linalg.eigh(known)
         spread = np.sqrt(np.diagonal(known, axis1=1, axis2=2))
         return cls(
@@ -140,16 +143,15 @@ class _Test:
         return np.asarray((size + _MORE * near * (1 - near / (2 * width))).sum(axis=1), dtype=np.float64)
 
 
-def _without_chance(covariance: Floats, *, units: Ints) -> Floats:
+def _without_chance(covariance: Floats, *, chance: Floats) -> Floats:
     """``covariance`` with the correlations of bins shrunk toward their mean (Ledoit & Wolf 2004), by as much of their
-    spread as is chance.
+    spread as is ``chance``: the mean square of a correlation that is none.
     """
     spread = np.maximum(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), _LEAST)
     apart = 1 - np.eye(CALIBRATION_BINS)
     correlation = covariance / spread[:, :, None] / spread[:, None, :]
     mean = np.maximum((correlation * apart).sum(axis=(1, 2)) / apart.sum(), 0)[:, None, None]
     seen = (np.square(correlation - mean) * apart).sum(axis=(1, 2)) / apart.sum()
-    chance = 1 / np.maximum(units - 1, 1) + 1 / 200
     kept = np.maximum(1 - chance / np.maximum(seen, _LEAST), 0)[:, None, None]
     shrunk = np.where(apart, mean + kept * (correlation - mean), 1.0)
     return np.asarray(shrunk * spread[:, :, None] * spread[:, None, :], dtype=np.float64)
