@@ -5,7 +5,7 @@
 Every contender runs in a process of its own over the same file of flights (`features_contenders.py`); their
 column sums must agree. Feast runs in an environment made for it below `data/benchmark-peers`. It has no windows, so
 its figures are made for it beforehand (`features_feast.py`) and its join is held against our join alone, of daily
-aggregates that are there already: at the smaller size, and at the largest at which Feast ends in five minutes and
+aggregates that are there already: at the smaller size, and at the largest at which Feast ends in three minutes and
 four fifths of the machine's memory. A new day is measured by `features_new_day.py`, the online
 store by `features_online.py`. Writes `benchmarks/results/features.json`; ends with 1 if a goal is missed.
 """
@@ -54,7 +54,7 @@ GOALS = {
 FRUGAL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
 """For all contenders: allocators that reserve no gigabytes ahead, which a limit would count as used."""
 FEAST_ROWS = (10_000_000, 5_000_000, 2_000_000, 1_000_000, 336_776, 100_000)
-FEAST_TIMEOUT = 300  # seconds for Feast at one size
+FEAST_TIMEOUT = 180  # seconds for Feast at one size
 FEAST_MEMORY = 0.8  # of the machine's
 TIMEOUT = 900  # seconds for a contender's rounds; who does not end by then has failed at that size
 
