@@ -15,6 +15,7 @@ from mlops_assets.ml.statistics.metrics import Floats, Grouped
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
 SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
+ENOUGH_FOR_PRECISION = {**ENOUGH, "rows": 100}  # average precision
 ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
 ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 20, "units": 10}
 TOO_FEW = "not enough rows"
@@ -58,5 +59,8 @@ def shortfall(family: Grouped, *, segment: int, metric: str) -> str | None:
         have |= {"positives": positives, "negatives": rows - positives}
     if family.rows.clustered:
         have["units"] = int(family.unit_counts[segment])
-    need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
+    need = {
+        "expected_calibration_error": ENOUGH_FOR_CALIBRATION,
+        "average_precision_score": ENOUGH_FOR_PRECISION,
+    }.get(metric, ENOUGH)
     return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)

@@ -91,14 +91,14 @@ def highest_credible(level: float, *, slices: int) -> float:
     return float(stats.binom.ppf(1 - 1e-4, slices, level)) / slices
 
 
-@pytest.mark.parametrize(("rows", "slices"), [(60, 1500), (250, 600), (800, 400)])
+@pytest.mark.parametrize(("rows", "slices"), [(60, 1500), (120, 1000), (250, 600), (800, 400)])
 @pytest.mark.parametrize("bias", [0.0, 0.3, 1.0])
 def test_intervals_of_independent_rows_hold_the_truth(rows: int, slices: int, bias: float) -> None:
     """From 93 to 97 %, as far as that many slices can tell. With too few rows for an interval none is given."""
     found = judge(rows, slices=slices, bias=bias)
 
     low, high = lowest_credible(0.945, slices=slices), highest_credible(0.96, slices=slices)
-    assert len(found) == (9 if rows < 200 else 10)
+    assert len(found) == (8 if rows < 100 else 9 if rows < 200 else 10)
     assert {metric: share for metric, share in found.items() if not low <= share <= high} == {}
 
 
@@ -187,6 +187,25 @@ def test_intervals_of_rows_that_share_a_day_hold_the_truth_only_when_told_so() -
     for metric in ("log_loss", "brier_loss", "positive_rate", "precision_score"):
         assert told[metric] >= lowest_credible(0.94)
         assert untold[metric] < told[metric] - 0.04
+
+
+@pytest.mark.parametrize(("rows", "days"), [(400, 12), (300, 10)])
+@pytest.mark.parametrize("bias", [0.3, -1.5])
+def test_intervals_of_few_days_hold_the_truth(rows: int, days: int, bias: float) -> None:
+    """From 93 to 97 %, where a dozen clusters tell little of how much they differ; none of calibration is given."""
+    slices, per_day = 800, rows // days
+    labels, scores, _ = draw(days * per_day * slices, seed=5, bias=bias)
+    table = pa.table({"group": np.repeat(np.arange(slices), days * per_day)})
+    days_of = np.arange(len(labels)) // per_day
+
+    report = evaluate(
+        labels, scores, slice_columns=table, slices=(BY_GROUP,), threshold=THRESHOLD, seed=0, clusters=days_of
+    )
+
+    found = coverage(report, true=truth(bias=bias))
+    low, high = lowest_credible(0.945, slices=slices), highest_credible(0.96, slices=slices)
+    assert len(found) == 9
+    assert {metric: share for metric, share in found.items() if not low <= share <= high} == {}
 
 
 def test_equal_models_are_called_different_at_most_as_often_as_promised() -> None:
