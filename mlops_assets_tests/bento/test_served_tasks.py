@@ -26,6 +26,8 @@ from mlops_assets_tests.orchestration.conftest import _use_folder, ingested_temp
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment, let_go
 from mlops_assets_tests.orchestration.test_tasks import CLASSES, LABELS, NUMBERS, labelled, trained
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["ingested_template"]
 
 SERVED = toy.day_number(10)

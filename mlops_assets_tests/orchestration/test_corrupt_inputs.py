@@ -16,6 +16,8 @@ from mlops_assets.stores.landing.batch_files import judge_file
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number, parcels_csv
 
+pytestmark = pytest.mark.slow
+
 BAD, OTHERS = day_number(1), (day_number(0), day_number(2))
 WHOLE = content("parcels", BAD)
 

@@ -17,6 +17,8 @@ from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import Slice
 from mlops_assets.ml.statistics.significance import COMPARED, Comparison, compare
 
+pytestmark = pytest.mark.slow
+
 PAIRS, SEGMENTS = 1000, 8
 FEW, MANY = 150, 500  # rows of a carrier
 BY_CARRIER = Slice(name="carrier", columns=("carrier",))

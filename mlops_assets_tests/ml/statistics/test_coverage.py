@@ -27,6 +27,8 @@ from mlops_assets.ml.statistics.metrics import (
 )
 from mlops_assets.ml.statistics.significance import COMPARED, compare
 
+pytestmark = pytest.mark.slow
+
 SLICES = 400
 BY_GROUP = Slice(name="group", columns=("group",))
 THRESHOLD = 0.3

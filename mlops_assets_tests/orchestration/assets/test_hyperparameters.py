@@ -6,8 +6,10 @@ import base64
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from mlops_assets.cli import comparison
 from mlops_assets.cli.main import app
 from mlops_assets.ml.errors import DeclarationError
 from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
@@ -106,7 +108,7 @@ def test_card_list_and_comparison_say_who_chose_the_hyperparameters(
 ) -> None:
     monkeypatch.setattr(registry, "names", lambda: ("parcels",))
     monkeypatch.setattr(registry, "find", lambda name: TUNED)
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(comparison, "console", Console(width=300))
     declared = trained_version(searching)
     searched(searching, trials=8)
     found = published(searching)

@@ -32,6 +32,8 @@ from mlops_assets_tests.stores.lake import kills
 from mlops_assets_tests.stores.lake.factories import make_write, passing
 from mlops_assets_tests.stores.lake.rivals import SHARED
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 KILLS = 102
 RIVALS = 4

@@ -31,6 +31,8 @@ from mlops_assets.use_cases.flights.use_case import USE_CASE
 from mlops_assets_tests.documented import DOCS, markdown_table, section, write_section
 from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, Corruption, Day
 
+pytestmark = pytest.mark.slow
+
 PAGE = DOCS / "validation.md"
 DAY = date(2013, 5, 15)
 PAST_DAYS = 56

@@ -18,6 +18,8 @@ from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import land_seed
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Deployment, let_go
 
+pytestmark = pytest.mark.slow
+
 QUICK = replace(USE_CASE, recipe=replace(USE_CASE.recipe, rounds=60))
 
 
