@@ -12,6 +12,7 @@ SERVED = USE_CASE.seed.served
 SMALL = replace(
     USE_CASE,
     split=TimeSplit(test_days=10, validation_days=3, gap_days=1),
+    clusters=None,  # ten days are too few to be units of a calibration error
     recipe=replace(USE_CASE.recipe, rounds=12, early_stopping_rounds=4),
     gates=(MetricBound(metric="roc_auc_score", at_least=0.5, judge="point"),),
     seed=replace(USE_CASE.seed, first="2013-06-08"),

@@ -16,12 +16,7 @@ from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
-CHECKS = (
-    Check(
-        name="every_window_is_judged",
-        description="Each window has the figures that tell most of the task, with intervals; any other may lack rows.",
-    ),
-)
+CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)
 
 
 def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefinition:
@@ -51,7 +46,7 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
         page.write_text(text, encoding="utf-8")
         yield from run.publish(
             files={path: report.to_json()},
-            audit=lambda staged: [_judged(staged, path, use_case=use_case)],
+            audit=lambda staged: [_judged(staged, path)],
             metadata={
                 **page_links("backtest_page", page, root=data.root),
                 "recipe_of_version": version,
@@ -65,9 +60,9 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
     return backtests
 
 
-def _judged(staged: Snapshot, path: str, *, use_case: UseCase) -> CheckResult:
+def _judged(staged: Snapshot, path: str) -> CheckResult:
     told = BacktestReport.from_json(staged.read(path))
-    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in lacking(w.metrics, task=use_case.task)]
+    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in lacking(w.metrics)]
     return CheckResult(
         name=CHECKS[0].name, passed=not missing, figures={"windows": len(told.windows)}, reasons=tuple(missing)
     )

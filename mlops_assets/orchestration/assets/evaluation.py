@@ -12,7 +12,6 @@ from mlops_assets.ml.evaluation.gates import Gate
 from mlops_assets.ml.evaluation.judgement import judge
 from mlops_assets.ml.evaluation.report import EvaluationReport, weakest
 from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.tasks import Task
 from mlops_assets.ml.training.baselines import CONSTANT
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -27,13 +26,7 @@ from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.recipe import current_version, read_view
 from mlops_assets.stores.models.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
 
-COMPLETE = Check(
-    name="has_every_figure",
-    description=(
-        "The metrics that tell most of the task have a value and an interval; any other has, or says what it lacks. "
-        "Whether a gate can do without it, the gate decides."
-    ),
-)
+COMPLETE = Check(name="has_every_figure", description="Every overall metric has a value and an interval.")
 
 
 def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
@@ -114,7 +107,7 @@ def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> dict[str
 def _complete(staged: Snapshot, use_case: UseCase, version: str) -> CheckResult:
     found = load_evaluation(staged, use_case=use_case.name, version=version)
     metrics = found.report.overall.metrics if found else {}
-    missing = lacking(metrics, task=use_case.task) if metrics else ["There is no report to read."]
+    missing = lacking(metrics) if metrics else ["There is no report to read."]
     return CheckResult(
         name=COMPLETE.name,
         passed=not missing,
@@ -123,11 +116,9 @@ def _complete(staged: Snapshot, use_case: UseCase, version: str) -> CheckResult:
     )
 
 
-def lacking(metrics: Mapping[str, Estimate], *, task: Task) -> list[str]:
-    """The figures without which nothing is known: those that tell most of ``task``, and any that says not even why."""
-    most = {*task.headline, *task.by_slice}
-    without = {name: each.shortfall for name, each in metrics.items() if each.value is None}
-    return [f"{name}: {told or 'no value'}" for name, told in without.items() if name in most or not told]
+def lacking(metrics: Mapping[str, Estimate]) -> list[str]:
+    """The figures that have no value, and what each lacks."""
+    return [f"{name}: {each.shortfall or 'no value'}" for name, each in metrics.items() if each.value is None]
 
 
 def _promise(gate: Gate) -> str:
