@@ -1,10 +1,15 @@
-"""How a test process answers signals, whatever started it, and which files are tested first."""
+"""How a test process answers signals and waits for its threads, and which files are tested first."""
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
+
+# Several test processes share the cores: a thread of XGBoost that waits for another one sleeps instead of spinning on
+# a core that the other one needs. Read when the library is loaded; child processes inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def pytest_configure() -> None:
