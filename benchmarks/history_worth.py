@@ -66,7 +66,6 @@ class Window:
             opponent="without history",
             slice_columns=pa.table({"label": self.labels}),
             slices=(),
-            seed=USE_CASE.recipe.seed,
             clusters=self.days,
         )
         return {each.metric: each for each in found.differences if each.metric in METRICS}

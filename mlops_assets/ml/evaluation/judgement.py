@@ -195,7 +195,7 @@ def _compare(
         beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
         both: Any = {"champion": theirs, "opponent": opponent, "baseline": baseline}
         if isinstance(task, Binary):
-            return compare(labels_of(test), scores, seed=use_case.recipe.seed, **both, **beside)
+            return compare(labels_of(test), scores, **both, **beside)
         return compare_task(labels_of(test), scores, task=task, **both, **beside)
 
     beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)

@@ -19,27 +19,12 @@ from mlops_assets.ml.evaluation.discovery import WeakSegment
 from mlops_assets.ml.evaluation.fairness import FairnessReport
 from mlops_assets.ml.evaluation.judged_rows import judged_rows
 from mlops_assets.ml.slices import AnySlice, Membership
+from mlops_assets.ml.statistics.bootstrap import resampled_gaps
 from mlops_assets.ml.statistics.calibration import calibration_bounds
-from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, shortfall
-from mlops_assets.ml.statistics.intervals import (
-    CONFIDENCE,
-    Bounds,
-    Resampled,
-    bootstrap,
-    delong_error,
-    log_bounds,
-    logit_bounds,
-    quantile,
-    share_bounds,
-    standard_error,
-)
-from mlops_assets.ml.statistics.metrics import (
-    Floats,
-    Grouped,
-    average_precision,
-    higher_is_better,
-    roc_auc,
-)
+from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, shortfalls
+from mlops_assets.ml.statistics.influences import average_precision_influence, delong_influences, influences
+from mlops_assets.ml.statistics.intervals import CONFIDENCE, Bounds, area_bounds, loss_bounds, share_bounds
+from mlops_assets.ml.statistics.metrics import Floats, Grouped, average_precision, higher_is_better, roc_auc
 
 SCHEMA = 1
 ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
@@ -139,9 +124,9 @@ def evaluate(
     for low in range(0, len(members), at_once):
         some = members[low : low + at_once]
         families = [judged.family(each) for each in some]
-        resampled = bootstrap(families, resamples=resamples, seed=seed)
-        for each, family, drawn in zip(some, families, resampled, strict=True):
-            reports += _segment_reports(each, family=family, resampled=drawn, threshold=threshold)
+        resampled = resampled_gaps(families, resamples=resamples, seed=seed)
+        for each, family, gaps in zip(some, families, resampled, strict=True):
+            reports += _segment_reports(each, family=family, gaps=gaps, threshold=threshold)
     return EvaluationReport(
         threshold=threshold,
         overall=reports[0],
@@ -168,10 +153,10 @@ def weakest(report: EvaluationReport, *, metric: str, count: int) -> tuple[Segme
     return tuple(segment for _, segment in sorted(judged, key=lambda each: (each[0], each[1].segment))[:count])
 
 
-def _segment_reports(
-    members: Membership, *, family: Grouped, resampled: Resampled, threshold: float
-) -> list[SegmentReport]:
-    columns = _figures(family, resampled=resampled, threshold=threshold)
+def _segment_reports(members: Membership, *, family: Grouped, gaps: Floats, threshold: float) -> list[SegmentReport]:
+    shares = _shares(family, threshold=threshold)
+    columns = _figures(family, gaps=gaps) | {name: _of_share(name, family, *rows) for name, rows in shares.items()}
+    lacking = {name: shortfalls(family, metric=name, among=shares.get(name, (None,))[0]) for name in columns}
     return [
         SegmentReport(
             slice=members.slice,
@@ -179,72 +164,52 @@ def _segment_reports(
             rows=int(family.counts[i]),
             positives=int(family.positive_counts[i]),
             metrics={
-                name: estimate_of(*figures, segment=i, lacking=shortfall(family, segment=i, metric=name))
-                for name, figures in columns.items()
+                name: estimate_of(*figures, segment=i, lacking=lacking[name][i]) for name, figures in columns.items()
             },
         )
         for i, text in enumerate(members.segments)
     ]
 
 
-def _figures(family: Grouped, *, resampled: Resampled, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
-    """Value and bounds per segment of every metric; NaN where a segment cannot have them."""
-    units = family.unit_counts
-    draws = resampled.log_loss.shape[1]
-    t, t_drawn = quantile(units), quantile(np.minimum(units, draws))
-    positives, negatives = family.positive_counts, family.counts - family.positive_counts
+def _figures(family: Grouped, *, gaps: Floats) -> dict[str, tuple[Floats, Bounds]]:
+    """Value and bounds per segment of every metric of scores; NaN where a segment cannot have them."""
+    positives = family.positive_counts
     auc, precision = roc_auc(family), average_precision(family)
-    log_loss, brier = (family.means(loss) for loss in family.rows.losses)
-    error = delong_error(family, components=family.beaten, area=auc)
-    few = np.minimum(positives, negatives)
+    ranked = delong_influences(family, components=family.beaten, area=auc)
+    precise = influences(family, average_precision_influence(family))
+    fewer = np.minimum(positives, family.counts - positives)
+    log_losses, squares = (loss[family.order] for loss in family.rows.losses)
     return {
-        "roc_auc_score": (auc, logit_bounds(auc, error=error, t=t, cases=few, method="DeLong, logit scale")),
+        "roc_auc_score": (auc, area_bounds(auc, moves=ranked, cases=fewer, method="DeLong")),
         "average_precision_score": (
             precision,
-            logit_bounds(
-                precision,
-                error=standard_error(resampled.average_precision, units=np.minimum(units, positives)),
-                t=quantile(np.minimum(np.minimum(units, positives), draws)),
-                cases=positives,
-                bias=resampled.average_precision.mean(axis=1),
-                method="Poisson bootstrap, logit scale",
-            ),
+            area_bounds(precision, moves=precise, cases=positives, method="Student's t, linearised"),
         ),
-        "log_loss": (
-            log_loss,
-            log_bounds(
-                log_loss,
-                error=standard_error(resampled.log_loss, units=units),
-                t=t_drawn,
-                method="Poisson bootstrap, log scale",
-            ),
-        ),
-        "brier_loss": (
-            brier,
-            log_bounds(
-                brier,
-                error=standard_error(resampled.brier_loss, units=units),
-                t=t_drawn,
-                method="Poisson bootstrap, log scale",
-            ),
-        ),
-        "expected_calibration_error": calibration_bounds(family, gaps=resampled.gaps),
-        **_decision_figures(family, threshold=threshold),
+        "log_loss": loss_bounds(family, of=log_losses),
+        "brier_loss": loss_bounds(family, of=squares),
+        "expected_calibration_error": calibration_bounds(family, gaps=gaps),
     }
 
 
-def _decision_figures(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Bounds]]:
+def _shares(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Floats]]:
+    """What each metric of decisions is a share of, and which of these rows count; of F1, of its Jaccard index."""
     decided = (family.rows.scores[family.order] >= threshold).astype(np.float64)
     labels, every = family.labels, np.ones(len(family.labels))
-    jaccard, bounds = share_bounds(family, among=np.maximum(labels, decided), hit=labels * decided)
-    f1_bounds = Bounds(lower=_f1(bounds.lower), upper=_f1(bounds.upper), method=f"{bounds.method} of the Jaccard index")
     return {
-        "positive_rate": share_bounds(family, among=every, hit=labels),
-        "predicted_positive_rate": share_bounds(family, among=every, hit=decided),
-        "precision_score": share_bounds(family, among=decided, hit=labels),
-        "recall_score": share_bounds(family, among=labels, hit=decided),
-        "f1_score": (_f1(jaccard), f1_bounds),
+        "positive_rate": (every, labels),
+        "predicted_positive_rate": (every, decided),
+        "precision_score": (decided, labels),
+        "recall_score": (labels, decided),
+        "f1_score": (np.maximum(labels, decided), labels * decided),
     }
+
+
+def _of_share(metric: str, family: Grouped, among: Floats, hit: Floats) -> tuple[Floats, Bounds]:
+    share, bounds = share_bounds(family, among=among, hit=hit)
+    if metric != "f1_score":
+        return share, bounds
+    lower, upper = _f1(bounds.lower), _f1(bounds.upper)
+    return _f1(share), Bounds(lower=lower, upper=upper, method=f"{bounds.method} of the Jaccard index")
 
 
 def _f1(jaccard: Floats) -> Floats:

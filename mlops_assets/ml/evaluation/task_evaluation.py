@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import AnySlice, Membership, everything, memberships
-from mlops_assets.ml.statistics.estimate import ENOUGH, ENOUGH_OF_CLASSES, Estimate, estimate_of
+from mlops_assets.ml.statistics.estimate import ENOUGH, ENOUGH_OF_CLASSES, Estimate, estimate_of, first_lacking
 from mlops_assets.ml.statistics.intervals import quantile
 from mlops_assets.ml.statistics.metrics import Floats, Ints, higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison, Difference
@@ -95,11 +95,13 @@ def _reports(
 ) -> list[SegmentReport]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
     bounds = {name: figure_bounds(figure, rows=rows) for name, figure in figures.items()}
-    *_, units = rows.error(np.zeros(len(rows.codes)))
+    enough, units = rows.counts(), rows.influences(np.zeros(len(rows.codes))).units
 
     def told(name: str, i: int) -> Estimate:
-        have = _counted(counts[i], units[i], figures[name].cases, i)
-        return estimate_of(figures[name].value, bounds[name], segment=i, lacking=_lacking(have, need=need))
+        have = _counted(enough[i], units[i], figures[name].cases, i)
+        return estimate_of(
+            figures[name].value, bounds[name], segment=i, lacking=first_lacking(have, need=need, weighted=rows.weighted)
+        )
 
     return [
         SegmentReport(
@@ -117,15 +119,17 @@ def _differences(
     member: Membership, metric: str, *, ours: Figure, theirs: Figure, rows: Segmented, need: Mapping[str, int]
 ) -> list[Difference]:
     counts = np.bincount(rows.codes, minlength=rows.segments)
-    error, free, units = rows.error(ours.influence - theirs.influence)
+    moves, enough = rows.influences(ours.influence - theirs.influence), rows.counts()
+    error, free, units = moves.error, moves.freedom, moves.units
     gain = (ours.value - theirs.value) * (1 if higher_is_better(metric) else -1)
-    t, found = quantile(free + 1), []
+    t, found = quantile(free), []
     for i, segment in enumerate(member.segments):
         lacking = next(
             (
                 each
                 for each in (
-                    _lacking(_counted(counts[i], units[i], side.cases, i), need=need) for side in (ours, theirs)
+                    first_lacking(_counted(enough[i], units[i], side.cases, i), need=need, weighted=rows.weighted)
+                    for side in (ours, theirs)
                 )
                 if each
             ),
@@ -158,7 +162,3 @@ def _differences(
 def _counted(rows: int, units: int, cases: Ints | None, segment: int) -> dict[str, int]:
     of_class = {} if cases is None else {"rows of the class": int(cases[segment])}
     return {"rows": int(rows)} | of_class | {"units": int(units)}
-
-
-def _lacking(have: Mapping[str, int], *, need: Mapping[str, int]) -> str | None:
-    return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)

@@ -18,7 +18,8 @@ from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.features.lineage import EXAMPLES, attached_columns, columns_read, yielded_by
 from mlops_assets.ml.features.requests import request_schema
 from mlops_assets.ml.features.training_view import HIDDEN
-from mlops_assets.ml.statistics.intervals import delong_error, logit_bounds, quantile
+from mlops_assets.ml.statistics.influences import delong_influences
+from mlops_assets.ml.statistics.intervals import area_bounds
 from mlops_assets.ml.statistics.metrics import Floats, Grouped, Rows, roc_auc
 from mlops_assets.ml.use_case import UseCase
 
@@ -139,8 +140,8 @@ def _lower_bound(values: Floats, *, labels: Floats) -> float:
     grouped = Grouped(rows, codes=np.zeros(len(order), dtype=np.int32), segments=1)
     area = roc_auc(grouped)
     fewer = np.minimum(grouped.positive_counts, grouped.counts - grouped.positive_counts)
-    error = delong_error(grouped, components=grouped.beaten, area=area)
-    return float(logit_bounds(area, error=error, t=quantile(fewer), cases=fewer, method="DeLong").lower[0])
+    moves = delong_influences(grouped, components=grouped.beaten, area=area)
+    return float(area_bounds(area, moves=moves, cases=fewer, method="DeLong").lower[0])
 
 
 def _why(name: str, *, use_case: UseCase) -> str:

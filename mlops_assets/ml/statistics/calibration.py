@@ -2,7 +2,7 @@
 
 It is a sum of absolute values: the noise of each bin adds to it (Roelofs et al. 2022), by how much depends on how the
 true error is spread over the bins, and a true error of 0 is the end of what it can be, which nothing can miss from
-above. The other intervals are in ``intervals.py``.
+above. Its noise is known from the resamples of ``bootstrap.py``; all other intervals are in ``intervals.py``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bound
     found, units = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         test = _Test.of(
-            found, covariance=_covariance(grouped, found=found, gaps=gaps), units=units, resamples=gaps.shape[2]
+            found,
+            covariance=_covariance(grouped, found=found, gaps=gaps),
+            rates=_Rates.of(grouped),
+            units=units,
+            resamples=gaps.shape[2],
         )
         lower = test.error(test.edge(test.all_gone(), end="too much"))
         upper = test.error(test.edge(np.full(len(found), _FARTHEST), end="too little"))
@@ -61,6 +65,32 @@ def _covariance(grouped: Grouped, *, found: Floats, gaps: Floats) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Rates:
+    """The ``share`` of positives in each bin, the ``mass`` of the bin, and what the variance of a gap is ``per``
+    variance of one row's outcome: all of shape (segments, bins).
+    """
+
+    share: Floats
+    mass: Floats
+    per: Floats
+
+    @classmethod
+    def of(cls, grouped: Grouped) -> _Rates:
+        bins = grouped.segments * CALIBRATION_BINS
+        mass, positive, squares = (
+            np.bincount(grouped.calibration_bin, weights=each, minlength=bins).reshape(-1, CALIBRATION_BINS)
+            for each in (grouped.weights, grouped.weights * grouped.labels, np.square(grouped.weights))
+        )
+        total = grouped.sums(grouped.weights)[:, None]
+        return cls(share=np.nan_to_num(positive / mass), mass=mass / total, per=squares / np.square(total))
+
+    def more_variance(self, apart: Floats) -> Floats:
+        """By how much the variance of a gap is larger if it is smaller by ``apart``, so that more rows are positive."""
+        share = np.clip(self.share + np.nan_to_num(apart / self.mass), 0, 1)
+        return self.per * (share * (1 - share) - self.share * (1 - self.share))
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Test:
     """Is what was ``found`` in the bins of each segment a surprise under a true error?
 
@@ -70,19 +100,21 @@ class _Test:
     """
 
     found: Floats
+    rates: _Rates
     noise: NDArray[np.float32]
     spread: Floats
     away: Floats
     freedom: Floats
 
     @classmethod
-    def of(cls, found: Floats, *, covariance: Floats, units: Ints, resamples: int) -> _Test:
+    def of(cls, found: Floats, *, covariance: Floats, rates: _Rates, units: Ints, resamples: int) -> _Test:
         """With normal noise of that covariance: resamples of few units are not normal, because they share weights."""
         known = _without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
         sizes, axes = np.linalg.eigh(known)
         spread = np.sqrt(np.diagonal(known, axis1=1, axis2=2))
         return cls(
             found=found,
+            rates=rates,
             noise=(axes * np.sqrt(np.maximum(sizes, 0))[:, None, :] @ _normal()).astype(np.float32),
             spread=np.maximum(spread, _LEAST),
             away=_away(found, covariance=known, axis=axes[:, :, -1]),
@@ -108,8 +140,8 @@ class _Test:
 
     def surprises(self, shift: Floats, *, end: Literal["too little", "too much"]) -> NDArray[np.bool_]:
         """Whether what was found is that surprise; quantiles are Student's, corrected for skew (Cornish & Fisher)."""
-        gaps = self._shifted(shift)[:, :, None].astype(np.float32)
-        shown = self._statistic(gaps + self.noise)
+        gaps = self._shifted(shift)
+        shown = self._statistic(gaps[:, :, None].astype(np.float32) + self._noise_under(gaps))
         mean, deviation = shown.mean(axis=1), shown.std(axis=1)
         skew = (((shown - mean[:, None]) / deviation[:, None]) ** 3).mean(axis=1)
         tails = accepted((mean - self._least) / deviation)
@@ -125,7 +157,16 @@ class _Test:
     @cached_property
     def _least(self) -> Floats:
         """The mean of what no true error at all would show."""
-        return np.asarray(self._statistic(self.noise).mean(axis=1), dtype=np.float64)
+        noise = self._noise_under(np.zeros_like(self.found))
+        return np.asarray(self._statistic(noise).mean(axis=1), dtype=np.float64)
+
+    def _noise_under(self, gaps: Floats) -> NDArray[np.float32]:
+        """The noise that there is if those are the true gaps, as in a score test (Wilson 1927); where outcomes are
+        rare, what was found tells little of it.
+        """
+        known = np.square(self.spread)
+        larger = np.maximum(1 + self.rates.more_variance(self.found - gaps) / known, 0)
+        return np.asarray(self.noise * np.sqrt(larger)[:, :, None], dtype=np.float32)
 
     def _shifted(self, shift: Floats) -> Floats:
         nearer = np.copysign(np.maximum(np.abs(self.found) - shift[:, None] * self._step(), 0), self.found)

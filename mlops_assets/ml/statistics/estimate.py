@@ -5,6 +5,7 @@ How values and intervals are found is in ``metrics.py`` and ``intervals.py``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,13 @@ from mlops_assets.ml.statistics.metrics import Floats, Grouped
 
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
-SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
-ENOUGH_FOR_PRECISION = {**ENOUGH, "rows": 100}  # average precision
+SHARES = {  # what each is a share of
+    "positive_rate": "rows",
+    "predicted_positive_rate": "rows",
+    "precision_score": "predicted positives",
+    "recall_score": "positives",
+    "f1_score": "positives, actual or predicted",
+}
 ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
 ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 20, "units": 10}
 TOO_FEW = "not enough rows"
@@ -51,16 +57,32 @@ def missing(shortfall: str) -> Estimate:
     return Estimate(value=None, lower=None, upper=None, method=TOO_FEW, shortfall=shortfall)
 
 
-def shortfall(family: Grouped, *, segment: int, metric: str) -> str | None:
-    """What the segment lacks for an interval that can be trusted, or ``None``."""
-    rows, positives = int(family.counts[segment]), int(family.positive_counts[segment])
-    have = {"rows": rows}
-    if metric not in SHARES:
-        have |= {"positives": positives, "negatives": rows - positives}
+def shortfalls(family: Grouped, *, metric: str, among: Floats | None = None) -> list[str | None]:
+    """What each segment lacks for an interval that can be trusted, or ``None``. Unequal rows count for less.
+
+    ``among`` are the rows (0 or 1, in the order of the segments) that a share is a share of.
+    """
+    if among is not None:
+        have, need = (
+            {SHARES[metric]: family.effective(among)},
+            {SHARES[metric]: ENOUGH["rows"], "units": ENOUGH["units"]},
+        )
+    else:
+        chosen = {"rows": np.ones(len(family.labels)), "positives": family.labels, "negatives": 1 - family.labels}
+        have = {what: family.effective(each) for what, each in chosen.items()}
+        need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
     if family.rows.clustered:
-        have["units"] = int(family.unit_counts[segment])
-    need = {
-        "expected_calibration_error": ENOUGH_FOR_CALIBRATION,
-        "average_precision_score": ENOUGH_FOR_PRECISION,
-    }.get(metric, ENOUGH)
-    return next((f"{found} {what}, needs {need[what]}" for what, found in have.items() if found < need[what]), None)
+        have["units"] = family.unit_counts
+    return [
+        first_lacking({what: int(counts[i]) for what, counts in have.items()}, need=need, weighted=family.weighted)
+        for i in range(family.segments)
+    ]
+
+
+def first_lacking(have: Mapping[str, int], *, need: Mapping[str, int], weighted: bool) -> str | None:
+    """What there is too little of, and how much it needs; ``None`` if there is enough of all."""
+    short = next((what for what, found in have.items() if found < need[what]), None)
+    if short is None:
+        return None
+    effective = "effective " if weighted and short != "units" else ""
+    return f"{have[short]} {effective}{short}, needs {need[short]}"

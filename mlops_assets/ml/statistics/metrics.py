@@ -106,6 +106,19 @@ class Grouped:
         return np.diff(self.starts)
 
     @cached_property
+    def weighted(self) -> bool:
+        """Whether some rows count for more than others."""
+        return bool((self.weights != self.weights[0]).any())
+
+    def effective(self, chosen: Floats) -> Ints:
+        """How many rows of equal weight per segment would tell as much as those ``chosen``, 0 or 1 each (Kish 1965).
+
+        As many as there are where none counts for more; rounded down.
+        """
+        total, squares = self.sums(self.weights * chosen), self.sums(np.square(self.weights) * chosen)
+        return (np.square(total) / np.maximum(squares, _SMALLEST) + 1e-9).astype(np.int64)
+
+    @cached_property
     def positive_counts(self) -> Ints:
         return np.rint(self.sums(self.labels)).astype(np.int64)
 

@@ -1,8 +1,9 @@
 """Champion against challenger on the same rows: is the difference real, and is it within what may be lost?
 
 Paired tests only: both models judge the same rows, so what makes a row hard cancels out. The area under the
-ROC curve by paired DeLong, losses by the paired t-test, average precision by the paired Poisson bootstrap. All
-count how well the standard error itself is known. Which difference is allowed is declared in ``gates.py``.
+ROC curve by paired DeLong, losses by the paired t-test, average precision by how far each row moves one model's more
+than the other's. All count how well the standard error itself is known (``influences.py``). Which difference is allowed
+is declared in ``gates.py``.
 """
 
 from __future__ import annotations
@@ -19,16 +20,15 @@ from scipy.special import stdtr
 
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.slices import OVERALL, AnySlice, Membership, everything, memberships
-from mlops_assets.ml.statistics.estimate import shortfall
-from mlops_assets.ml.statistics.intervals import (
-    Resampled,
-    bootstrap,
+from mlops_assets.ml.statistics.estimate import shortfalls
+from mlops_assets.ml.statistics.influences import (
+    Influences,
+    average_precision_influence,
     delong_influences,
-    freedom,
+    influences,
     mean_influences,
-    quantile,
-    standard_error,
 )
+from mlops_assets.ml.statistics.intervals import quantile
 from mlops_assets.ml.statistics.metrics import (
     Floats,
     Grouped,
@@ -133,11 +133,9 @@ def compare(
     opponent: str,
     slice_columns: pa.Table,
     slices: Sequence[AnySlice],
-    seed: int,
     baseline: bool = False,
     clusters: NDArray[np.generic] | None = None,
     weights: NDArray[np.generic] | None = None,
-    resamples: int = 200,
 ) -> Comparison:
     """Compares the scores ``challenger`` with ``champion`` on the same rows, overall and per segment of
     ``slices``.
@@ -158,10 +156,7 @@ def compare(
         clustered=clusters is not None,
     )
     codes = [each.codes[order] for each in members]
-    sides = [
-        _judged(replace(rows, scores=scores[order]), codes=codes, members=members, resamples=resamples, seed=seed)
-        for scores in (new, old)
-    ]
+    sides = [_judged(replace(rows, scores=scores[order]), codes=codes, members=members) for scores in (new, old)]
     differences = (
         difference
         for member, ours, theirs in zip(members, *sides, strict=True)
@@ -177,7 +172,6 @@ class _Judged:
     """
 
     grouped: Grouped
-    resampled: Resampled
     position: NDArray[np.int64]
 
     def values(self) -> dict[str, Floats]:
@@ -189,28 +183,21 @@ class _Judged:
             "brier_loss": self.grouped.means(squares),
         }
 
-    def components(self) -> Floats:
-        """DeLong's structural components in the order of the shared rows."""
-        components = np.empty(len(self.position))
-        components[self.position] = self.grouped.beaten
-        return components
+    def per_row(self, metric: str) -> Floats:
+        """What a row adds to the metric, or how far it moves it, in the order of the shared rows."""
+        found = np.empty(len(self.position))
+        if metric == "roc_auc_score":
+            found[self.position] = self.grouped.beaten
+        elif metric == "average_precision_score":
+            found[self.position], _ = average_precision_influence(self.grouped)
+        else:
+            loss = self.grouped.rows.losses[("log_loss", "brier_loss").index(metric)]
+            found[self.position] = loss[self.grouped.order]
+        return found
 
-    def losses(self, which: int) -> Floats:
-        """Log losses (0) or squared errors (1) in the order of the shared rows."""
-        losses = np.empty(len(self.position))
-        losses[self.position] = self.grouped.rows.losses[which][self.grouped.order]
-        return losses
 
-
-def _judged(
-    rows: Rows,
-    *,
-    codes: Sequence[NDArray[np.int32]],
-    members: Sequence[Membership],
-    resamples: int,
-    seed: int,
-) -> list[_Judged]:
-    """``rows`` in the shared order; their ``units`` make both models see the same resamples."""
+def _judged(rows: Rows, *, codes: Sequence[NDArray[np.int32]], members: Sequence[Membership]) -> list[_Judged]:
+    """``rows`` in the shared order."""
     order = np.argsort(rows.scores, kind="stable")
     ascending = Rows(
         labels=rows.labels[order],
@@ -223,11 +210,7 @@ def _judged(
         Grouped(ascending, codes=code[order], segments=len(each.segments))
         for code, each in zip(codes, members, strict=True)
     ]
-    drawn = bootstrap(families, resamples=resamples, seed=seed)
-    return [
-        _Judged(grouped=family, resampled=each, position=order[family.order])
-        for family, each in zip(families, drawn, strict=True)
-    ]
+    return [_Judged(grouped=family, position=order[family.order]) for family in families]
 
 
 def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) -> list[Difference]:
@@ -235,12 +218,13 @@ def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) 
     found = []
     for metric in COMPARED:
         gains = (new[metric] - old[metric]) * (1 if higher_is_better(metric) else -1)
-        errors, free, method = _errors(metric, challenger=challenger, champion=champion)
-        t = quantile(free + 1)
+        moves, method = _paired(metric, challenger=challenger, champion=champion)
+        errors, free = moves.error, moves.freedom
+        t, short = quantile(free), shortfalls(family, metric=metric)
         for i, segment in enumerate(member.segments):
-            lacking = shortfall(family, segment=i, metric=metric)
+            lacking = short[i]
             if lacking is None and not np.isfinite(gains[i] + errors[i]):
-                lacking = "no interval in nine of ten resamples"
+                lacking = "no row to compute it from"
             gain, error = float(gains[i]), float(errors[i])
             known = lacking is None
             found.append(
@@ -264,25 +248,14 @@ def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) 
     return found
 
 
-def _errors(metric: str, *, challenger: _Judged, champion: _Judged) -> tuple[Floats, Floats, str]:
-    """Standard error of the paired difference per segment, its degrees of freedom, and how both were found."""
+def _paired(metric: str, *, challenger: _Judged, champion: _Judged) -> tuple[Influences, str]:
+    """How far each unit moves the difference per segment, and the name of the method."""
     family = challenger.grouped
-    if metric == "average_precision_score":
-        units = np.minimum(family.unit_counts, family.positive_counts)
-        resampled = challenger.resampled.average_precision - champion.resampled.average_precision
-        error = standard_error(resampled, units=family.unit_counts)
-        with np.errstate(divide="ignore"):
-            free = 1 / (1 / np.maximum(units - 1, 1) + 1 / (resampled.shape[1] - 1))
-        return error, free, "paired Poisson bootstrap"
+    apart = (challenger.per_row(metric) - champion.per_row(metric))[challenger.position]
     if metric == "roc_auc_score":
-        components = (challenger.components() - champion.components())[challenger.position]
         area = roc_auc(family) - roc_auc(champion.grouped)
-        influences, segment = delong_influences(family, components=components, area=area)
-        method = "paired DeLong"
-    else:
-        loss = ("log_loss", "brier_loss").index(metric)
-        apart = challenger.losses(loss) - champion.losses(loss)
-        _, influences, segment = mean_influences(family, of=apart[challenger.position])
-        method = "paired Student's t, linearised"
-    error = np.sqrt(np.bincount(segment, weights=np.square(influences), minlength=family.segments))
-    return error, freedom(influences, segment=segment, units=family.unit_counts), method
+        return delong_influences(family, components=apart, area=area), "paired DeLong"
+    if metric == "average_precision_score":
+        _, share = average_precision_influence(family)
+        return influences(family, (apart, share)), "paired, linearised"
+    return mean_influences(family, of=apart)[1], "paired Student's t, linearised"

@@ -8,13 +8,15 @@ models on the same rows has the difference of their influences: one engine for i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.ml.errors import EvaluationError
-from mlops_assets.ml.statistics.intervals import Bounds, freedom, log_bounds, logit_bounds, quantile
+from mlops_assets.ml.statistics.influences import Influences
+from mlops_assets.ml.statistics.intervals import Bounds, log_bounds, logit_bounds, quantile
 from mlops_assets.ml.statistics.metrics import Floats, Grouped, Ints, Rows, roc_auc
 from mlops_assets.ml.tasks import Multiclass, Regression
 
@@ -26,8 +28,7 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 class Figure:
     """One metric: ``value`` per segment, ``influence`` per row (zero on average within a segment), and the scale on
     which it is nearest to normal. ``flipped`` metrics have their interval made for 1 minus the value. ``cases`` counts
-    the rows per segment that a figure of a class rests on, ``None`` where it rests on all. How uncertain a ``share`` of
-    rows is follows from the share, so that its standard error is known as well as its units are many.
+    the rows per segment that a figure of a class rests on, ``None`` where it rests on all.
     """
 
     value: Floats
@@ -35,7 +36,6 @@ class Figure:
     scale: Scale
     flipped: bool = False
     cases: Ints | None = None
-    share: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +57,44 @@ class Segmented:
             total = self.sums(bottom)
             value = self.sums(top) / total
             influence = self.weights * (top - value[self.codes] * bottom) / total[self.codes]
-        return Figure(value=value, influence=influence, scale=scale, share=scale == "logit")
+        return Figure(value=value, influence=influence, scale=scale)
 
-    def error(self, influence: Floats) -> tuple[Floats, Floats, Ints]:
-        """Standard error per segment, corrected for few units, its degrees of freedom, and how many units there are."""
+    def influences(self, influence: Floats) -> Influences:
+        """How far each unit moves the figure of its segment that rows move by ``influence``."""
+        inverse, segment, share = self._pairs
+        moved = np.bincount(inverse, weights=influence).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved = moved / np.sqrt(1 - share)
+        return Influences(moved=moved, segment=segment, units=np.bincount(segment, minlength=self.segments))
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Ints, Floats]:
+        """Which pair of segment and unit each row is in; each pair's segment, and its share of the segment's weight."""
         units = np.arange(len(self.codes)) if self.units is None else self.units
         keys = self.codes.astype(np.int64) * (int(units.max()) + 1) + units
         pairs, inverse = np.unique(keys, return_inverse=True)
         segment = pairs // (int(units.max()) + 1)
-        moved = np.bincount(inverse, weights=influence).astype(np.float64)
-        count = np.bincount(segment, minlength=self.segments)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            variance = np.bincount(segment, weights=np.square(moved), minlength=self.segments) * count / (count - 1)
-        return np.sqrt(variance), freedom(moved, segment=segment, units=count), count
+        mass = np.bincount(inverse, weights=self.weights).astype(np.float64)
+        return inverse, segment, mass / self.sums(np.ones(len(self.codes)))[segment]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some rows count for more than others."""
+        return bool((self.weights != self.weights[0]).any())
+
+    def counts(self, chosen: Floats | None = None) -> Ints:
+        """How many rows of equal weight per segment tell as much as those ``chosen``, rounded down (Kish 1965)."""
+        among = np.ones(len(self.codes)) if chosen is None else chosen
+        squares = np.bincount(self.codes, weights=np.square(self.weights) * among, minlength=self.segments)
+        return (np.square(self.sums(among)) / np.maximum(squares, _SMALLEST) + 1e-9).astype(np.int64)
 
 
 def figure_bounds(figure: Figure, *, rows: Segmented) -> Bounds:
     """The 95 % interval of every segment, on the metric's own scale."""
-    error, free, units = rows.error(figure.influence)
-    t, value = quantile(units if figure.share else free + 1), 1 - figure.value if figure.flipped else figure.value
+    moves = rows.influences(figure.influence)
+    error, units = moves.error, moves.units
+    t = quantile(moves.freedom)
+    value = 1 - figure.value if figure.flipped else figure.value
     method = f"linearised, {figure.scale} scale"
     if figure.scale == "plain":
         bounds = Bounds(lower=value - t * error, upper=value + t * error, method=method)
@@ -127,8 +146,7 @@ def multiclass_figures(labels: Floats, scores: Floats, *, rows: Segmented, task:
             ("recall_score", rows.ratio(mine * said, mine, scale="logit"), mine),
             ("f1_score", rows.ratio(2 * mine * said, mine + said, scale="logit"), np.maximum(mine, said)),
         ):
-            cases = np.bincount(rows.codes, weights=among, minlength=rows.segments).astype(np.int64)
-            by_class.setdefault(name, []).append(replace(figure, cases=cases))
+            by_class.setdefault(name, []).append(replace(figure, cases=rows.counts(among)))
     for name, figures in by_class.items():
         found[f"macro_{name}"] = Figure(
             value=np.mean([figure.value for figure in figures], axis=0),

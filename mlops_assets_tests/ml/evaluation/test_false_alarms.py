@@ -46,7 +46,6 @@ def drawn_pair(seed: int, *, rows: int = FEW, spoiled: float = 0.0) -> Compariso
         opponent="champion",
         slice_columns=pa.table({"carrier": np.array([f"C{number}" for number in carrier])}),
         slices=(BY_CARRIER,),
-        seed=seed,
     )
 
 

@@ -291,7 +291,7 @@ def harmed_on(carrier: str | None, *, by: float = 3.0) -> Comparison:
     labels, scores, columns = make_rows(8000, decimals=6)
     noise = np.random.default_rng(1).normal(0, by, 8000) * (np.array(columns["carrier"]) == carrier)
     challenger = 1 / (1 + np.exp(-(np.log(scores / (1 - scores)) + noise)))
-    return compare(labels, challenger, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,), seed=0)
+    return compare(labels, challenger, champion=scores, opponent="v1", slice_columns=columns, slices=(CARRIER,))
 
 
 def test_a_slice_that_regressed_is_named_where_the_overall_margin_hides_it() -> None:

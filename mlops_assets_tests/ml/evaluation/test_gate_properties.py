@@ -69,7 +69,7 @@ def judged(
     labels: np.ndarray, scores: np.ndarray, columns: pa.Table, *, learnt: np.ndarray, champion: np.ndarray
 ) -> tuple[EvaluationReport, Comparison]:
     """The report and comparison of a model whose scores on the rows it learnt from, as many, are ``learnt``."""
-    declared: dict[str, Any] = {"slice_columns": columns, "seed": 0}
+    declared: dict[str, Any] = {"slice_columns": columns}
     report = evaluate(labels, scores, slices=(CARRIER,), threshold=0.5, **declared)
     report = replace(
         report,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from mlops_assets.ml.statistics.bootstrap import resampled_gaps
 from mlops_assets.ml.statistics.calibration import accepted, calibration_bounds
-from mlops_assets.ml.statistics.intervals import bootstrap
 from mlops_assets_tests.ml.statistics.test_intervals import make_grouped
 
 
@@ -27,9 +27,9 @@ def test_what_is_accepted_agrees_with_feldman_and_cousins_1998(seen: float, publ
 def test_a_model_that_is_always_right_has_a_calibration_error_of_0_for_sure() -> None:
     labels = np.tile([0.0, 1.0], 200)
     grouped = make_grouped(labels, labels)
-    (resampled,) = bootstrap([grouped], resamples=200, seed=0)
+    (gaps,) = resampled_gaps([grouped], resamples=200, seed=0)
 
-    value, bounds = calibration_bounds(grouped, gaps=resampled.gaps)
+    value, bounds = calibration_bounds(grouped, gaps=gaps)
 
     assert (value[0], bounds.lower[0], bounds.upper[0]) == (0.0, 0.0, pytest.approx(0.0, abs=1e-6))
 
@@ -37,8 +37,8 @@ def test_a_model_that_is_always_right_has_a_calibration_error_of_0_for_sure() ->
 def test_bins_of_one_row_make_no_error_sure() -> None:
     scores, labels = np.linspace(0.05, 0.95, 10), np.tile([0.0, 1.0], 5)
     grouped = make_grouped(labels, scores)
-    (resampled,) = bootstrap([grouped], resamples=200, seed=0)
+    (gaps,) = resampled_gaps([grouped], resamples=200, seed=0)
 
-    value, bounds = calibration_bounds(grouped, gaps=resampled.gaps)
+    value, bounds = calibration_bounds(grouped, gaps=gaps)
 
     assert 0 == bounds.lower[0] < value[0] < bounds.upper[0]

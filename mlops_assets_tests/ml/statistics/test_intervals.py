@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlops_assets.ml.statistics.intervals import (
-    bootstrap,
-    delong_error,
-    logit_bounds,
-    poisson_weights,
-    share_bounds,
-    standard_error,
-    wilson,
-)
-from mlops_assets.ml.statistics.metrics import Grouped, Rows, average_precision, roc_auc
+from mlops_assets.ml.statistics.influences import delong_influences
+from mlops_assets.ml.statistics.intervals import logit_bounds, share_bounds, wilson
+from mlops_assets.ml.statistics.metrics import Grouped, Rows, roc_auc
 from mlops_assets_tests.ml.evaluation.judged_rows import make_rows
 
 
@@ -40,7 +33,7 @@ def make_grouped(
 
 
 def auc_error(grouped: Grouped) -> float:
-    return float(delong_error(grouped, components=grouped.beaten, area=roc_auc(grouped))[0])
+    return float(delong_influences(grouped, components=grouped.beaten, area=roc_auc(grouped)).error[0])
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 10), (3, 10), (81, 263), (148, 148)])
@@ -110,44 +103,3 @@ def test_a_perfect_area_is_only_as_sure_as_its_rarer_class() -> None:
 
     known = stats.binomtest(20, 20).proportion_ci(method="exact")
     assert (bounds.lower[0], bounds.upper[0]) == pytest.approx((known.low, 1.0))
-
-
-def test_poisson_weights_have_the_poisson_distribution() -> None:
-    weights = poisson_weights(np.random.default_rng(0), units=2000, resamples=200)
-
-    shares = np.bincount(weights.ravel().astype(np.int64), minlength=6)[:6] / weights.size
-    assert shares == pytest.approx(stats.poisson.pmf(np.arange(6), 1), abs=2e-3)
-
-
-def test_resampled_errors_are_those_of_the_mean() -> None:
-    labels, scores, _ = make_rows(2000, decimals=9)
-    grouped = make_grouped(labels, scores)
-    (resampled,) = bootstrap([grouped], resamples=2000, seed=0)
-
-    for found, loss in zip((resampled.log_loss, resampled.brier_loss), grouped.rows.losses, strict=True):
-        error = standard_error(found, units=grouped.unit_counts)[0]
-        assert error == pytest.approx(loss.std(ddof=1) / np.sqrt(2000), rel=0.05)
-
-
-def test_resampling_average_precision_in_buckets_gives_the_error_of_resampling_it_exactly() -> None:
-    labels, scores, _ = make_rows(3000, decimals=9)
-    (resampled,) = bootstrap([make_grouped(labels, scores)], resamples=1000, seed=0)
-    generator = np.random.default_rng(1)
-    exact = []
-    for _ in range(400):
-        rows = np.flatnonzero(weights := generator.poisson(1, 3000))
-        drawn = make_grouped(labels[rows], scores[rows], weights=weights[rows].astype(np.float64))
-        exact.append(average_precision(drawn)[0])
-
-    assert resampled.average_precision.std() == pytest.approx(np.std(exact), rel=0.1)
-
-
-def test_resampling_whole_clusters_finds_the_spread_between_them() -> None:
-    labels, scores, _ = make_rows(1000, decimals=9)
-    grouped = make_grouped(np.tile(labels, 3), np.tile(scores, 3), clusters=np.tile(np.arange(1000), 3))
-
-    (resampled,) = bootstrap([grouped], resamples=1000, seed=0)
-
-    once = make_grouped(labels, scores)
-    error = once.rows.losses[0].std(ddof=1) / np.sqrt(1000)
-    assert standard_error(resampled.log_loss, units=grouped.unit_counts)[0] == pytest.approx(error, rel=0.1)
