@@ -7,6 +7,7 @@ from html import escape
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation.fairness import FairnessReport
+from mlops_assets.ml.evaluation.gate_verdicts import LIMITS
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.severity import Severity
 from mlops_assets.ml.statistics.metrics import higher_is_better
@@ -49,16 +50,18 @@ def gates(card: ModelCard) -> str:
     rows = "".join(_gate(verdict) for verdict in record.decision.verdicts)
     return f"""<div class="card scroll"><p>{said} Decided on {record.decided_at:%Y-%m-%d %H:%M} UTC, judged against
 {escape(against)}.</p>
-<table><tr><th>gate</th><th>verdict</th><th>figures</th></tr>{rows}</table></div>"""
+<table><tr><th>gate</th><th>verdict</th><th>needs</th><th>figures</th></tr>{rows}</table></div>"""
 
 
 def _gate(verdict: CheckResult) -> str:
     failed = "✗ failed" if verdict.severity is Severity.ERROR else "! warns"
     said = '<span class="good">✓ holds</span>' if verdict.passed else f'<span class="bad">{failed}</span>'
-    figures = " · ".join(f"{words(name)} {number(value)}" for name, value in verdict.figures.items())
+    needs = str(verdict.figures.get("needs", ""))
+    told = {name: value for name, value in verdict.figures.items() if not needs or name not in ("needs", *LIMITS)}
+    figures = " · ".join(f"{words(name)} {number(value)}" for name, value in told.items())
     reasons = "".join(f'<span class="reason">{escape(reason)}</span>' for reason in verdict.reasons)
     name = escape(words(verdict.name))
-    return f"<tr><td>{name}</td><td>{said}</td><td>{escape(figures)}{reasons}</td></tr>"
+    return f"<tr><td>{name}</td><td>{said}</td><td>{escape(needs)}</td><td>{escape(figures)}{reasons}</td></tr>"
 
 
 def metrics(card: ModelCard) -> str:

@@ -76,6 +76,8 @@ def test_the_page_tells_the_figures_the_gates_and_the_ids_on_record(evaluated: D
         assert each.value is not None
         assert f"{each.value:.4f}" in page
         assert f"{each.lower:.4f}\xa0–\xa0{each.upper:.4f}" in page
+    for verdict in evaluation.record.decision.verdicts:
+        assert f"<td>{verdict.figures['needs']}</td>" in page
     for part in record.split.values():
         assert f">{part.rows:,}<" in page
     assert page.count("✓ holds") == len(evaluation.record.decision.verdicts)

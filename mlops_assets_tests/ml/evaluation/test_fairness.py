@@ -16,6 +16,7 @@ from mlops_assets.ml.evaluation.gates import FairnessBound
 from mlops_assets.ml.evaluation.judged_rows import judged_rows
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import Slice
+from mlops_assets.ml.statistics.estimate import missing
 from mlops_assets.ml.statistics.intervals import mean_bounds, wilson
 
 SEX = Slice(name="sex", columns=("sex",))
@@ -170,6 +171,47 @@ def test_what_was_not_judged_fails_its_gate() -> None:
     assert decide(make_report(report_on()), [missing]).reasons == ("true_positive_rate[sex=Unknown]: no rows",)
     ratio = FairnessBound(slice="sex", rate="score_bias", smallest_ratio=0.8)
     assert "has no ratio" in decide(make_report(report_on()), [ratio]).reasons[0]
+
+
+def without(report: FairnessReport, group: str) -> FairnessReport:
+    kept = {name: rates for name, rates in report.decided.groups.items() if name != group}
+    return replace(report, decided=replace(report.decided, groups=kept))
+
+
+def test_a_group_that_vanished_since_the_champion_fails_its_gate() -> None:
+    before = make_report(report_on())
+    now = make_report(without(report_on(), "sex=Female"))
+
+    assert decide(before, [GAP], previous=before).passed
+    decision = decide(now, [replace(GAP, few_rows="skip")], previous=before)
+    assert decision.reasons == ("true_positive_rate[sex=Female]: no rows, but the champion was judged on it",)
+    assert decision.verdicts[0].figures["vanished"] == 1
+
+
+def test_a_group_on_too_few_rows_fails_its_gate_unless_it_is_expected_to_be_small() -> None:
+    found = report_on()
+    small = {"true_positive_rate": missing("7 rows, needs 30")}
+    groups = {**found.decided.groups, "sex=Unknown": small}
+    report = make_report(replace(found, decided=replace(found.decided, groups=groups)))
+
+    assert decide(report, [GAP]).reasons == ("true_positive_rate[sex=Unknown]: 7 rows, needs 30",)
+    decision = decide(report, [replace(GAP, few_rows="skip")])
+    assert decision.passed
+    told = decision.verdicts[0].figures
+    assert (told["tested"], told["too_few_rows"], told["vanished"]) == (2, 1, 0)
+    assert told["needs"] == "largest gap at most 0.1 at the upper end of the interval"
+
+
+def test_a_rate_that_is_no_number_fails_its_gate() -> None:
+    found = report_on()
+    rates = found.decided.groups["sex=Female"]
+    broken = {**rates, "true_positive_rate": replace(rates["true_positive_rate"], value=float("nan"))}
+    groups = {**found.decided.groups, "sex=Female": broken}
+    report = make_report(replace(found, decided=replace(found.decided, groups=groups)))
+
+    decision = decide(report, [replace(GAP, few_rows="skip")])
+
+    assert decision.reasons == ("true_positive_rate[sex=Female]: the figure is missing",)
 
 
 def test_a_bound_that_bounds_nothing_is_refused() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from mlops_assets.ml.checks import Severity
 from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide, gap_between
+from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
+from mlops_assets.ml.evaluation.gate_verdicts import gap_between
 from mlops_assets.ml.evaluation.gates import (
     BetterThanChampion,
     Gate,
@@ -312,3 +313,94 @@ def test_slices_that_were_not_compared_fail() -> None:
         "log_loss[carrier]: no segment was compared on enough rows",
     )
     assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=make_comparison(gain=0.1)) != ()
+
+
+def make_pair(carrier: str, *, gain: float | None = 0.0, error: float | None = 0.01) -> Difference:
+    """What is compared on one carrier; ``None`` is told as too few rows."""
+    known = gain is not None and error is not None
+    return Difference(
+        metric="log_loss",
+        slice="carrier",
+        segment=f"carrier={carrier}",
+        rows=1000 if known else 12,
+        units=1000,
+        champion=0.4 if known else None,
+        challenger=0.4 if known else None,
+        gain=gain,
+        lower=gain,
+        upper=gain,
+        error=error,
+        method="test",
+        shortfall=None if known else "12 rows, needs 30",
+    )
+
+
+def beside_champion(*pairs: Difference) -> Comparison:
+    return Comparison(opponent="v1", baseline=False, differences=pairs)
+
+
+def figures_of(report: EvaluationReport, gate: Gate, **others: object) -> dict[str, object]:
+    return dict(decide(report, [gate], **others).verdicts[0].figures)  # type: ignore[arg-type]
+
+
+def test_a_segment_that_vanished_since_the_champion_has_not_kept_its_figure() -> None:
+    before = make_report(make_segment("carrier=UA"), make_segment("carrier=AA"))
+    both, one = beside_champion(make_pair("UA"), make_pair("AA")), beside_champion(make_pair("UA"))
+    skipping = replace(BY_CARRIER_PAIRED, few_rows="skip")
+
+    assert reasons_of(make_report(), skipping, comparison=both, previous=before) == ()
+    assert reasons_of(make_report(), skipping, comparison=one, previous=before) == (
+        "log_loss[carrier=AA]: no rows, but the champion was judged on it",
+    )
+    assert figures_of(make_report(), skipping, comparison=one, previous=before)["vanished"] == 1
+
+
+def test_a_segment_on_too_few_rows_for_its_test_fails_unless_it_is_expected_to_be_small() -> None:
+    comparison = beside_champion(make_pair("UA"), make_pair("OO", gain=None))
+
+    assert reasons_of(make_report(), BY_CARRIER_PAIRED, comparison=comparison) == (
+        "log_loss[carrier=OO]: 12 rows, needs 30",
+    )
+    skipping = replace(BY_CARRIER_PAIRED, few_rows="skip")
+    assert reasons_of(make_report(), skipping, comparison=comparison) == ()
+    told = figures_of(make_report(), skipping, comparison=comparison)
+    assert (told["tested"], told["too_few_rows"], told["vanished"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("broken", [{"gain": float("nan")}, {"error": float("nan")}, {"error": float("inf")}])
+def test_a_paired_test_without_its_figures_fails_whatever_is_expected_to_be_small(broken: dict[str, float]) -> None:
+    comparison = beside_champion(make_pair("UA"), make_pair("AA", **broken))
+    skipping = replace(BY_CARRIER_PAIRED, few_rows="skip")
+
+    assert reasons_of(make_report(), skipping, comparison=comparison) == (
+        "log_loss[carrier=AA]: the figure is missing",
+    )
+
+
+def test_a_verdict_tells_what_it_needed_beside_what_it_found() -> None:
+    report = replace(
+        make_report(make_segment("carrier=UA"), make_segment("carrier=AA", auc=0.72)),
+        training=make_segment("overall", auc=0.8),
+    )
+    comparison = replace(make_comparison(gain=0.1), differences=(make_pair("UA"), make_pair("AA", gain=-0.005)))
+    overall = MetricBound(metric="roc_auc_score", at_least=0.65)
+
+    assert figures_of(report, overall)["needs"] == "at least 0.65 at the lower end of the interval"
+    assert figures_of(report, overall)["at_least"] == 0.65
+    assert figures_of(report, replace(overall, judge="point"))["needs"] == "at least 0.65"
+    by_carrier = figures_of(report, BY_CARRIER)
+    assert by_carrier["needs"] == "at least 0.7 at the lower end of the interval, on every segment of 200 rows or more"
+    assert (by_carrier["worst"], by_carrier["worst_figure"]) == ("carrier=AA", pytest.approx(0.71))
+    paired = figures_of(report, BY_CARRIER_PAIRED, comparison=comparison)
+    assert paired["needs"] == "no segment worse by more than 0.01 beyond chance"
+    assert (paired["worst"], paired["worst_gain"], paired["margin"]) == ("carrier=AA", -0.005, 0.01)
+    assert figures_of(report, GAP)["needs"] == "at most 0.1 at the upper end of the interval"
+    assert figures_of(report, NOT_WORSE)["needs"].startswith("a gain of at least -0.005 at the lower end")
+    better = BetterThanChampion(metric="roc_auc_score", by=0.01)
+    assert figures_of(report, better)["needs"] == "a gain above 0.01 at the lower end of the interval"
+
+
+def test_a_decision_of_before_limits_were_kept_is_read() -> None:
+    old = b'{"passed": true, "reasons": [], "verdicts": [{"name": "n", "passed": true, "figures": {"limit": 0.2}}]}'
+
+    assert GateDecision.from_json(old).verdicts[0].figures == {"limit": 0.2}

@@ -70,10 +70,10 @@ def judged(
 ) -> tuple[EvaluationReport, Comparison]:
     """The report and comparison of a model whose scores on the rows it learnt from, as many, are ``learnt``."""
     declared: dict[str, Any] = {"slice_columns": columns}
-    report = evaluate(labels, scores, slices=(CARRIER,), threshold=0.5, **declared)
+    report = evaluate(labels, scores, slices=(CARRIER,), threshold=0.5, seed=0, **declared)
     report = replace(
         report,
-        training=evaluate(labels, learnt, slices=(), threshold=0.5, **declared).overall,
+        training=evaluate(labels, learnt, slices=(), threshold=0.5, seed=0, **declared).overall,
         fairness=fairness(labels, scores, slice_columns=columns, protected=[ORIGIN], threshold=0.5),
     )
     against = compare(labels, scores, champion=champion, opponent="v1", slices=(CARRIER,), **declared)
