@@ -92,31 +92,33 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
     from mlops_assets.orchestration.pipeline import take_ahead
 
     use_case, served = told.use_case, told.use_case.seed.served
+    told.tag = champion_tag(use_case)
+    rows = _unanswered(told)
+    if not rows:
+        return
     if use_case.seed.ahead:
         use_case.seed.land(landing_zone().root, first=served, last=served, sources=use_case.seed.ahead)
         take_ahead(use_case, batch=served, instance=instance, steps=steps)
-    told.tag = champion_tag(use_case)
-    rows = _unanswered(told)
     with (
-        _on_the_morning_of(served, use_case=use_case, needed=bool(rows)),
+        _on_the_morning_of(served, use_case=use_case),
         RunningService.start(told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log") as service,
     ):
         if service.describe()["model_version"] != told.pointer.version:  # type: ignore[union-attr]
             raise ServingError(f"The service runs {service.describe()['model_version']}, not the champion.")
-        with steps.step(f"Serve {told.tag} and ask about {served}", total=len(rows) or 1) as tell:
+        with steps.step(f"Serve {told.tag} and ask about {served}", total=len(rows)) as tell:
             for start in range(0, len(rows), ROWS_PER_REQUEST):
                 told.answered += len(service.predict(rows[start : start + ROWS_PER_REQUEST]))
                 tell(told.answered, f"{told.answered} answers")
 
 
 @contextmanager
-def _on_the_morning_of(day: str, *, use_case: UseCase, needed: bool) -> Iterator[None]:
+def _on_the_morning_of(day: str, *, use_case: UseCase) -> Iterator[None]:
     """Serving looks up what was known when ``day`` began, also if its outcomes have landed meanwhile.
 
     They have when a demo is played again with other code: the new champion is asked about the same day.
     """
     head = Lake.connect().at()
-    if not (needed and use_case.history and next_day(head, use_case=use_case) > date.fromisoformat(day)):
+    if not (use_case.history and next_day(head, use_case=use_case) > date.fromisoformat(day)):
         yield
         return
     _refresh(use_case, as_of=date.fromisoformat(day))
