@@ -13,7 +13,7 @@ from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.models.champion import Pointer
+from mlops_assets.stores.models.champion import Pointer, reign
 from mlops_assets.stores.settings import data_directory, environment_directory
 
 
@@ -38,10 +38,10 @@ def show_move(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointe
 
     for version in {pointer.version, before.version if before else pointer.version}:
         write_card(lake, use_case=use_case, version=version, page=_page(use_case, version))
+    promotion = reign(lake.at(), use_case=use_case.name) or pointer
+    page = _page(use_case, pointer.version)
     with dagster_instance() as instance:
-        for event in moved_by_hand(
-            pointer, use_case=use_case, page=_page(use_case, pointer.version), root=data_directory()
-        ):
+        for event in moved_by_hand(pointer, promotion=promotion, use_case=use_case, page=page, root=data_directory()):
             instance.report_runless_asset_event(event)
 
 

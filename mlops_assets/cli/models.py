@@ -102,13 +102,13 @@ def _show_moves(moves: Sequence[Pointer]) -> None:
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
     use_case: Annotated[str | None, typer.Option(help="Its use case, if two have such a version.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "promoted by hand",
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     override: Annotated[
         bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
     ] = False,
 ) -> None:
     """Make a version the champion, after verifying its recorded decision and every checksum."""
-    if override and reason == "promoted by hand":
+    if override and not (reason or "").strip():
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
     chosen, lake = use_case_of_version(version, use_case=use_case), Lake.connect()
     before = champion(lake.at(), use_case=chosen.name)
@@ -117,7 +117,7 @@ def promote(
         use_case=chosen.name,
         version=version,
         by=getpass.getuser(),
-        why=reason,
+        why=reason or "promoted by hand",
         at=datetime.now(UTC),
         override=override,
     )

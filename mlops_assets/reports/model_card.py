@@ -93,7 +93,7 @@ def _override(card: ModelCard) -> str:
         return ""
     overruled = "".join(f"<li>{escape(reason)}</li>" for reason in reign.overridden)
     return f"""<div class="override"><h2>This version serves by override</h2>
-<p>{escape(reign.by)} promoted it on {reign.at:%Y-%m-%d at %H:%M} UTC against the decision of its gates.
+<p>{escape(reign.by)} promoted it on {reign.at:%Y-%m-%d at %H:%M} UTC although something spoke against it.
 Reason given: <b>{escape(reign.why)}</b></p><p>Overruled:</p><ul>{overruled}</ul></div>"""
 
 

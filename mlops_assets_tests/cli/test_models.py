@@ -119,14 +119,38 @@ def test_an_override_is_a_warning_in_the_ui_for_as_long_as_the_version_serves(
     assert "gates refused" in run_mlops("models", "parcels").output
 
 
+def test_after_a_rollback_the_ui_names_who_overruled_the_gates_and_why(
+    run_mlops: Mlops, challenged: Deployment
+) -> None:
+    younger = serving(challenged)
+    run_mlops("rollback", "parcels")
+    older = serving(challenged)
+    run_mlops("promote", younger)
+    run_mlops("promote", older, "--override", "--reason", "regulator asked")
+    run_mlops("promote", younger)
+    run_mlops("rollback", "parcels", "--reason", "the younger is slow")
+
+    with dagster_instance() as instance:
+        (told,) = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey(["parcels", "champion"]), "gates_allow_promotion"), limit=1
+        )
+        move = instance.get_latest_materialization_event(dg.AssetKey(["parcels", "champion"]))
+    assert serving(challenged) == older
+    assert told.event is not None
+    verdict = told.event.dagster_event.asset_check_evaluation_data
+    assert "Reason given: regulator asked" in str(verdict.description)
+    assert move.asset_materialization.metadata["why"].value == "the younger is slow"
+
+
 def test_an_unknown_version_is_not_promoted(run_mlops: Mlops, trained: Deployment) -> None:
     with pytest.raises(RegistryError, match=r"2024-01-01-00000000.*`mlops models` lists them"):
         run_mlops("promote", "2024-01-01-00000000")
 
 
-def test_overruling_the_gates_needs_a_reason(run_mlops: Mlops, trained: Deployment) -> None:
+@pytest.mark.parametrize("given", [(), ("--reason", ""), ("--reason", "   ")])
+def test_overruling_the_gates_needs_a_reason(run_mlops: Mlops, trained: Deployment, given: tuple[str, ...]) -> None:
     with pytest.raises(RegistryError, match="An override needs its reason"):
-        run_mlops("promote", serving(trained), "--override")
+        run_mlops("promote", serving(trained), "--override", *given)
 
 
 def test_a_model_card_is_written_where_it_is_asked_for(run_mlops: Mlops, trained: Deployment, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_an_override_is_told_on_top_for_as_long_as_the_version_serves(embedded_l
 
     overridden = page_at(lake, "v2")
     assert "This version serves by override" in overridden
-    assert "ada promoted it on 2024-03-01 at 12:00 UTC" in overridden
+    assert "ada promoted it on 2024-03-01 at 12:00 UTC although something spoke against it" in overridden
     assert "Reason given: <b>&lt;b&gt;the&lt;/b&gt; storm is over</b>" in overridden
     assert "<li>roc_auc_score is too low</li>" in overridden
     assert "by override</h2>" not in page_at(lake, "v1")

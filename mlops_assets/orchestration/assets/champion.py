@@ -16,7 +16,7 @@ from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.models.champion import Pointer, promote
+from mlops_assets.stores.models.champion import Pointer, promote, reign
 from mlops_assets.stores.models.recipe import current_version
 
 CHECKS = (
@@ -67,7 +67,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         for moved in filter(None, (pointer.version, pointer.previous)):
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
         yield from run.record(
-            audits=(_verdict(pointer),),
+            audits=(_verdict(reign(run.lake.at(), use_case=use_case.name) or pointer),),
             metadata={
                 **_metadata(pointer, page=pages / card_file(pointer.version), root=data.root),
                 "lakefs_commit": run.lake.head(),
@@ -78,10 +78,10 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
 
 
 def moved_by_hand(
-    pointer: Pointer, *, use_case: UseCase, page: Path, root: Path
+    pointer: Pointer, *, promotion: Pointer, use_case: UseCase, page: Path, root: Path
 ) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
-    """What the UI is told of a move that was made on the command line."""
-    key, verdict = asset_key(use_case, "champion"), _verdict(pointer)
+    """What the UI is told of a move that was made on the command line; ``promotion`` is the one in force since."""
+    key, verdict = asset_key(use_case, "champion"), _verdict(promotion)
     return (
         dg.AssetMaterialization(
             asset_key=key,
@@ -99,15 +99,15 @@ def moved_by_hand(
     )
 
 
-def _verdict(pointer: Pointer) -> CheckResult:
-    """Gates that were overruled are a check that warns for as long as the version serves."""
-    told = f"{pointer.by} overruled: {'; '.join(pointer.overridden)}. Reason given: {pointer.why}"
+def _verdict(promotion: Pointer) -> CheckResult:
+    """What was overruled is a check that warns for as long as the version serves, with who did it then and why."""
+    told = f"{promotion.by} overruled: {'; '.join(promotion.overridden)}. Reason given: {promotion.why}"
     return CheckResult(
         name=CHECKS[0].name,
-        passed=not pointer.overridden,
+        passed=not promotion.overridden,
         severity=Severity.WARN,
-        figures={"version": pointer.version},
-        reasons=(told,) if pointer.overridden else (),
+        figures={"version": promotion.version},
+        reasons=(told,) if promotion.overridden else (),
     )
 
 
@@ -116,8 +116,8 @@ def _metadata(pointer: Pointer, *, page: Path, root: Path) -> dict[str, Any]:
         **page_links("model_card", page, root=root),
         "version": pointer.version,
         "previous": pointer.previous or "none",
-        "promoted_at": pointer.at.isoformat(),
-        "promoted_by": pointer.by,
+        "moved_at": pointer.at.isoformat(),
+        "moved_by": pointer.by,
         "why": pointer.why,
         "overridden": "; ".join(pointer.overridden) or "nothing",
     }

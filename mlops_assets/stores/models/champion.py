@@ -136,8 +136,8 @@ def promote(
     as it is then.
 
     ``override`` overrules the decision (never a checksum), and what it overruled is kept in the pointer.
-    Promoting the champion again changes nothing. Raises RegistryError when the version may not be promoted,
-    and WriteRefused when the pointer was moved meanwhile.
+    Promoting the champion again changes nothing. Raises RegistryError when the version may not be promoted, or
+    is by an override without a reason, and WriteRefused when the pointer was moved meanwhile.
     """
     snapshot = lake.at()
     current = champion(snapshot, use_case=use_case)
@@ -148,7 +148,12 @@ def promote(
         return current
     objections = _objections(snapshot, use_case=use_case, version=version, current=current)
     if objections and not override:
-        raise RegistryError(f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}.")
+        raise RegistryError(
+            f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}."
+            + _remedy(objections, use_case=use_case, version=version)
+        )
+    if objections and not why.strip():
+        raise RegistryError(f"Overruling what speaks against {version} of {use_case} needs a reason.")
     decision = evaluation_path(use_case, version=version, name=DECISION)
     pointer = Pointer(
         use_case=use_case,
@@ -232,6 +237,13 @@ def _objections(snapshot: Snapshot, *, use_case: str, version: str, current: Poi
             f"it was judged against {record.champion or 'no champion'}, but {serving or 'none'} serves now"
         )
     return tuple(objections)
+
+
+def _remedy(objections: tuple[str, ...], *, use_case: str, version: str) -> str:
+    """What to do where it is not the gates that object."""
+    if not any(each.startswith(("it was not evaluated", "it was judged against")) for each in objections):
+        return ""
+    return f" Materialise {use_case}/evaluation with `version: {version}` in its config, then promote again."
 
 
 def _move(lake: Lake, pointer: Pointer, *, current: Pointer | None, record: ModelRecord, run_id: str) -> Pointer:

@@ -67,7 +67,9 @@ def test_a_version_that_failed_its_gates_is_refused_with_the_reasons(lake: Lake)
 def test_an_unevaluated_version_is_refused(lake: Lake) -> None:
     publish_version(lake, "v1")
 
-    with pytest.raises(RegistryError, match="it was not evaluated"):
+    with pytest.raises(
+        RegistryError, match=r"it was not evaluated\. Materialise flights/evaluation with `version: v1`"
+    ):
         promoted(lake, "v1")
 
 
@@ -82,6 +84,15 @@ def test_an_override_is_kept_in_the_pointer_with_what_it_overruled(lake: Lake) -
     assert pointer.overridden == ("roc_auc_score is too low",)
 
 
+def test_an_override_without_a_reason_is_refused(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1", passed=False)
+
+    with pytest.raises(RegistryError, match="needs a reason"):
+        promote(lake, use_case="flights", version="v1", by="ada", why="  ", at=NOON, override=True)
+    assert champion(lake.at(), use_case="flights") is None
+
+
 def test_a_decision_against_another_champion_is_stale(lake: Lake) -> None:
     for version in ("v1", "v2", "v3"):
         publish_version(lake, version)
@@ -91,7 +102,7 @@ def test_a_decision_against_another_champion_is_stale(lake: Lake) -> None:
     promoted(lake, "v1")
     promoted(lake, "v2")
 
-    with pytest.raises(RegistryError, match="judged against v1, but v2 serves now"):
+    with pytest.raises(RegistryError, match=r"judged against v1, but v2 serves now\. Materialise flights/eval"):
         promoted(lake, "v3")
 
 
