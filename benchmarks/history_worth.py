@@ -83,7 +83,7 @@ def window(view: pa.Table, *, end: date, seeds: tuple[int, ...], progress: Progr
         for seed in seeds:
             seeded = replace(use_case, recipe=replace(use_case.recipe, seed=seed))
             model = Candidate.of(fit(known, use_case=seeded), version=str(seed), threads=seeded.recipe.threads)
-            scores.append(model.scorer.scores(tested, features=seeded.features))
+            scores.append(model.scorer.scores(tested))
             progress.advance(task)
         return np.mean(scores, axis=0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated
 
 import numpy as np
@@ -18,9 +17,9 @@ from mlops_assets.ml.evaluation.judgement import judge
 from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.statistics.corrections import holm
 from mlops_assets.ml.statistics.significance import Difference, Verdict
-from mlops_assets.ml.training.fit import split_view
 from mlops_assets.reports.page import verdict_of
 from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.eligibility import why_not_judged
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record, open_candidate
@@ -46,10 +45,10 @@ def compare(
     head = Lake.connect().at()
     view = read_view(head, use_case=chosen)
     records = [load_record(head, use_case=chosen.name, version=each) for each in (version, other)]
-    tested_from = split_view(view, use_case=chosen).test.first
-    for record in records:
-        _refuse_seen(record, tested_from=tested_from)
     first, second = (open_candidate(head, use_case=chosen, version=each) for each in (version, other))
+    for record, each in zip(records, (first, second), strict=True):
+        if reason := why_not_judged(record, each.scorer, view=view, use_case=chosen):
+            raise RegistryError(f"{reason}.")
     differences = judge(view, use_case=chosen, challenger=first, champion=second).comparison.differences
     by_slice = metric or chosen.task.by_slice[1]
     if not any(each.metric == by_slice for each in differences):
@@ -58,16 +57,6 @@ def compare(
     console.print(_origins(*records))
     console.print(_overall([each for each in differences if each.segment == OVERALL], gates=chosen.gates))
     _show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
-
-
-def _refuse_seen(record: ModelRecord, *, tested_from: date | None) -> None:
-    """A version must not be judged on rows it has learnt from."""
-    last = max((part.last for name, part in record.split.items() if name != "test" and part.last), default=None)
-    if last is not None and tested_from is not None and last >= tested_from:
-        raise RegistryError(
-            f"{record.version} has learnt from days up to {last}, and the test rows of today's training view begin on "
-            f"{tested_from}: it would be judged on what it has seen. Materialise a training view of later days first."
-        )
 
 
 def _origins(first: ModelRecord, second: ModelRecord) -> Table:

@@ -19,7 +19,7 @@ from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
 from mlops_assets.ml.evaluation.report import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.ml.evaluation.task_evaluation import compare_task, evaluate_task
 from mlops_assets.ml.statistics.metrics import Floats
-from mlops_assets.ml.statistics.significance import Comparison, compare
+from mlops_assets.ml.statistics.significance import Comparison, Difference, compare
 from mlops_assets.ml.tasks import Binary, Regression, Task, answers
 from mlops_assets.ml.training.baselines import Baseline, baselines
 from mlops_assets.ml.training.booster import load
@@ -53,12 +53,16 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What came of it. ``predictions`` are the held-out rows with their scores, which monitoring learns from."""
+    """What came of it. ``predictions`` are the held-out rows with their scores, which monitoring learns from.
+
+    ``gone`` are weak segments of the previous version whose columns there are no more, so that nobody can look again.
+    """
 
     report: EvaluationReport
     comparison: Comparison
     decision: GateDecision
     predictions: pa.Table
+    gone: tuple[str, ...] = ()
 
 
 def judge(
@@ -68,21 +72,24 @@ def judge(
     challenger: Candidate,
     champion: Candidate | None,
     previous: EvaluationReport | None = None,
+    incomparable: str = "",
 ) -> Judgement:
     """Judges ``challenger`` on the test part of ``view``, beside ``champion`` (if any) and two baselines.
 
-    ``previous`` is the champion's own report.
+    ``previous`` is the champion's own report. ``incomparable`` says why the champion's answers on these rows would
+    prove nothing, if so: then every difference from it is lacking for this reason, and gates that compare fail.
     """
     split = split_view(view, use_case=use_case)
     test = view.take(split.test.rows)
-    scores = challenger.scorer.scores(test, features=use_case.features)
+    scores = challenger.scorer.scores(test)
     known = baselines(view, split=split, use_case=use_case)
     before = previous.discovered if previous else ()
+    gone = [each for each in before if not set(each.weak.as_slice.columns) <= {*view.column_names}]
     report = replace(
         _report(test, scores, use_case, threshold=challenger.threshold, slices=use_case.slices),
         baselines={each.name: _overall(test, each, use_case) for each in known},
         training=_on_training(view.take(_spread(split.train.rows)), challenger, use_case),
-        discovered=_discovered(test, scores, challenger, use_case, before=before),
+        discovered=_discovered(test, scores, challenger, use_case, before=[e for e in before if e not in gone]),
         fairness=fairness(
             labels_of(test),
             scores,
@@ -94,12 +101,13 @@ def judge(
         if use_case.protected
         else (),
     )
-    comparison = _compare(test, scores, use_case, champion=champion, known=known)
+    comparison = _compare(test, scores, use_case, champion=champion, known=known, incomparable=incomparable)
     return Judgement(
         report=report,
         comparison=comparison,
         decision=decide(report, use_case.gates, comparison=comparison, previous=previous),
         predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
+        gone=tuple(str(each.weak) for each in gone),
     )
 
 
@@ -172,7 +180,7 @@ def _overall(test: pa.Table, baseline: Baseline, use_case: UseCase) -> SegmentRe
 
 
 def _on_training(learnt: pa.Table, challenger: Candidate, use_case: UseCase) -> SegmentReport:
-    scores = challenger.scorer.scores(learnt, features=use_case.features)
+    scores = challenger.scorer.scores(learnt)
     return _report(learnt, scores, use_case, threshold=challenger.threshold, slices=()).overall
 
 
@@ -187,6 +195,7 @@ def _compare(
     *,
     champion: Candidate | None,
     known: tuple[Baseline, Baseline],
+    incomparable: str,
 ) -> Comparison:
     """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
 
@@ -201,10 +210,20 @@ def _compare(
     beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)
     if champion is None:
         main = against(known[0].name, known[0].scores, slices=use_case.slices, baseline=True)
+    elif incomparable:
+        main = against(champion.version, known[0].scores, slices=use_case.slices, baseline=False)
+        main = replace(
+            main, differences=tuple(_without_figures(each, reason=incomparable) for each in main.differences)
+        )
     else:
-        theirs = champion.scorer.scores(test, features=use_case.features)
+        theirs = champion.scorer.scores(test)
         main = against(champion.version, theirs, slices=use_case.slices, baseline=False)
     return replace(main, baselines=beside)
+
+
+def _without_figures(difference: Difference, *, reason: str) -> Difference:
+    nothing: Any = dict.fromkeys(("champion", "challenger", "gain", "lower", "upper", "error"))
+    return replace(difference, shortfall=reason, **nothing)
 
 
 def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:

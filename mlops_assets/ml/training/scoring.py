@@ -5,7 +5,7 @@ The one way from rows to scores for evaluation, batch scoring, parity checks and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -39,9 +39,28 @@ class Scorer:
             calibration=Calibration.from_json(told) if told else None,
         )
 
-    def scores(self, rows: pa.Table, *, features: Sequence[Feature]) -> Floats:
-        """The score of every row of ``rows`` (the features, as columns), float64 of shape (rows,)."""
-        return self.of_matrix(self.vocabulary.encode(rows, features=features))
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What it reads of a row: the features it was trained on, whatever the use case declares today."""
+        learnt = self.vocabulary.learnt.features if self.vocabulary.learnt else ()
+        made = {feature.name for feature in learnt}
+        names, types = self.booster.feature_names or (), self.booster.feature_types or ()
+        return tuple(
+            Feature(name=name, kind="categorical" if kind == "c" else "numeric", description="", owner="")
+            for name, kind in zip(names, types, strict=True)
+            if name not in made
+        )
+
+    def lacking(self, columns: Collection[str]) -> tuple[str, ...]:
+        """The features that are not among ``columns``: rows without them cannot be scored."""
+        return tuple(feature.name for feature in self.features if feature.name not in columns)
+
+    def scores(self, rows: pa.Table) -> Floats:
+        """The score of every row of ``rows`` (its ``features``, as columns), float64 of shape (rows,).
+
+        Raises FeatureError naming a feature that is not there.
+        """
+        return self.of_matrix(self.vocabulary.encode(rows, features=self.features))
 
     def of_matrix(self, matrix: Matrix) -> Floats:
         """The same for rows that are encoded already."""

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from inspect import getdoc
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import EvaluationError, RegistryError
+from mlops_assets.ml.evaluation.gate_decision import GateDecision
 from mlops_assets.ml.evaluation.gates import Gate
-from mlops_assets.ml.evaluation.judgement import judge
+from mlops_assets.ml.evaluation.judgement import Candidate, judge
 from mlops_assets.ml.evaluation.report import EvaluationReport, weakest
+from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.training.baselines import CONSTANT
 from mlops_assets.ml.use_case import UseCase
@@ -22,9 +27,20 @@ from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes
-from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.champion import Pointer, champion
+from mlops_assets.stores.models.eligibility import why_not_judged
 from mlops_assets.stores.models.recipe import current_version, read_view
-from mlops_assets.stores.models.registry import Evaluation, evaluation_files, load_evaluation, open_candidate
+from mlops_assets.stores.models.record import PREDICTIONS, RECORD, as_declared
+from mlops_assets.stores.models.registry import (
+    Evaluation,
+    decided_again,
+    evaluation_files,
+    load_evaluation,
+    load_record,
+    open_candidate,
+    report_of,
+    stored_files,
+)
 
 COMPLETE = Check(name="has_every_figure", description="Every overall metric has a value and an interval.")
 
@@ -52,12 +68,12 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
         head = run.lake.at()
         version = config.version or current_version(head, use_case=use_case)
         serving = champion(head, use_case=use_case.name)
-        opponent = serving.version if serving else None
-        known = load_evaluation(head, use_case=use_case.name, version=version)
-        if known is not None and opponent in (version, known.record.champion):
-            files, report, verdicts = _as_stored(head, use_case, known), known.report, known.record.decision.verdicts
+        opponent = _opponent(serving, version=version)
+        known = _known(context, head, use_case, version=version)
+        if known is not None and (opponent == known.record.champion or (serving and serving.version == version)):
+            files, report, verdicts = _as_stored(head, use_case, known)
         else:
-            files, report, verdicts = _judge(head, use_case, version=version, opponent=opponent)
+            files, report, verdicts = _judge(context, head, use_case, version=version, opponent=opponent)
         page = data.reports(use_case) / card_file(version)
         yield from run.publish(
             files=files,
@@ -77,31 +93,96 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
 Judged = tuple[Mapping[str, bytes], EvaluationReport, tuple[CheckResult, ...]]
 
 
-def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | None) -> Judged:
-    before = load_evaluation(head, use_case=use_case.name, version=opponent) if opponent else None
+def _opponent(serving: Pointer | None, *, version: str) -> str | None:
+    """The champion; of the champion itself, the one before it."""
+    if serving is None:
+        return None
+    return serving.previous if serving.version == version else serving.version
+
+
+def _known(context: dg.AssetExecutionContext, head: Snapshot, use_case: UseCase, *, version: str) -> Evaluation | None:
+    """What the version was judged by before; a damaged evaluation is none, so that it is made again."""
+    try:
+        return load_evaluation(head, use_case=use_case.name, version=version)
+    except (RegistryError, EvaluationError) as error:
+        context.log.warning(f"{version} is judged again. {error}")
+        return None
+
+
+def _judge(
+    context: dg.AssetExecutionContext, head: Snapshot, use_case: UseCase, *, version: str, opponent: str | None
+) -> Judged:
+    """Judged on today's test rows. Raises RegistryError when it has learnt from them; a champion that has is not
+    compared with.
+    """
+    view = read_view(head, use_case=use_case)
+    challenger, unfit = _candidate(head, view, use_case, version=version)
+    if unfit:
+        raise RegistryError(f"{unfit}.")
+    champion, incomparable = _candidate(head, view, use_case, version=opponent) if opponent else (None, "")
     judgement = judge(
-        read_view(head, use_case=use_case),
+        view,
         use_case=use_case,
-        challenger=open_candidate(head, use_case=use_case, version=version),
-        champion=open_candidate(head, use_case=use_case, version=opponent) if opponent else None,
-        previous=before.report if before else None,
+        challenger=challenger,
+        champion=champion,
+        previous=report_of(head, use_case=use_case.name, version=opponent),
+        incomparable=incomparable and f"champion {incomparable}",
     )
-    files = evaluation_files(
+    for rule in judgement.gone:
+        context.log.warning(f"The weak segment '{rule}' of {opponent} cannot be looked at again: its column is gone.")
+    predictions = parquet_bytes(judgement.predictions)
+    files = _files(
+        head,
+        use_case,
         judgement.decision,
-        use_case=use_case.name,
         version=version,
         champion=opponent,
-        decided_at=datetime.now(UTC),
         report=judgement.report,
-        predictions=parquet_bytes(judgement.predictions),
+        predictions=predictions,
         comparison=judgement.comparison,
     )
     return files, judgement.report, judgement.decision.verdicts
 
 
-def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> dict[str, bytes]:
-    prefix = f"{use_case.name}/evaluations/{known.record.version}/"
-    return {info.path: head.read(info.path) for info in head.paths(prefix)}
+def _candidate(head: Snapshot, view: pa.Table, use_case: UseCase, *, version: str) -> tuple[Candidate, str]:
+    """The version, and why its answers to the test rows would prove nothing."""
+    found = open_candidate(head, use_case=use_case, version=version)
+    record = load_record(head, use_case=use_case.name, version=version)
+    return found, why_not_judged(record, found.scorer, view=view, use_case=use_case)
+
+
+def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> Judged:
+    """What is on record; where other gates are declared since, decided again from the same figures."""
+    version, name = known.record.version, use_case.name
+    if known.record.gates == as_declared(use_case.gates):
+        files = stored_files(head, prefix=evaluation_path(name, version=version, name=""))
+        return files, known.report, known.record.decision.verdicts
+    decision = decided_again(head, known, use_case=use_case)
+    files = _files(
+        head,
+        use_case,
+        decision,
+        version=version,
+        champion=known.record.champion,
+        report=known.report,
+        predictions=head.read(evaluation_path(name, version=version, name=PREDICTIONS)),
+        comparison=known.comparison,
+    )
+    return files, known.report, decision.verdicts
+
+
+def _files(
+    head: Snapshot, use_case: UseCase, decision: GateDecision, *, version: str, **judged: Any
+) -> dict[str, bytes]:
+    return evaluation_files(
+        decision,
+        use_case=use_case.name,
+        version=version,
+        decided_at=datetime.now(UTC),
+        record=head.read(model_path(use_case.name, version=version, name=RECORD)),
+        gates=use_case.gates,
+        **judged,
+    )
 
 
 def _complete(staged: Snapshot, use_case: UseCase, version: str) -> CheckResult:

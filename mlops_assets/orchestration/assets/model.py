@@ -28,7 +28,13 @@ from mlops_assets.stores.models.recipe import (
     with_tuned_recipe,
 )
 from mlops_assets.stores.models.record import RECORD, ModelRecord, PartRecord, TuningRecord
-from mlops_assets.stores.models.registry import ModelVersion, load_version, verify_answers, version_files
+from mlops_assets.stores.models.registry import (
+    ModelVersion,
+    load_version,
+    stored_files,
+    verify_answers,
+    version_files,
+)
 
 CHECKS = (
     Check(
@@ -59,9 +65,14 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
         head = run.lake.at()
         version = current_version(head, use_case=use_case)
         known = head.exists(model_path(use_case.name, version=version, name=RECORD))
-        trained = load_version(head, use_case=use_case.name, version=version) if known else _train(run, head, version)
+        if known:
+            trained = load_version(head, use_case=use_case.name, version=version)
+            files = stored_files(head, prefix=model_path(use_case.name, version=version, name=""))
+        else:
+            trained = _train(run, head, version)
+            files = version_files(trained.record, files=trained.files)
         yield from run.publish(
-            files=version_files(trained.record, files=trained.files),
+            files=files,
             audit=lambda staged: [_loads_and_answers(staged, use_case=use_case, version=version)],
             metadata=_metadata(trained.record, trained_before=known, calibration=_calibration(trained)),
             message=f"{use_case.name}: model {version}",
@@ -107,6 +118,7 @@ def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel, fo
             part.name: PartRecord(rows=len(part.rows), positives=part.positives, first=part.first, last=part.last)
             for part in fitted.split.parts
         },
+        declared_split=str(use_case.split),
         threshold=fitted.threshold,
         metrics=dict(fitted.metrics),
         parent=serving.version if serving else None,

@@ -9,6 +9,7 @@ from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.features.training_view import labelled_examples, training_view
 from mlops_assets.ml.paths import predictions_path
 from mlops_assets.ml.tasks import Regression, answers
@@ -25,6 +26,7 @@ from mlops_assets.stores.lake.batches import Wanted
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.registry import load_version
 
 CHECKS = (
@@ -84,7 +86,9 @@ def _score(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *,
     )
     model = load_version(head, use_case=use_case.name, version=version)
     scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
-    scores = scorer.scores(view, features=use_case.features)
+    if lacking := why_not_answered(model.record, scorer, columns=view.column_names):
+        raise RegistryError(f"Champion {lacking}.")
+    scores = scorer.scores(view)
     watched = use_case.monitoring.slices if use_case.monitoring else ()
     kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *watched))
     rows = view.select([name for name in kept if name in view.column_names])

@@ -15,15 +15,12 @@ import pyarrow.compute as pc
 from mlops_assets.ml.errors import FeatureError, LakeError, PlatformError
 from mlops_assets.ml.evaluation.curves import Curves, curves
 from mlops_assets.ml.features.catalogue import ViewProfile
-from mlops_assets.ml.features.declarations import Feature
-from mlops_assets.ml.features.matrix import Vocabulary
 from mlops_assets.ml.paths import evaluation_path, training_view_path
 from mlops_assets.ml.statistics.metrics import Floats
 from mlops_assets.ml.tasks import Binary
 from mlops_assets.ml.training.attribution import Attribution, attributions
-from mlops_assets.ml.training.booster import load
 from mlops_assets.ml.training.fit import clusters_of, weights_of
-from mlops_assets.ml.training.scoring import MODEL, VOCABULARY
+from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.lake import Lake
@@ -138,21 +135,14 @@ def _shown(
     path = evaluation_path(use_case.name, version=model.record.version, name=PREDICTIONS)
     predictions = read_parquet(head.local(path)).select(["id", "score", "label"])
     rows = _judged_rows(head, trained_on, predictions, use_case=use_case)
-    booster = load(model.files[MODEL], threads=use_case.recipe.threads)
-    vocabulary = Vocabulary.from_json(model.files[VOCABULARY])
-    names, types = booster.feature_names or [], booster.feature_types or []
-    learnt = {feature.name for feature in vocabulary.learnt.features} if vocabulary.learnt else set()
-    features = [
-        Feature(name=name, kind="categorical" if kind == "c" else "numeric", description="", owner="")
-        for name, kind in zip(names, types, strict=True)
-        if name not in learnt
-    ]
+    scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
+    vocabulary = scorer.vocabulary
     sample = rows.take(pa.array(range(0, rows.num_rows, max(-(-rows.num_rows // EXPLAINED_ROWS), 1))))
     return Shown(
         curves=_curves(rows, rows.column("score").to_numpy(), model.record.threshold, use_case=use_case),
         opponent=_champion_curves(head, rows, use_case=use_case, champion=champion),
         attributions=attributions(
-            booster, vocabulary.encode(sample, features=features), categories=vocabulary.categories
+            scorer.booster, vocabulary.encode(sample, features=scorer.features), categories=vocabulary.categories
         ),
         explained=sample.num_rows,
     )
@@ -171,12 +161,12 @@ def _curves(rows: pa.Table, scores: Floats, threshold: float, *, use_case: UseCa
 
 
 def _champion_curves(head: Snapshot, rows: pa.Table, *, use_case: UseCase, champion: str | None) -> Curves | None:
-    """The curves of the champion on the same rows; none if it is gone, or was made of other features than today's."""
-    if champion is None or not {feature.name for feature in use_case.features} <= {*rows.column_names}:
+    """The curves of the champion on the same rows; none if it is gone, or needs columns that these do not have."""
+    if champion is None:
         return None
     try:
         found = open_candidate(head, use_case=use_case, version=champion)
-        scores = found.scorer.scores(rows, features=use_case.features)
+        scores = found.scorer.scores(rows)
     except PlatformError:
         return None
     return _curves(rows, scores, found.threshold, use_case=use_case)

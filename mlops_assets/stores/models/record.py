@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Literal, TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.evaluation.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.gates import Gate
 
 RECORD = "record.json"
 LEARNING_CURVE = "learning_curve.json"
@@ -64,7 +66,7 @@ class ModelRecord(Document):
     the batches in it; ``code_version`` fingerprints the code that decides results, ``feature_files`` each file of the
     use case's folder by itself. ``files`` has the SHA-256 of every other file of the version. ``metrics`` are those of
     training itself; how the model did on test rows is in its evaluation. ``tuning`` is ``None`` where hyperparameters
-    are as declared.
+    are as declared. ``declared_split`` is what the use case declared, empty in records from before it was written down.
     """
 
     schema_version: Literal[1] = 1
@@ -86,6 +88,7 @@ class ModelRecord(Document):
     threads: int
     libraries: dict[str, str]
     split: dict[str, PartRecord]
+    declared_split: str = ""
     threshold: float
     metrics: dict[str, float]
     parent: str | None = None
@@ -105,6 +108,9 @@ class ModelRecord(Document):
 class DecisionRecord(Document):
     """The gates' decision on a version, against which ``champion`` (``None`` if there was none) it was taken,
     and the SHA-256 of the evaluation files it was taken from.
+
+    ``record`` is the SHA-256 of the version's ``record.json`` as it was then, ``gates`` what was declared
+    (``as_declared``); both are ``None`` in decisions from before they were written down.
     """
 
     schema_version: Literal[1] = 1
@@ -114,6 +120,20 @@ class DecisionRecord(Document):
     champion: str | None
     files: dict[str, str]
     decision: GateDecision
+    record: str | None = None
+    gates: tuple[str, ...] | None = None
+
+
+def as_declared(gates: Sequence[Gate]) -> tuple[str, ...]:
+    """Every gate with what was set for it: equal texts demand the same."""
+
+    def told(gate: Gate) -> str:
+        values = {
+            each.name: getattr(gate, each.name) for each in fields(gate) if getattr(gate, each.name) != each.default
+        }
+        return f"{type(gate).__name__}({', '.join(f'{name}={value}' for name, value in values.items())})"
+
+    return tuple(map(told, gates))
 
 
 def version_of(recipe: Mapping[str, object], *, last_batch: str) -> str:

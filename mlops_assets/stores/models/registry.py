@@ -7,14 +7,15 @@ Nothing here publishes: callers hand the files to ``Lake.publish``. Which versio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.evaluation.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
+from mlops_assets.ml.evaluation.gates import Gate
 from mlops_assets.ml.evaluation.judgement import Candidate
 from mlops_assets.ml.evaluation.report import EvaluationReport
 from mlops_assets.ml.features.matrix import Matrix
@@ -32,6 +33,7 @@ from mlops_assets.stores.models.record import (
     REPORT,
     DecisionRecord,
     ModelRecord,
+    as_declared,
     digest,
     read_document,
 )
@@ -81,22 +83,26 @@ def evaluation_files(
     report: EvaluationReport,
     predictions: bytes,
     comparison: Comparison | None,
+    record: bytes | None = None,
+    gates: Sequence[Gate] | None = None,
 ) -> dict[str, bytes]:
     """Every file of an evaluation by its path in the lake. ``champion`` is the version it was compared with,
-    if any.
+    if any; ``record`` the content of the version's record, ``gates`` what was declared.
     """
     contents = {REPORT: report.to_json(), PREDICTIONS: predictions}
     if comparison is not None:
         contents[COMPARISON] = comparison.to_json()
-    record = DecisionRecord(
+    decided = DecisionRecord(
         use_case=use_case,
         version=version,
         decided_at=decided_at,
         champion=champion,
         files={name: digest(content) for name, content in contents.items()},
         decision=decision,
+        record=None if record is None else digest(record),
+        gates=None if gates is None else as_declared(gates),
     )
-    contents[DECISION] = record.to_json()
+    contents[DECISION] = decided.to_json()
     return {evaluation_path(use_case, version=version, name=name): content for name, content in contents.items()}
 
 
@@ -114,21 +120,28 @@ def load_record(snapshot: Snapshot, *, use_case: str, version: str) -> ModelReco
 
 def load_version(snapshot: Snapshot, *, use_case: str, version: str) -> ModelVersion:
     """A version with all its files. Raises RegistryError naming the file whose bytes are not the recorded
-    ones.
+    ones; of the record itself, those that the decision on the version says.
     """
     record = load_record(snapshot, use_case=use_case, version=version)
+    try:
+        judged = load_decision(snapshot, use_case=use_case, version=version)
+    except RegistryError:
+        judged = None  # what a damaged decision says of the record counts for nothing; promoting meets it
+    if judged is not None:
+        _verify_record(snapshot, judged)
     paths = {name: model_path(use_case, version=version, name=name) for name in record.files}
     return ModelVersion(record=record, files=_verified(snapshot, paths=paths, checksums=record.files))
 
 
 def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evaluation | None:
-    """The evaluation of a version with its checksums verified, ``None`` if it was not evaluated."""
-    path = evaluation_path(use_case, version=version, name=DECISION)
-    if not snapshot.exists(path):
+    """The evaluation of a version with its checksums verified, ``None`` if it was not evaluated.
+
+    Raises RegistryError or EvaluationError naming what is damaged.
+    """
+    record = load_decision(snapshot, use_case=use_case, version=version)
+    if record is None:
         return None
-    record = read_document(DecisionRecord, snapshot.read(path), path=path)
-    if (record.use_case, record.version) != (use_case, version):
-        raise RegistryError(f"'{path}' is the decision on {record.use_case} {record.version}.")
+    _verify_record(snapshot, record)
     paths = {name: evaluation_path(use_case, version=version, name=name) for name in record.files}
     files = _verified(snapshot, paths=paths, checksums=record.files)
     return Evaluation(
@@ -136,6 +149,34 @@ def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evalu
         report=EvaluationReport.from_json(files[REPORT]),
         comparison=Comparison.from_json(files[COMPARISON]) if COMPARISON in files else None,
     )
+
+
+def load_decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
+    """The decision on a version, ``None`` if it was not evaluated. Raises RegistryError when it cannot be read."""
+    path = evaluation_path(use_case, version=version, name=DECISION)
+    if not snapshot.exists(path):
+        return None
+    record = read_document(DecisionRecord, snapshot.read(path), path=path)
+    if (record.use_case, record.version) != (use_case, version):
+        raise RegistryError(f"'{path}' is the decision on {record.use_case} {record.version}.")
+    return record
+
+
+def report_of(snapshot: Snapshot, *, use_case: str, version: str | None) -> EvaluationReport | None:
+    """The report on a version, ``None`` without a version or if it was not evaluated."""
+    found = load_evaluation(snapshot, use_case=use_case, version=version) if version else None
+    return found.report if found else None
+
+
+def decided_again(snapshot: Snapshot, evaluation: Evaluation, *, use_case: UseCase) -> GateDecision:
+    """What today's gates say to figures that are on record, beside those of the champion they were compared with."""
+    before = report_of(snapshot, use_case=use_case.name, version=evaluation.record.champion)
+    return decide(evaluation.report, use_case.gates, comparison=evaluation.comparison, previous=before)
+
+
+def stored_files(snapshot: Snapshot, *, prefix: str) -> dict[str, bytes]:
+    """Every file below ``prefix`` as it is, by its path."""
+    return {info.path: snapshot.read(info.path) for info in snapshot.paths(prefix)}
 
 
 def open_candidate(snapshot: Snapshot, *, use_case: UseCase, version: str) -> Candidate:
@@ -164,6 +205,15 @@ def verify_answers(model: ModelVersion) -> None:
         raise RegistryError(f"Version {model.record.version} loads but answers {answer.tolist()}.")
 
 
+def _verify_record(snapshot: Snapshot, judged: DecisionRecord) -> None:
+    path = model_path(judged.use_case, version=judged.version, name=RECORD)
+    if judged.record is not None and snapshot.exists(path) and digest(snapshot.read(path)) != judged.record:
+        raise RegistryError(
+            f"'{path}' is damaged: its bytes do not have the SHA-256 that it was judged with. Restore it from an "
+            f"earlier commit of the lake, or train the version anew."
+        )
+
+
 def _verified(snapshot: Snapshot, *, paths: Mapping[str, str], checksums: Mapping[str, str]) -> dict[str, bytes]:
     files = {}
     for name, path in paths.items():
@@ -171,5 +221,10 @@ def _verified(snapshot: Snapshot, *, paths: Mapping[str, str], checksums: Mappin
             raise RegistryError(f"'{path}' is recorded but not in the lake at commit {snapshot.commit[:12]}.")
         files[name] = snapshot.read(path)
         if digest(files[name]) != checksums[name]:
-            raise RegistryError(f"'{path}' is damaged: its bytes do not have the SHA-256 in its record.")
+            again = (
+                f"materialise {path.split('/')[0]}/evaluation of it again" if "/evaluations/" in path else "train anew"
+            )
+            raise RegistryError(
+                f"'{path}' is damaged: its bytes do not have the SHA-256 in its record. Restore it, or {again}."
+            )
     return files

@@ -135,7 +135,7 @@ def _predictions(
         return []
     kept = read_parquet(head.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
     test = view.take(fitted.split.test.rows)
-    scores = Scorer.open(files, threads=use_case.recipe.threads).scores(test, features=use_case.features)
+    scores = Scorer.open(files, threads=use_case.recipe.threads).scores(test)
     mine = pa.table({"id": test.column("id"), "rebuilt": scores})
     both = kept.select(["id", "score"]).join(mine, keys="id", join_type="inner").combine_chunks()
     if not both.num_rows:

@@ -119,11 +119,11 @@ def _differences(group: Sequence[Record], *, use_case: UseCase, lake: Lake, conn
     first = group[0]
     features = _offline_features(group, use_case=use_case, lake=lake, connect=connect)
     model = load_version(lake.at(), use_case=use_case.name, version=first["model_version"])
-    scores = Scorer.open(model.files).scores(features, features=use_case.features)
-    answered = answers(scores, task=use_case.task, threshold=model.record.threshold)[SCORE].to_pylist()
+    scorer = Scorer.open(model.files)
+    answered = answers(scorer.scores(features), task=use_case.task, threshold=model.record.threshold)[SCORE].to_pylist()
     for record, row, offline in zip(group, features.to_pylist(), answered, strict=True):
         served = json.loads(record["features"])
-        values = {feature.name: _as_logged(row[feature.name]) for feature in use_case.features} | {SCORE: offline}
+        values = {feature.name: _as_logged(row[feature.name]) for feature in scorer.features} | {SCORE: offline}
         for name, value in values.items():
             answered = record["score"] if name == SCORE else served.get(name)
             if answered != value:

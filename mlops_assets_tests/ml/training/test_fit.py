@@ -85,7 +85,7 @@ def test_calibration_is_learnt_where_it_is_asked_for_and_the_threshold_is_one_of
     assert asked.calibration is not None
     scorer = Scorer(booster=load(asked.trained.booster), vocabulary=asked.vocabulary, calibration=asked.calibration)
     watched = view.take(asked.split.validation.rows)
-    assert asked.threshold in scorer.scores(watched, features=PEOPLE.features)
+    assert asked.threshold in scorer.scores(watched)
 
 
 def test_weights_move_the_model_and_its_threshold() -> None:
@@ -95,9 +95,7 @@ def test_weights_move_the_model_and_its_threshold() -> None:
 
     assert heavy.trained.booster != plain.trained.booster
     means = [
-        Scorer(booster=load(each.trained.booster), vocabulary=each.vocabulary)
-        .scores(view, features=PEOPLE.features)
-        .mean()
+        Scorer(booster=load(each.trained.booster), vocabulary=each.vocabulary).scores(view).mean()
         for each in (heavy, plain)
     ]
     assert means[0] > means[1]

@@ -1,13 +1,31 @@
-"""What an evaluation must tell to be one."""
+"""What an evaluation must tell to be one, and which rows, columns, gates and files it may rest on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.evaluation.gates import MetricBound
+from mlops_assets.ml.paths import evaluation_path
+from mlops_assets.ml.slices import OVERALL
 from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.ml.training.splitting import TimeSplit
+from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.assets.evaluation import lacking
+from mlops_assets.orchestration.runs import RunFailed, RunSummary
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import Evaluation, load_evaluation, version_ids
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.toy import PARCELS
+from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 KNOWN = Estimate(value=0.7, lower=0.6, upper=0.8, method="any")
 TOO_FEW = Estimate(value=None, lower=None, upper=None, method="any", shortfall="10 units, needs 25")
 NOTHING = Estimate(value=None, lower=None, upper=None, method="any")
+WITHOUT_SNOW = replace(PARCELS, features=tuple(each for each in PARCELS.features if each.name != "roads__snow"))
+TIGHT = replace(PARCELS, gates=(MetricBound(metric="roc_auc_score", at_least=0.9999, judge="point"), PARCELS.gates[1]))
 
 
 def test_every_figure_without_a_value_is_named_with_what_it_lacks() -> None:
@@ -18,3 +36,110 @@ def test_every_figure_without_a_value_is_named_with_what_it_lacks() -> None:
 
 def test_nothing_is_lacking_where_every_figure_has_a_value() -> None:
     assert lacking({"roc_auc_score": KNOWN}) == []
+
+
+def newest(deployment: Deployment, *, but: str = "") -> str:
+    """The one version that is not ``but``."""
+    (found,) = set(version_ids(deployment.lake.at(), use_case="parcels")) - {but}
+    return found
+
+
+def judged(deployment: Deployment, version: str) -> Evaluation:
+    """What is on record of a version."""
+    found = load_evaluation(deployment.lake.at(), use_case="parcels", version=version)
+    assert found is not None
+    return found
+
+
+def judge_again(deployment: Deployment, version: str, *, use_case: UseCase = PARCELS) -> RunSummary:
+    """Materialises the evaluation of that version."""
+    chosen = {"parcels__evaluation": {"config": {"version": version}}}
+    return replace(deployment, use_case=use_case).run("train", assets=["evaluation"], ops=chosen)
+
+
+def serving(deployment: Deployment) -> str:
+    """The champion's version."""
+    found = champion(deployment.lake.at(), use_case="parcels")
+    assert found is not None
+    return found.version
+
+
+def test_a_challenger_with_one_feature_more_is_compared_with_its_champion(ingested: Deployment) -> None:
+    ingested.train(WITHOUT_SNOW)
+    first = serving(ingested)
+
+    ingested.train()
+
+    assert serving(ingested) == newest(ingested, but=first)
+    found = judged(ingested, serving(ingested)).comparison
+    assert found is not None
+    assert found.opponent == first
+    assert all(each.gain is not None for each in found.differences if each.segment == OVERALL)
+
+
+def test_a_champion_that_needs_a_column_that_is_gone_is_not_compared_and_the_gate_says_why(trained: Deployment) -> None:
+    first = serving(trained)
+
+    with pytest.raises(RunFailed, match=f"champion {first} needs column 'roads__snow'.*bring it back"):
+        trained.train(replace(WITHOUT_SNOW, recipe=replace(PARCELS.recipe, seed=1)))
+
+    new = newest(trained, but=first)
+    assert serving(trained) == first
+    bound, compared = judged(trained, new).record.decision.verdicts
+    assert bound.passed
+    assert not compared.passed
+
+
+def test_a_version_is_not_judged_on_rows_it_has_learnt_from(trained: Deployment) -> None:
+    first = serving(trained)
+    trained.land(10, 15)
+    trained.ingest()
+    trained.run("train", assets=["training_view", "model"])
+    new = newest(trained, but=first)
+    earlier = {"parcels__training_view": {"config": {"through": "2024-03-12"}}}
+    trained.run("train", assets=["training_view"], ops=earlier)
+
+    with pytest.raises((RunFailed, RegistryError), match=f"{new} has learnt from days up to 2024-03-12.*2024-03-09"):
+        judge_again(trained, new)
+
+    assert load_evaluation(trained.lake.at(), use_case="parcels", version=new) is None
+
+
+def test_a_champion_that_has_learnt_from_the_test_rows_is_no_measure(trained: Deployment) -> None:
+    first = serving(trained)
+    wide = replace(PARCELS, split=TimeSplit(test_days=6, validation_days=1), recipe=replace(PARCELS.recipe, seed=1))
+
+    with pytest.raises(RunFailed, match=f"champion {first} has learnt from days up to 2024-03-06"):
+        trained.train(wide)
+
+    assert serving(trained) == first
+
+
+@pytest.mark.parametrize("more", [(), (MetricBound(metric="brier_loss", at_most=0.5),)], ids=["other", "one more"])
+def test_gates_declared_since_decide_again_by_the_figures_on_record(
+    trained: Deployment, more: tuple[MetricBound, ...]
+) -> None:
+    first, declared = serving(trained), replace(TIGHT, gates=(*TIGHT.gates, *more))
+    report = judged(trained, first).report
+
+    with pytest.raises(RunFailed, match=r"at least 0\.9999"):
+        judge_again(trained, first, use_case=declared)
+
+    again = judged(trained, first)
+    assert again.report == report
+    assert [each.name for each in again.record.decision.verdicts] == [gate.name for gate in declared.gates]
+    assert not again.record.decision.passed
+    judge_again(trained, first)
+    assert judged(trained, first).record.decision.passed
+
+
+def test_a_damaged_evaluation_is_made_again(trained: Deployment) -> None:
+    first = serving(trained)
+    before = judged(trained, first)
+    path = evaluation_path("parcels", version=first, name="report.json")
+    trained.lake.publish(make_write(asset="evaluation"), files={path: b"{}"}, audit=passing)
+
+    judge_again(trained, first)
+
+    assert judged(trained, first).report == before.report
+    assert judged(trained, first).comparison == before.comparison

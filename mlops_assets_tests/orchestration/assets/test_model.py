@@ -57,7 +57,7 @@ def test_learnt_statistics_are_of_the_training_rows_and_answer_with_the_version(
         assert late == (labels[depots == depot].sum() + 1) / ((depots == depot).sum() + 2)
     scorer = Scorer.open(files)
     assert scorer.vocabulary.learnt is not None
-    assert scorer.scores(view, features=use_case.features).shape == (view.num_rows,)
+    assert scorer.scores(view).shape == (view.num_rows,)
     listed = {entry.name: entry for entry in read_catalogue(head, use_case=use_case).entries}
     told = listed["depot_late"]
     assert told.made_by == "training rows"
