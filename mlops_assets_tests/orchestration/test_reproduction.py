@@ -54,13 +54,32 @@ def test_code_that_does_something_else_is_told_by_what_it_changes(trained: Deplo
     assert "train rows" not in differing(found)
 
 
-def test_another_library_version_is_named(trained: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["xgboost", "scipy", "python"])
+def test_another_version_of_a_library_or_of_python_is_named(
+    trained: Deployment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     today = libraries()
-    monkeypatch.setattr(reproduction, "libraries", lambda: {**today, "xgboost": "9.9.9"})
+    monkeypatch.setattr(reproduction, "libraries", lambda: {**today, name: "9.9.9"})
 
     suspects = [each for each in reproduced(trained).surroundings if not each.same]
 
-    assert [(each.what, each.recorded, each.rebuilt) for each in suspects] == [("xgboost", today["xgboost"], "9.9.9")]
+    assert [(each.what, each.recorded, each.rebuilt) for each in suspects] == [(name, today[name], "9.9.9")]
+
+
+def test_a_record_from_before_scipy_and_python_were_written_down_is_compared_by_what_it_has(
+    trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = champion(trained.lake.at(), use_case="parcels")
+    assert serving is not None
+    model = load_version(trained.lake.at(), use_case="parcels", version=serving.version)
+    few = {name: told for name, told in model.record.libraries.items() if name not in ("scipy", "python")}
+    old = replace(model, record=model.record.model_copy(update={"libraries": few}))
+    monkeypatch.setattr(reproduction, "load_version", lambda *_, **__: old)
+
+    found = reproduced(trained)
+
+    assert found.same
+    assert {"scipy", "python"}.isdisjoint(each.what for each in found.surroundings)
 
 
 def test_data_that_is_gone_is_an_error_that_names_its_commit(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version as installed
+from platform import python_version
 
 import pyarrow as pa
 
@@ -25,12 +26,12 @@ from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.record import LEARNING_CURVE, version_of
 
-LIBRARIES = ("duckdb", "numpy", "pyarrow", "xgboost")
+LIBRARIES = ("duckdb", "numpy", "pyarrow", "scipy", "xgboost")
 
 
 def libraries() -> dict[str, str]:
-    """The versions of what decides a model's bytes."""
-    return {name: installed(name) for name in LIBRARIES}
+    """The versions of what decides a model's bytes, Python's among them."""
+    return {"python": python_version(), **{name: installed(name) for name in LIBRARIES}}
 
 
 def with_tuned_recipe(snapshot: Snapshot, *, use_case: UseCase) -> tuple[UseCase, TunedRecipe | None]:
