@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 
-from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.errors import PlatformError, RegistryError
 from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
 from mlops_assets.ml.evaluation.gates import Gate
 from mlops_assets.ml.evaluation.judgement import Candidate
 from mlops_assets.ml.evaluation.report import EvaluationReport
-from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.ml.statistics.significance import Comparison
-from mlops_assets.ml.training.booster import load, score
 from mlops_assets.ml.training.scoring import MODEL, Scorer
 from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.snapshot import Snapshot
@@ -194,13 +193,19 @@ def version_ids(snapshot: Snapshot, *, use_case: str) -> tuple[str, ...]:
 
 
 def verify_answers(model: ModelVersion) -> None:
-    """Lets the model score one row of missing values. Raises RegistryError when it does not load or answer a
-    number.
+    """Lets the whole version score one row of missing values, through its vocabulary and calibration. Raises
+    RegistryError when it does not load or answer a number.
     """
-    booster = load(model.files[MODEL])
-    names, types = tuple(booster.feature_names or ()), tuple(booster.feature_types or ())
-    nothing_known = np.full((1, len(names)), np.nan, dtype=np.float32)
-    answer = score(booster, Matrix(values=nothing_known, names=names, types=types))
+    try:
+        scorer = Scorer.open(model.files)
+        kinds = {feature.name: feature.kind for feature in scorer.features}
+        unknown = {
+            name: pa.nulls(1, pa.string() if kind == "categorical" else pa.int64()) for name, kind in kinds.items()
+        }
+        answer = scorer.scores(pa.table({"id": [""], **unknown}))
+    except (PlatformError, ValueError, TypeError, KeyError, AttributeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise RegistryError(f"Version {model.record.version} does not load and answer. {told}") from error
     if not bool(np.isfinite(answer).all()):
         raise RegistryError(f"Version {model.record.version} loads but answers {answer.tolist()}.")
 

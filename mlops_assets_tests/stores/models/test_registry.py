@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.paths import model_path
+from mlops_assets.ml.training.booster import train
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.record import version_of
 from mlops_assets.stores.models.registry import (
@@ -90,11 +94,44 @@ def test_a_version_without_a_model_cannot_be_written() -> None:
         version_files(make_record("v1", data_commit="c"), files={"vocabulary.json": b"{}"})
 
 
-def test_bytes_that_are_no_model_do_not_answer() -> None:
-    broken = ModelVersion(record=make_record("v1", data_commit="c"), files={"model.ubj": b"not a model"})
+WHOLE = {
+    "model.ubj": tiny_model(),
+    "vocabulary.json": b"{}",
+    "calibration.json": b'{"kind": "none", "knots": [], "values": []}',
+}
 
-    with pytest.raises(Exception, match="no XGBoost model"):
-        verify_answers(broken)
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("model.ubj", b"not a model", "no XGBoost model"),
+        ("vocabulary.json", b"no json", "JSONDecodeError"),
+        ("vocabulary.json", b"[]", "TypeError"),
+        ("vocabulary.json", None, "KeyError"),
+        ("calibration.json", b"{}", "KeyError"),
+        ("calibration.json", b'{"kind": "sigmoid", "knots": ["x"], "values": []}', "ValueError"),
+    ],
+)
+def test_a_version_that_does_not_load_as_a_whole_does_not_answer(name: str, content: bytes | None, reason: str) -> None:
+    record = make_record("v1", data_commit="c")
+    files = {**WHOLE, name: content} if content is not None else {n: c for n, c in WHOLE.items() if n != name}
+    verify_answers(ModelVersion(record=record, files=WHOLE))
+
+    with pytest.raises(RegistryError, match=f"v1 does not load and answer.*{reason}"):
+        verify_answers(ModelVersion(record=record, files=files))
+
+
+def test_a_vocabulary_without_a_categorical_feature_of_the_model_does_not_answer() -> None:
+    codes = (np.arange(200) % 3).astype(np.float32).reshape(-1, 1)
+    matrix, labels = Matrix(values=codes, names=("depot",), types=("c",)), (codes[:, 0] > 1).astype(np.float64)
+    limits: dict[str, Any] = {"rounds": 2, "early_stopping_rounds": 2, "seed": 0, "threads": 1}
+    trained = train(matrix, labels, validation=(matrix, labels), hyperparameters={"max_depth": 2}, **limits)
+    files = {"model.ubj": trained.booster, "vocabulary.json": b'{"depot": ["EWR", "JFK", "LGA"]}'}
+    record = make_record("v1", data_commit="c")
+    verify_answers(ModelVersion(record=record, files=files))
+
+    with pytest.raises(RegistryError, match="The vocabulary has no categories for 'depot'"):
+        verify_answers(ModelVersion(record=record, files={**files, "vocabulary.json": b"{}"}))
 
 
 def test_the_same_recipe_has_the_same_version_whatever_its_order() -> None:
