@@ -30,18 +30,13 @@ def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bound
     """Expected calibration error per segment and its bounds from how resampled ``gaps`` deviate.
 
     Bounds are the smallest and the largest true error under which what was found is no surprise at the level of 5 %.
-    How a true error is spread over the bins is not known: tried is the spread that is likeliest given what was found.
+    How a true error is spread over the bins is not known: tried is a spread that is likely given what was found.
     The plain estimate is always within.
     """
     found, units = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        test = _Test.of(
-            found,
-            covariance=_covariance(grouped, found=found, gaps=gaps),
-            rates=_Rates.of(grouped),
-            units=units,
-            resamples=gaps.shape[2],
-        )
+        covariance = _covariance(grouped, found=found, gaps=gaps)
+        test = _Test.of(found, covariance=covariance, units=units, resamples=gaps.shape[2])
         lower = test.error(test.edge(test.all_gone(), end="too much"))
         upper = test.error(test.edge(np.full(len(found), _FARTHEST), end="too little"))
     value = np.abs(found).sum(axis=1)
@@ -50,71 +45,63 @@ def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bound
 
 
 def _covariance(grouped: Grouped, *, found: Floats, gaps: Floats) -> Floats:
-    """Of the gaps of bins, shape (segments, bins, bins), by resamples. Where those tell of no noise, as in a bin of one
-    row, the gap itself is taken for it. Bins have nothing in common unless rows depend on each other.
+    """Of the gaps of bins, shape (segments, bins, bins), by resamples and what those cannot know of rare outcomes.
+
+    Where both tell of no noise, as in a bin of one row, the gap itself is taken for it. Bins have nothing in common
+    unless rows depend on each other.
     """
     held = np.minimum(grouped.calibration_counts, grouped.unit_counts[:, None])
     few = np.sqrt(held / np.maximum(held - 1, 1))[:, :, None]
     centred = np.nan_to_num(few * (gaps - gaps.mean(axis=2, keepdims=True)))
     covariance = centred @ centred.transpose(0, 2, 1) / (gaps.shape[2] - 1)
     own = np.arange(CALIBRATION_BINS)
+    covariance[:, own, own] += _unseen_variance(grouped)
     covariance[:, own, own] = np.where(covariance[:, own, own] > 0, covariance[:, own, own], np.square(found))
     if not grouped.rows.clustered:
         covariance = covariance * np.eye(CALIBRATION_BINS)
     return np.asarray(np.nan_to_num(covariance), dtype=np.float64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Rates:
-    """The ``share`` of positives in each bin, the ``mass`` of the bin, and what the variance of a gap is ``per``
-    variance of one row's outcome: all of shape (segments, bins).
+def _unseen_variance(grouped: Grouped) -> Floats:
+    """What the variance of each gap lacks where hardly a row of the bin, or hardly none, is positive: (segments, bins).
+
+    Rows that are all negative stay so when they are drawn again. With half a row more of each outcome (Jeffreys' prior;
+    Brown, Cai & DasGupta 2001) a share of 0 is uncertain too.
     """
-
-    share: Floats
-    mass: Floats
-    per: Floats
-
-    @classmethod
-    def of(cls, grouped: Grouped) -> _Rates:
-        bins = grouped.segments * CALIBRATION_BINS
-        mass, positive, squares = (
-            np.bincount(grouped.calibration_bin, weights=each, minlength=bins).reshape(-1, CALIBRATION_BINS)
-            for each in (grouped.weights, grouped.weights * grouped.labels, np.square(grouped.weights))
-        )
-        total = grouped.sums(grouped.weights)[:, None]
-        return cls(share=np.nan_to_num(positive / mass), mass=mass / total, per=squares / np.square(total))
-
-    def more_variance(self, apart: Floats) -> Floats:
-        """By how much the variance of a gap is larger if it is smaller by ``apart``, so that more rows are positive."""
-        share = np.clip(self.share + np.nan_to_num(apart / self.mass), 0, 1)
-        return self.per * (share * (1 - share) - self.share * (1 - self.share))
+    bins = grouped.segments * CALIBRATION_BINS
+    mass, positive, squares = (
+        np.bincount(grouped.calibration_bin, weights=each, minlength=bins).reshape(-1, CALIBRATION_BINS)
+        for each in (grouped.weights, grouped.weights * grouped.labels, np.square(grouped.weights))
+    )
+    share, rows = positive / mass, np.square(mass) / squares
+    smoothed = (share * rows + 0.5) / (rows + 1)
+    lacking = np.maximum(smoothed * (1 - smoothed) - share * (1 - share), 0) * squares
+    return np.nan_to_num(lacking / np.square(grouped.sums(grouped.weights))[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Test:
     """Is what was ``found`` in the bins of each segment a surprise under a true error?
 
-    True errors are tried as a ``shift`` per segment: by how many standard errors each gap is brought nearer to 0 (none
-    beyond it). At 0 the true error is what was found, with a negative shift it is larger. Of all gaps that sum up to
-    the same error these are the likeliest.
+    True errors are tried as a ``shift`` per segment: by how many standard errors gaps are brought nearer to 0 (none
+    beyond it). At 0 the true error is what was found, with a negative shift it is larger: then the likeliest of all
+    gaps that sum up to the same error.
     """
 
     found: Floats
-    rates: _Rates
     noise: NDArray[np.float32]
     spread: Floats
     away: Floats
     freedom: Floats
 
     @classmethod
-    def of(cls, found: Floats, *, covariance: Floats, rates: _Rates, units: Ints, resamples: int) -> _Test:
+    def of(cls, found: Floats, *, covariance: Floats, units: Ints, resamples: int) -> _Test:
         """With normal noise of that covariance: resamples of few units are not normal, because they share weights."""
         known = _without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
         sizes, axes = np.linalg.eigh(known)
         spread = np.sqrt(np.diagonal(known, axis1=1, axis2=2))
         return cls(
             found=found,
-            rates=rates,
             noise=(axes * np.sqrt(np.maximum(sizes, 0))[:, None, :] @ _normal()).astype(np.float32),
             spread=np.maximum(spread, _LEAST),
             away=_away(found, covariance=known, axis=axes[:, :, -1]),
@@ -140,8 +127,8 @@ class _Test:
 
     def surprises(self, shift: Floats, *, end: Literal["too little", "too much"]) -> NDArray[np.bool_]:
         """Whether what was found is that surprise; quantiles are Student's, corrected for skew (Cornish & Fisher)."""
-        gaps = self._shifted(shift)
-        shown = self._statistic(gaps[:, :, None].astype(np.float32) + self._noise_under(gaps))
+        gaps = self._shifted(shift)[:, :, None].astype(np.float32)
+        shown = self._statistic(gaps + self.noise)
         mean, deviation = shown.mean(axis=1), shown.std(axis=1)
         skew = (((shown - mean[:, None]) / deviation[:, None]) ** 3).mean(axis=1)
         tails = accepted((mean - self._least) / deviation)
@@ -157,24 +144,22 @@ class _Test:
     @cached_property
     def _least(self) -> Floats:
         """The mean of what no true error at all would show."""
-        noise = self._noise_under(np.zeros_like(self.found))
-        return np.asarray(self._statistic(noise).mean(axis=1), dtype=np.float64)
-
-    def _noise_under(self, gaps: Floats) -> NDArray[np.float32]:
-        """The noise that there is if those are the true gaps, as in a score test (Wilson 1927); where outcomes are
-        rare, what was found tells little of it.
-        """
-        known = np.square(self.spread)
-        larger = np.maximum(1 + self.rates.more_variance(self.found - gaps) / known, 0)
-        return np.asarray(self.noise * np.sqrt(larger)[:, :, None], dtype=np.float32)
+        return np.asarray(self._statistic(self.noise).mean(axis=1), dtype=np.float64)
 
     def _shifted(self, shift: Floats) -> Floats:
         nearer = np.copysign(np.maximum(np.abs(self.found) - shift[:, None] * self._step(), 0), self.found)
         return np.where(shift[:, None] < 0, self.found - shift[:, None] * self.away, nearer)
 
     def _step(self) -> Floats:
-        squares = np.square(self.spread)
-        return np.asarray(squares / np.sqrt(squares.mean(axis=1, keepdims=True)), dtype=np.float64)
+        """How far a shift of 1 brings each gap nearer to 0: halfway between what is likeliest, which leaves true errors
+        in the bins of the largest gaps alone, and all gaps shrinking alike, as of an error that all bins share.
+        """
+        squares, sizes = np.square(self.spread), np.abs(self.found)
+        typical = np.sqrt(squares.mean(axis=1, keepdims=True))
+        size = np.maximum(np.sqrt(np.square(sizes).mean(axis=1, keepdims=True)), _LEAST)
+        likeliest = squares / typical
+        alike = sizes / size * np.sqrt(np.square(likeliest).mean(axis=1, keepdims=True))
+        return np.asarray((likeliest + alike) / 2, dtype=np.float64)
 
     def _statistic(self, gaps: NDArray[np.floating]) -> Floats:
         """What is tested, per column of ``gaps``: like the sum of their sizes, but steeper where noise hides them."""

@@ -23,7 +23,7 @@ SHARES = {  # what each is a share of
     "f1_score": "positives, actual or predicted",
 }
 ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
-ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 20, "units": 10}
+ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 30, "units": 10}
 TOO_FEW = "not enough rows"
 
 

@@ -24,14 +24,15 @@ def test_what_is_accepted_agrees_with_feldman_and_cousins_1998(seen: float, publ
     assert accepted_means(seen) == pytest.approx(published, abs=0.01)
 
 
-def test_a_model_that_is_always_right_has_a_calibration_error_of_0_for_sure() -> None:
+def test_a_model_that_was_always_right_has_a_calibration_error_of_0_and_may_have_hardly_more() -> None:
     labels = np.tile([0.0, 1.0], 200)
     grouped = make_grouped(labels, labels)
     (gaps,) = resampled_gaps([grouped], resamples=200, seed=0)
 
     value, bounds = calibration_bounds(grouped, gaps=gaps)
 
-    assert (value[0], bounds.lower[0], bounds.upper[0]) == (0.0, 0.0, pytest.approx(0.0, abs=1e-6))
+    assert (value[0], bounds.lower[0]) == (0.0, 0.0)
+    assert 0.0 < bounds.upper[0] < 0.01
 
 
 def test_bins_of_one_row_make_no_error_sure() -> None:

@@ -125,6 +125,7 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
         {"rows": 4000, "bias": 0.1},
         {"rows": 4000, "bias": 1.0},
         {"rows": 40_000},
+        {"rows": 600, "bias": 0.15},
         {"rows": 600, "weighted": True},
         {"rows": 250, "bias": -1.5},
         {"rows": 1000, "bias": -1.5, "weighted": True},
