@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -29,22 +30,33 @@ def _made(folder: Path, make: Callable[[Deployment], object]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def ingested_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten days taken in."""
+@cache
+def _ingested(folder: Path) -> Path:
+    """Made once in a test process, however many packages of tests have the fixture."""
 
     def make(deployment: Deployment) -> None:
         deployment.land(0, INGESTED_DAYS - 1)
         deployment.ingest()
 
-    return _made(tmp_path_factory.mktemp("ingested"), make)
+    folder.mkdir()
+    return _made(folder, make)
+
+
+@cache
+def _trained(folder: Path, *, of: Path) -> Path:
+    return _made(copy_deployment(of, to=folder), lambda deployment: deployment.train())
+
+
+@pytest.fixture(scope="session")
+def ingested_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days taken in."""
+    return _ingested(tmp_path_factory.getbasetemp() / "ingested-template")
 
 
 @pytest.fixture(scope="session")
 def trained_template(ingested_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten days taken in and a champion promoted."""
-    folder = copy_deployment(ingested_template, to=tmp_path_factory.mktemp("trained") / "data")
-    return _made(folder, lambda deployment: deployment.train())
+    return _trained(tmp_path_factory.getbasetemp() / "trained-template", of=ingested_template)
 
 
 def _deployment(data: Path, patch: pytest.MonkeyPatch) -> Iterator[Deployment]:
