@@ -18,8 +18,9 @@ from rich.tree import Tree
 from mlops_assets.cli.card import show_move
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.cli.versions import use_case_of_version
-from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.errors import EvaluationError, RegistryError
 from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.bento_store import find_bento
 from mlops_assets.stores.models.champion import ListedVersion, Pointer, champion, events, listed_versions
 from mlops_assets.stores.models.champion import promote as move_up
@@ -44,10 +45,10 @@ def models(
     head = Lake.connect().at()
     task, listed = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
     moves = events(head, use_case=use_case)
-    judged = [load_evaluation(head, use_case=use_case, version=each.record.version) for each in listed]
+    judged = [_evaluation(head, each) for each in listed]
     if as_json:
         told = {
-            "versions": [_as_json(each, evaluation=found) for each, found in zip(listed, judged, strict=True)],
+            "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
             "events": [move.model_dump(mode="json") for move in moves],
         }
         typer.echo(json.dumps(told, indent=1))
@@ -58,16 +59,28 @@ def models(
     for name in task.headline:
         table.add_column(name.replace("_", " "), min_width=len("0.123–0.456"))
     for each, found in zip(listed, judged, strict=True):
-        table.add_row(*_row(each), *(_told(found, metric=name) for name in task.headline))
+        table.add_row(*_row(each, found), *(_told(found, metric=name) for name in task.headline))
     console.print(table)
     _show_refusals(listed)
+    for each, found in zip(listed, judged, strict=True):
+        if isinstance(found, str):
+            console.print(f"[red]{each.record.version}[/]: {escape(found)}")
     _show_moves(moves)
 
 
-def _row(each: ListedVersion) -> tuple[str, str, str]:
+def _evaluation(head: Snapshot, each: ListedVersion) -> Evaluation | str | None:
+    """What the version was judged by, or what of it is damaged."""
+    try:
+        return load_evaluation(head, use_case=each.record.use_case, version=each.record.version)
+    except (RegistryError, EvaluationError) as error:
+        return str(error)
+
+
+def _row(each: ListedVersion, found: Evaluation | str | None) -> tuple[str, str, str]:
     record = each.record
     trained = f"{record.created_at:%Y-%m-%d %H:%M}{', tuned' if record.tuning else ''}"
     gates = "" if each.decision is None else "gates passed" if each.decision.decision.passed else "gates refused"
+    gates = "damaged" if isinstance(found, str) else gates
     return (
         f"{record.version}\n[dim]{trained}[/]",
         f"{each.status.value}\n[dim]{gates}[/]",
@@ -75,8 +88,8 @@ def _row(each: ListedVersion) -> tuple[str, str, str]:
     )
 
 
-def _told(evaluation: Evaluation | None, *, metric: str) -> str:
-    found = evaluation.report.overall.metrics.get(metric) if evaluation else None
+def _told(evaluation: Evaluation | str | None, *, metric: str) -> str:
+    found = evaluation.report.overall.metrics.get(metric) if isinstance(evaluation, Evaluation) else None
     if found is None or found.value is None:
         return ""
     return f"{found.value:.3f}\n[dim]{found.lower:.3f}–{found.upper:.3f}[/]"
@@ -114,7 +127,7 @@ def promote(
     before = champion(lake.at(), use_case=chosen.name)
     pointer = move_up(
         lake,
-        use_case=chosen.name,
+        use_case=chosen,
         version=version,
         by=getpass.getuser(),
         why=reason or "promoted by hand",
@@ -134,7 +147,7 @@ def rollback(
     """Make the champion before the present one the champion again, after verifying that it loads and answers."""
     chosen, lake = use_case_of(use_case), Lake.connect()
     before = champion(lake.at(), use_case=chosen.name)
-    pointer = move_back(lake, use_case=chosen.name, by=getpass.getuser(), why=reason, at=datetime.now(UTC))
+    pointer = move_back(lake, use_case=chosen, by=getpass.getuser(), why=reason, at=datetime.now(UTC))
     show_move(lake, pointer, use_case=chosen, before=before)
     console.print(f"{pointer.version} is the champion of {use_case} again. {_how_to_serve(pointer)}")
 
@@ -205,11 +218,12 @@ def trace_tree(found: Trace) -> Tree:
     return tree
 
 
-def _as_json(each: ListedVersion, *, evaluation: Evaluation | None) -> dict[str, object]:
-    figures = evaluation.report.overall.metrics if evaluation else {}
+def _as_json(each: ListedVersion, evaluation: Evaluation | str | None) -> dict[str, object]:
+    figures = evaluation.report.overall.metrics if isinstance(evaluation, Evaluation) else {}
     return {
         "status": each.status.value,
         "record": each.record.model_dump(mode="json"),
         "metrics": {name: asdict(found) for name, found in figures.items()},
         "decision": each.decision.model_dump(mode="json") if each.decision else None,
+        "damaged": evaluation if isinstance(evaluation, str) else None,
     }

@@ -12,6 +12,7 @@ import pytest
 
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.models.champion import champion
@@ -20,6 +21,7 @@ from mlops_assets_tests.orchestration.conftest import _deployment
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.test_serving import answer
 from mlops_assets_tests.orchestration.toy import STRICT
+from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 
 @pytest.fixture
@@ -52,6 +54,22 @@ def test_versions_are_listed_with_status_figures_and_every_move_of_the_pointer(
     assert "roc auc" in said
     assert said.count(" promoted by ") == 2
     assert listed(run_mlops)[younger] == "champion"
+
+
+def test_a_damaged_evaluation_is_named_and_hides_nothing_else(run_mlops: Mlops, challenged: Deployment) -> None:
+    younger = serving(challenged)
+    (older,) = set(listed(run_mlops)) - {younger}
+    path = evaluation_path("parcels", version=older, name="predictions.parquet")
+    challenged.lake.publish(make_write(asset="evaluation"), files={path: b"PAR1"}, audit=passing)
+
+    said = " ".join(run_mlops("models", "parcels").output.split())
+    told = json.loads(run_mlops("models", "parcels", "--json").output)
+
+    assert f"'{path}' is damaged" in said
+    assert younger in said
+    damaged = {each["record"]["version"]: each["damaged"] for each in told["versions"]}
+    assert damaged[younger] is None
+    assert path in damaged[older]
 
 
 def test_programs_are_told_the_whole_record_and_decision(run_mlops: Mlops, trained: Deployment) -> None:

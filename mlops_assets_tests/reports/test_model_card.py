@@ -29,6 +29,7 @@ from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.stores.conftest import embedded_lake, lake_data
 from mlops_assets_tests.stores.lake.factories import make_write, passing
 from mlops_assets_tests.stores.models.factories import (
+    TINY,
     make_record,
     publish_evaluation,
     publish_version,
@@ -118,7 +119,7 @@ def test_an_override_is_told_on_top_for_as_long_as_the_version_serves(embedded_l
     assert "by override</h2>" not in page_at(lake, "v2")
     assert "v2 promoted by override" in page_at(lake, "v2")
 
-    rollback(lake, use_case="flights", by="bob", why="v3 is slow", at=THEN)
+    rollback(lake, use_case=TINY, by="bob", why="v3 is slow", at=THEN)
     assert "ada promoted it" in page_at(lake, "v2")
 
 
@@ -163,7 +164,7 @@ def test_an_unknown_version_is_refused_with_the_known_ones(embedded_lake: Lake) 
 
 
 def move(lake: Lake, version: str, *, override: bool = False, why: str = "it is good") -> None:
-    promote(lake, use_case="flights", version=version, by="ada", why=why, at=THEN, override=override)
+    promote(lake, use_case=TINY, version=version, by="ada", why=why, at=THEN, override=override)
 
 
 def page_at(lake: Lake, version: str) -> str:

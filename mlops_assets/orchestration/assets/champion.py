@@ -52,7 +52,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         try:
             pointer = promote(
                 run.lake,
-                use_case=use_case.name,
+                use_case=use_case,
                 version=version,
                 by=f"dagster run {context.run.run_id[:8]}",
                 why="passed every gate",

@@ -152,12 +152,12 @@ def _candidate(head: Snapshot, view: pa.Table, use_case: UseCase, *, version: st
 
 
 def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation) -> Judged:
-    """What is on record; where other gates are declared since, decided again from the same figures."""
+    """What is on record; where today's gates say something else to the same figures, with that decision."""
     version, name = known.record.version, use_case.name
-    if known.record.gates == as_declared(use_case.gates):
+    decision = decided_again(head, known, use_case=use_case)
+    if (known.record.decision, known.record.gates) == (decision, as_declared(use_case.gates)):
         files = stored_files(head, prefix=evaluation_path(name, version=version, name=""))
         return files, known.report, known.record.decision.verdicts
-    decision = decided_again(head, known, use_case=use_case)
     files = _files(
         head,
         use_case,

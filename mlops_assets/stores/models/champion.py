@@ -1,8 +1,8 @@
 """The champion's pointer: which version serves, who moved it there and why, and every move before.
 
 The pointer moves by one lake commit that holds the pointer and its event, and only if it still is what was
-read: of two promotions at once one is refused. Whether a version deserves it is decided in ``ml/evaluation/gates.py``;
-here that decision is verified.
+read: of two promotions at once one is refused. Whether a version deserves it is decided by ``decide`` in
+``ml/evaluation/gate_decision.py``; here that decision is verified by deciding again.
 """
 
 from __future__ import annotations
@@ -17,18 +17,25 @@ from pydantic import AwareDatetime
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.errors import RegistryError
 from mlops_assets.ml.paths import evaluation_path
+from mlops_assets.ml.training.scoring import Scorer
+from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.publishing import Write
 from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.record import (
     DECISION,
     DecisionRecord,
     Document,
     ModelRecord,
+    as_declared,
     digest,
     read_document,
 )
 from mlops_assets.stores.models.registry import (
+    ModelVersion,
+    decided_again,
+    load_decision,
     load_evaluation,
     load_record,
     load_version,
@@ -70,7 +77,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ListedVersion:
-    """A version as `mlops models` lists it."""
+    """A version as `mlops models` lists it. A decision that cannot be read is none."""
 
     record: ModelRecord
     status: Status
@@ -95,7 +102,7 @@ def listed_versions(snapshot: Snapshot, *, use_case: str) -> tuple[ListedVersion
     served = {event.version for event in events(snapshot, use_case=use_case)}
     found = []
     for version in version_ids(snapshot, use_case=use_case):
-        decision = _decision(snapshot, use_case=use_case, version=version)
+        decision = _readable_decision(snapshot, use_case=use_case, version=version)
         status = _status(version, decision=decision, serving=serving, served=served)
         record = load_record(snapshot, use_case=use_case, version=version)
         found.append(ListedVersion(record=record, status=status, decision=decision))
@@ -106,7 +113,7 @@ def status_of(snapshot: Snapshot, *, use_case: str, version: str) -> Status:
     """Where one version stands."""
     return _status(
         version,
-        decision=_decision(snapshot, use_case=use_case, version=version),
+        decision=_readable_decision(snapshot, use_case=use_case, version=version),
         serving=champion(snapshot, use_case=use_case),
         served={event.version for event in events(snapshot, use_case=use_case)},
     )
@@ -124,7 +131,7 @@ def reign(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
 def promote(
     lake: Lake,
     *,
-    use_case: str,
+    use_case: UseCase,
     version: str,
     by: str,
     why: str,
@@ -132,31 +139,30 @@ def promote(
     override: bool = False,
     run_id: str = "",
 ) -> Pointer:
-    """Makes ``version`` the champion, if its recorded decision says so and every checksum holds; the pointer
-    as it is then.
+    """Makes ``version`` the champion, if its recorded decision says so, today's gates say the same to its verified
+    report, and every checksum holds; the pointer as it is then.
 
     ``override`` overrules the decision (never a checksum), and what it overruled is kept in the pointer.
     Promoting the champion again changes nothing. Raises RegistryError when the version may not be promoted, or
     is by an override without a reason, and WriteRefused when the pointer was moved meanwhile.
     """
-    snapshot = lake.at()
-    current = champion(snapshot, use_case=use_case)
-    model = load_version(snapshot, use_case=use_case, version=version)
-    verify_answers(model)
+    snapshot, name = lake.at(), use_case.name
+    current = champion(snapshot, use_case=name)
+    model = _answering(snapshot, use_case=use_case, version=version)
     if current is not None and current.version == version:
         _pin(lake, record=model.record, commit=snapshot.commit)
         return current
     objections = _objections(snapshot, use_case=use_case, version=version, current=current)
     if objections and not override:
         raise RegistryError(
-            f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}."
-            + _remedy(objections, use_case=use_case, version=version)
+            f"Version {version} of {name} may not be promoted: {'; '.join(objections)}."
+            + _remedy(objections, use_case=name, version=version)
         )
     if objections and not why.strip():
-        raise RegistryError(f"Overruling what speaks against {version} of {use_case} needs a reason.")
-    decision = evaluation_path(use_case, version=version, name=DECISION)
+        raise RegistryError(f"Overruling what speaks against {version} of {name} needs a reason.")
+    decision = evaluation_path(name, version=version, name=DECISION)
     pointer = Pointer(
-        use_case=use_case,
+        use_case=name,
         sequence=1 if current is None else current.sequence + 1,
         action="promoted",
         version=version,
@@ -170,22 +176,21 @@ def promote(
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
 
 
-def rollback(lake: Lake, *, use_case: str, by: str, why: str, at: datetime, run_id: str = "") -> Pointer:
+def rollback(lake: Lake, *, use_case: UseCase, by: str, why: str, at: datetime, run_id: str = "") -> Pointer:
     """Makes the champion before the present one the champion again, after verifying that it loads and
     answers.
 
-    Rolling back twice goes two champions back. Raises RegistryError when there is none before, or it is
-    damaged.
+    Rolling back twice goes two champions back. Raises RegistryError when there is none before, it is
+    damaged, or it needs columns that today's features do not give.
     """
-    snapshot = lake.at()
-    current = champion(snapshot, use_case=use_case)
+    snapshot, name = lake.at(), use_case.name
+    current = champion(snapshot, use_case=name)
     if current is None or current.previous is None:
-        raise RegistryError(f"There is no champion of {use_case} before the present one to roll back to.")
-    model = load_version(snapshot, use_case=use_case, version=current.previous)
-    verify_answers(model)
-    before = _promotions_in_force(events(snapshot, use_case=use_case))[-2]
+        raise RegistryError(f"There is no champion of {name} before the present one to roll back to.")
+    model = _answering(snapshot, use_case=use_case, version=current.previous)
+    before = _promotions_in_force(events(snapshot, use_case=name))[-2]
     pointer = Pointer(
-        use_case=use_case,
+        use_case=name,
         sequence=current.sequence + 1,
         action="rolled back",
         version=before.version,
@@ -199,9 +204,21 @@ def rollback(lake: Lake, *, use_case: str, by: str, why: str, at: datetime, run_
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
 
 
-def _decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
-    path = evaluation_path(use_case, version=version, name=DECISION)
-    return read_document(DecisionRecord, snapshot.read(path), path=path) if snapshot.exists(path) else None
+def _answering(snapshot: Snapshot, *, use_case: UseCase, version: str) -> ModelVersion:
+    """The version, if it answers and today's features give what it needs."""
+    model = load_version(snapshot, use_case=use_case.name, version=version)
+    verify_answers(model)
+    columns = [feature.name for feature in use_case.features]
+    if lacking := why_not_answered(model.record, Scorer.open(model.files), columns=columns):
+        raise RegistryError(f"{lacking}.")
+    return model
+
+
+def _readable_decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
+    try:
+        return load_decision(snapshot, use_case=use_case, version=version)
+    except RegistryError:
+        return None
 
 
 def _status(version: str, *, decision: DecisionRecord | None, serving: Pointer | None, served: set[str]) -> Status:
@@ -225,13 +242,18 @@ def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:
     return stack
 
 
-def _objections(snapshot: Snapshot, *, use_case: str, version: str, current: Pointer | None) -> tuple[str, ...]:
-    """Why the recorded decision does not allow this promotion; checksums are verified on the way."""
-    evaluation = load_evaluation(snapshot, use_case=use_case, version=version)
+def _objections(snapshot: Snapshot, *, use_case: UseCase, version: str, current: Pointer | None) -> tuple[str, ...]:
+    """Why the recorded decision, or deciding again, does not allow this; checksums are verified on the way."""
+    evaluation = load_evaluation(snapshot, use_case=use_case.name, version=version)
     if evaluation is None:
         return ("it was not evaluated",)
     record, serving = evaluation.record, None if current is None else current.version
     objections = [] if record.decision.passed else list(record.decision.reasons) or ["its gates failed"]
+    again = decided_again(snapshot, evaluation, use_case=use_case)
+    if record.decision.passed and not again.passed:
+        objections.append(f"its {DECISION} says passed, but its figures fail the gates: {'; '.join(again.reasons)}")
+    if record.gates not in (None, as_declared(use_case.gates)):
+        objections.append(f"it was judged by other gates than {use_case.name} declares now")
     if record.champion != serving:
         objections.append(
             f"it was judged against {record.champion or 'no champion'}, but {serving or 'none'} serves now"
@@ -241,7 +263,7 @@ def _objections(snapshot: Snapshot, *, use_case: str, version: str, current: Poi
 
 def _remedy(objections: tuple[str, ...], *, use_case: str, version: str) -> str:
     """What to do where it is not the gates that object."""
-    if not any(each.startswith(("it was not evaluated", "it was judged against")) for each in objections):
+    if not any(each.startswith(("it was not evaluated", "it was judged")) for each in objections):
         return ""
     return f" Materialise {use_case}/evaluation with `version: {version}` in its config, then promote again."
 

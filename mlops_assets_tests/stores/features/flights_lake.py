@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.seed import SEED, seed_requests
 from mlops_assets_tests.stores.lake.factories import make_write, passing
-from mlops_assets_tests.stores.models.factories import make_record, publish_evaluation
+from mlops_assets_tests.stores.models.factories import TINY, make_record, publish_evaluation
 from mlops_assets_tests.use_cases.flights.seed_tables import days_from, seed_tables
 from mlops_assets_tests.use_cases.flights.seed_view import quick_model, seed_view
 
@@ -108,4 +109,5 @@ def _publish_champion(lake: Lake, view: pa.Table) -> None:
     files = version_files(record, files={MODEL: trained.booster, VOCABULARY: vocabulary.to_json().encode()})
     lake.publish(make_write(asset="model"), files=files, audit=passing)
     publish_evaluation(lake, VERSION)
-    promote(lake, use_case="flights", version=VERSION, by="test", why="the first", at=NOW)
+    declared = replace(USE_CASE, gates=TINY.gates)
+    promote(lake, use_case=declared, version=VERSION, by="test", why="the first", at=NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -10,15 +11,25 @@ import pyarrow as pa
 
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.evaluation.gate_decision import GateDecision
+from mlops_assets.ml.evaluation.gates import MetricBound
 from mlops_assets.ml.evaluation.report import EvaluationReport, evaluate
+from mlops_assets.ml.features.declarations import Feature
 from mlops_assets.ml.features.matrix import Matrix
+from mlops_assets.ml.paths import model_path
 from mlops_assets.ml.training.booster import train
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
 from mlops_assets.stores.models.registry import evaluation_files, version_files
+from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 THEN = datetime(2013, 7, 1, tzinfo=UTC)
+TINY = replace(
+    USE_CASE,
+    features=tuple(Feature(name=name, kind="numeric", description="Any.", owner="team:any") for name in ("a", "b")),
+    gates=(MetricBound(metric="roc_auc_score", at_least=0.5),),
+)
+"""Flights as ``tiny_model`` and ``tiny_report`` see it."""
 
 
 @cache
@@ -84,6 +95,8 @@ def publish_version(lake: Lake, version: str) -> ModelRecord:
 def publish_evaluation(
     lake: Lake, version: str, *, champion: str | None = None, passed: bool = True, predictions: bytes = b"PAR1"
 ) -> None:
+    path = model_path("flights", version=version, name="record.json")
+    record = lake.at().read(path) if lake.at().exists(path) else None
     reasons = () if passed else ("roc_auc_score is too low",)
     verdict = CheckResult(name="roc_auc_score_within_bounds", passed=passed, reasons=reasons)
     files = evaluation_files(
@@ -95,5 +108,7 @@ def publish_evaluation(
         report=tiny_report(),
         predictions=predictions,
         comparison=None,
+        record=record,
+        gates=TINY.gates,
     )
     lake.publish(make_write(asset="evaluation"), files=files, audit=passing)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Barrier, Thread
 
 import pytest
 
 from mlops_assets.ml.errors import AuditFailed, RegistryError
+from mlops_assets.ml.evaluation.gates import MetricBound
 from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.champion import Status, champion, events, listed_versions, promote, rollback
+from mlops_assets.stores.models.record import as_declared
 from mlops_assets_tests.stores.lake.factories import make_write, passing
-from mlops_assets_tests.stores.models.factories import publish_evaluation, publish_version
+from mlops_assets_tests.stores.models.factories import TINY, publish_evaluation, publish_version
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 
 
 def promoted(lake: Lake, version: str, *, override: bool = False) -> None:
-    promote(lake, use_case="flights", version=version, by="ada", why="it is good", at=NOON, override=override)
+    promote(lake, use_case=TINY, version=version, by="ada", why="it is good", at=NOON, override=override)
 
 
 def rolled_back(lake: Lake) -> str:
-    return rollback(lake, use_case="flights", by="ada", why="it is slow", at=NOON).version
+    return rollback(lake, use_case=TINY, by="ada", why="it is slow", at=NOON).version
 
 
 def overwrite(lake: Lake, path: str, content: bytes) -> None:
@@ -89,7 +93,7 @@ def test_an_override_without_a_reason_is_refused(lake: Lake) -> None:
     publish_evaluation(lake, "v1", passed=False)
 
     with pytest.raises(RegistryError, match="needs a reason"):
-        promote(lake, use_case="flights", version="v1", by="ada", why="  ", at=NOON, override=True)
+        promote(lake, use_case=TINY, version="v1", by="ada", why="  ", at=NOON, override=True)
     assert champion(lake.at(), use_case="flights") is None
 
 
@@ -217,3 +221,73 @@ def test_every_version_is_listed_with_where_it_stands(lake: Lake) -> None:
         "v4": Status.REJECTED,
         "v5": Status.UNEVALUATED,
     }
+
+
+def test_a_verdict_that_the_figures_do_not_bear_out_is_refused(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    tight = replace(TINY, gates=(MetricBound(metric="roc_auc_score", at_least=0.9999),))
+    path = evaluation_path("flights", version="v1", name="decision.json")
+    forged = json.loads(lake.at().read(path)) | {"gates": as_declared(tight.gates)}
+    overwrite(lake, path, json.dumps(forged).encode())
+
+    with pytest.raises(RegistryError, match=r"its decision.json says passed, but its figures fail .* at least 0\.9999"):
+        promote(lake, use_case=tight, version="v1", by="eve", why="why not", at=NOON)
+
+
+def test_a_decision_by_other_gates_than_are_declared_now_is_stale(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    other = replace(TINY, gates=(MetricBound(metric="roc_auc_score", at_least=0.6),))
+
+    with pytest.raises(RegistryError, match=r"other gates than flights declares now.*Materialise flights/evaluation"):
+        promote(lake, use_case=other, version="v1", by="ada", why="it is good", at=NOON)
+
+
+def test_a_decision_from_before_gates_and_record_were_written_down_still_counts(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    path = evaluation_path("flights", version="v1", name="decision.json")
+    old = {k: v for k, v in json.loads(lake.at().read(path)).items() if k not in ("gates", "record")}
+    overwrite(lake, path, json.dumps(old).encode())
+
+    promoted(lake, "v1")
+
+    assert champion(lake.at(), use_case="flights") is not None
+
+
+@pytest.mark.parametrize("change", [{"threshold": 0.0001}, {"git_commit": "0" * 40}], ids=["threshold", "commit"])
+def test_a_record_changed_since_it_was_judged_is_refused_even_with_an_override(
+    lake: Lake, change: dict[str, object]
+) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    path = model_path("flights", version="v1", name="record.json")
+    overwrite(lake, path, json.dumps(json.loads(lake.at().read(path)) | change).encode())
+
+    with pytest.raises(RegistryError, match=f"'{path}' is damaged.*train the version anew"):
+        promoted(lake, "v1", override=True)
+
+
+def test_rollback_to_a_version_whose_column_is_gone_is_refused_and_leaves_the_champion(lake: Lake) -> None:
+    for version, before in (("v1", None), ("v2", "v1")):
+        publish_version(lake, version)
+        publish_evaluation(lake, version, champion=before)
+        promoted(lake, version)
+
+    with pytest.raises(RegistryError, match="v1 needs column 'b', which today's features of flights do not give"):
+        rollback(lake, use_case=replace(TINY, features=TINY.features[:1]), by="ada", why="it is slow", at=NOON)
+
+    pointer = champion(lake.at(), use_case="flights")
+    assert pointer is not None
+    assert pointer.version == "v2"
+
+
+def test_a_version_whose_decision_cannot_be_read_is_listed_as_not_evaluated(lake: Lake) -> None:
+    publish_version(lake, "v1")
+    publish_evaluation(lake, "v1")
+    overwrite(lake, evaluation_path("flights", version="v1", name="decision.json"), b"{}")
+
+    (found,) = listed_versions(lake.at(), use_case="flights")
+
+    assert (found.status, found.decision) == (Status.UNEVALUATED, None)
