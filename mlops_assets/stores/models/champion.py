@@ -263,7 +263,7 @@ def _objections(snapshot: Snapshot, *, use_case: UseCase, version: str, current:
 
 def _remedy(objections: tuple[str, ...], *, use_case: str, version: str) -> str:
     """What to do where it is not the gates that object."""
-    if not any(each.startswith(("it was not evaluated", "it was judged")) for each in objections):
+    if not any(each.startswith(("it was not evaluated", "it was judged", f"its {DECISION}")) for each in objections):
         return ""
     return f" Materialise {use_case}/evaluation with `version: {version}` in its config, then promote again."
 

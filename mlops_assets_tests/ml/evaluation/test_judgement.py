@@ -115,6 +115,40 @@ def test_weak_segments_are_discovered_and_told_again_for_the_next_version() -> N
     assert [each.since for each in again.report.discovered] == ["v1"]
 
 
+def test_a_weak_segment_whose_column_is_gone_is_left_out_and_named() -> None:
+    view = harmed_people()
+    first = judge(view, use_case=JUDGED, challenger=candidate(view), champion=None)
+    jobless, without = replace(JUDGED, slices=()), view.drop_columns(["job"])
+
+    again = judge(
+        without,
+        use_case=jobless,
+        challenger=candidate(without, use_case=jobless, version="v2"),
+        champion=None,
+        previous=first.report,
+    )
+
+    assert again.gone == ("job in {pilot}",)
+    assert all("job" not in str(each.weak) for each in again.report.discovered)
+
+
+def test_a_champion_that_proves_nothing_on_these_rows_fails_what_compares_with_the_reason() -> None:
+    view, reason = make_people(), "champion v1 has seen these rows"
+
+    judgement = judge(
+        view,
+        use_case=JUDGED,
+        challenger=candidate(view, version="v2"),
+        champion=candidate(view),
+        incomparable=reason,
+    )
+
+    assert judgement.decision.reasons == (f"log_loss: {reason}",)
+    assert (judgement.comparison.opponent, judgement.comparison.baseline) == ("v1", False)
+    assert {each.shortfall for each in judgement.comparison.differences} == {reason}
+    assert judgement.comparison.baselines[0].differences[0].gain is not None
+
+
 def test_a_report_with_everything_survives_its_json() -> None:
     view = harmed_people()
     report = judge(view, use_case=replace(JUDGED, protected=("job",)), challenger=candidate(view), champion=None).report
