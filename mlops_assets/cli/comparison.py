@@ -124,8 +124,8 @@ def _number(value: float | None) -> str:
 def _gain(each: Difference) -> str:
     if each.gain is None or each.lower is None or each.upper is None:
         return each.shortfall or ""
-    gain, lower, upper = (round(value, 3) + 0.0 for value in (each.gain, each.lower, each.upper))
-    return f"{gain:+.3f} [dim]({lower:+.3f} to {upper:+.3f})[/]"
+    gain, lower, upper = (round(value, 4) + 0.0 for value in (each.gain, each.lower, each.upper))
+    return f"{gain:+.4f} [dim]({lower:+.4f} to {upper:+.4f})[/]"
 
 
 def _verdict(each: Difference, *, gates: Sequence[Gate]) -> str:

@@ -7,8 +7,8 @@ What is computed per segment belongs in ``evaluation.py``; finding weak segments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -60,13 +60,20 @@ class Quantiles:
         return (self.column,)
 
     def membership(self, table: pa.Table) -> Membership:
-        """Segments are named by place (``age 1 of 4``), which stays when the edges move; equal numbers share one."""
+        """Segments are named by place (``age 1 of 4``), which stays when the edges move, and have those of today as
+        ``limits``; equal numbers share one.
+        """
         values = np.asarray(pc.cast(table.column(self.column), pa.float64()).to_numpy(), dtype=np.float64)
         known = ~np.isnan(values)
         cuts = np.quantile(values[known], np.arange(1, self.bins) / self.bins) if known.any() else np.zeros(0)
         codes = np.where(known, np.searchsorted(cuts, values, side="left"), self.bins).astype(np.int32)
         names = [f"{self.column} {place} of {self.bins}" for place in range(1, self.bins + 1)]
-        return Membership(slice=self.name, codes=codes, segments=(*names, f"{self.column}={MISSING}"))
+        edges = [f"{cut:.4g}" for cut in cuts]
+        told = (
+            [f"to {edges[0]}", *map("above {} to {}".format, edges, edges[1:]), f"above {edges[-1]}"] if edges else []
+        )
+        limits = dict(zip(names, told, strict=False))
+        return Membership(slice=self.name, codes=codes, segments=(*names, f"{self.column}={MISSING}"), limits=limits)
 
 
 AnySlice = Slice | Rule | Quantiles
@@ -77,12 +84,14 @@ class Membership:
     """To which segment of one slice each row belongs.
 
     ``codes`` is int32 of shape (rows,), an index into ``segments``. A segment is the text that people read
-    and gates name: ``carrier=OO``, ``carrier=OO, origin=EWR``; a null value is ``carrier=(missing)``.
+    and gates name: ``carrier=OO``, ``carrier=OO, origin=EWR``; a null value is ``carrier=(missing)``. ``limits`` say
+    which numbers a segment holds, where its text does not.
     """
 
     slice: str
     codes: NDArray[np.int32]
     segments: tuple[str, ...]
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 def everything(rows: int) -> Membership:
@@ -113,7 +122,7 @@ def _present(member: Membership) -> Membership:
     """The same with only the segments that have rows."""
     present, codes = np.unique(member.codes, return_inverse=True)
     segments = tuple(member.segments[code] for code in present)
-    return Membership(slice=member.slice, codes=codes.astype(np.int32), segments=segments)
+    return replace(member, codes=codes.astype(np.int32), segments=segments)
 
 
 def _refuse_unknown(table: pa.Table, *, name: str) -> None:

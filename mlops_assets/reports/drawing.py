@@ -90,5 +90,5 @@ def _inline(svg: str, *, label: str, width: float) -> str:
     text = re.sub(r"font-family: [^;\"]*; ?", "", text)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    named = f'<svg class="chart" role="img" aria-label="{escape(label)}" style="max-width: {96 * width:.0f}px" '
+    named = f'<svg class="chart" role="img" aria-label="{escape(label)}" style="--width: {96 * width:.0f}px" '
     return re.sub(r"\s*\n\s*", "\n", text.replace("<svg ", named, 1))

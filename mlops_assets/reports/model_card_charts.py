@@ -38,7 +38,7 @@ class ForestPanel:
 
 def forest(lines: Sequence[ForestLine], *, panels: Sequence[ForestPanel], label: str) -> str:
     """Values with intervals, one line per segment. A segment whose interval is wholly on the worse side of the overall
-    figure is drawn as a red diamond.
+    figure is drawn as an orange diamond.
     """
     told = [f"{line.label}  ·  {line.rows:,}" for line in lines]
     room = 0.3 + 0.072 * max(map(len, told))

@@ -85,9 +85,11 @@ def metrics(card: ModelCard) -> str:
     )
     units = f" in {report.units:,} independent groups" if report.units else ""
     positive = f", {report.overall.positives:,} of them positive" if isinstance(card.use_case.task, Binary) else ""
+    gains = ""
+    if comparison is not None and not comparison.baseline:
+        gains = "Gains are of a paired test on the same rows and positive where this version is better."
     return f"""<div class="card scroll"><table><tr>{"".join(heads)}</tr>{rows}</table>
-<p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower. Gains are of
-a paired test on the same rows and positive where this version is better.
+<p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower. {gains}
 {_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
 
 
@@ -162,9 +164,9 @@ def slices(card: ModelCard) -> str:
     shown = card.use_case.task.by_slice
     declared = "".join(_slice(report, name, shown=shown) for name in names)
     legend = f"""<p class="quiet">Each line is a segment with its rows, most surely weak by {words(shown[0])} first;
-the dashed line and its band are all test rows. A red diamond is a segment whose whole interval is on the worse side: of
-{len(report.segments)} segments, some are there by chance, and log loss is higher wherever outcomes are less certain. At
-most {MOST_SEGMENTS} of a slice are shown.</p>"""
+the dashed line and its band are all test rows. An orange diamond is a segment whose whole interval is on the worse
+side: of {len(report.segments)} segments, some are there by chance, and log loss is higher wherever outcomes are less
+certain. At most {MOST_SEGMENTS} of a slice are shown.</p>"""
     return f"{legend}{declared}{_discovered(report, shown=shown)}"
 
 
@@ -190,7 +192,8 @@ def _discovered(report: EvaluationReport, *, shown: Sequence[str]) -> str:
         _line(each.figures, shown=shown, label=f"segment {i}") for i, each in enumerate(report.discovered, start=1)
     ]
     rows = "".join(
-        f'<tr><td>{i}</td><td><code>{escape(str(each.weak))}</code></td><td class="n">{each.weak.share:.1%}</td>'
+        f'<tr><td class="n">{i}</td><td class="rule"><code>{escape(str(each.weak))}</code></td>'
+        f'<td class="n">{each.weak.share:.1%}</td>'
         f'<td class="n">{each.weak.loss:.3f}</td><td class="n">{each.weak.rest_loss:.3f}</td>'
         f'<td class="n">{each.weak.p_value:.2g}</td><td>{escape(each.since)}</td></tr>'
         for i, each in enumerate(report.discovered, start=1)
@@ -209,7 +212,7 @@ model.</p>
 
 def _line(segment: SegmentReport, *, shown: Sequence[str], label: str | None = None) -> ForestLine:
     return ForestLine(
-        label=label or _short(segment.segment, segment.slice),
+        label=label or " ".join(filter(None, (_short(segment.segment, segment.slice), segment.limits))),
         rows=segment.rows,
         estimates=tuple(segment.metrics.get(metric) for metric in shown),
     )
@@ -278,7 +281,7 @@ def _protected(report: FairnessReport) -> str:
         '<th>rate</th><th class="n">largest gap</th><th class="n">smallest ratio</th><th>lowest</th><th>highest</th>'
     )
     return f"""<div class="card"><h3>By {escape(words(report.slice))}</h3>
-<div class="wide"><div>{charts}</div><div>{gaps_over_thresholds(report)}</div></div>
+<div class="wide"><div class="scroll">{charts}</div><div>{gaps_over_thresholds(report)}</div></div>
 <div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>
 <p class="quiet">Rates at the decision threshold {report.decided.threshold:.4f}, which selects
 {report.decided.selected:.1%} of the rows. Score bias is the mean score minus the share of positives.</p></div>"""

@@ -71,6 +71,22 @@ def test_quantiles_cut_a_number_into_bins_of_about_equally_many_rows() -> None:
 
     assert member.segments == ("age 1 of 2", "age 2 of 2", "age=(missing)")
     assert member.codes.tolist() == [0, 0, 0, 0, 1, 1, 1, 2]
+    assert set(member.limits) == {"age 1 of 2", "age 2 of 2"}
+
+
+def test_quantiles_tell_the_numbers_that_they_hold() -> None:
+    ages = pa.table({"age": [17, 20, 30, 40, 50, 60, 70, 80]})
+
+    (member,) = memberships([Quantiles(name="age", column="age", bins=4)], table=ages)
+
+    assert member.limits == {
+        "age 1 of 4": "to 27.5",
+        "age 2 of 4": "above 27.5 to 45",
+        "age 3 of 4": "above 45 to 62.5",
+        "age 4 of 4": "above 62.5",
+    }
+    (unknown,) = memberships([Quantiles(name="age", column="age")], table=pa.table({"age": [None, None]}))
+    assert unknown.limits == {}
 
 
 def test_equal_numbers_share_a_bin_and_empty_bins_are_left_out() -> None:

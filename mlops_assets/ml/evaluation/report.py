@@ -33,7 +33,7 @@ ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are 
 @dataclass(frozen=True, kw_only=True)
 class SegmentReport:
     """All figures of one segment (``carrier=OO``) of one slice (``carrier``); ``overall`` is both for all
-    rows.
+    rows. ``limits`` are the numbers that a segment named by its place (``age 1 of 4``) held this time.
     """
 
     slice: str
@@ -41,6 +41,7 @@ class SegmentReport:
     rows: int
     positives: int
     metrics: Mapping[str, Estimate]
+    limits: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +167,7 @@ def _segment_reports(members: Membership, *, family: Grouped, gaps: Floats, thre
             metrics={
                 name: estimate_of(*figures, segment=i, lacking=lacking[name][i]) for name, figures in columns.items()
             },
+            limits=members.limits.get(text, ""),
         )
         for i, text in enumerate(members.segments)
     ]

@@ -110,6 +110,7 @@ def _reports(
             rows=int(counts[i]),
             positives=0,
             metrics={name: told(name, i) for name in figures},
+            limits=member.limits.get(segment, ""),
         )
         for i, segment in enumerate(member.segments)
     ]
