@@ -232,7 +232,10 @@ def test_what_cannot_be_taken_is_the_reason_when_nothing_starts(ingested: Deploy
     ("bad", "says"),
     [
         (b"", "raw_parcels refused {day}: The file is empty (0 bytes)."),
-        (with_column(4, "heavy"), "validated_parcels refused {day}: No row is left to publish."),
+        (
+            with_column(content("parcels", day_number(1)), column=4, value="heavy"),
+            "validated_parcels refused {day}: No row is left to publish.",
+        ),
     ],
     ids=["file", "rows"],
 )
