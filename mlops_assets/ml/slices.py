@@ -70,7 +70,9 @@ class Quantiles:
         names = [f"{self.column} {place} of {self.bins}" for place in range(1, self.bins + 1)]
         edges = [f"{cut:.4g}" for cut in cuts]
         told = (
-            [f"to {edges[0]}", *map("above {} to {}".format, edges, edges[1:]), f"above {edges[-1]}"] if edges else []
+            [f"up to {edges[0]}", *map("above {} to {}".format, edges, edges[1:]), f"above {edges[-1]}"]
+            if edges
+            else []
         )
         limits = dict(zip(names, told, strict=False))
         return Membership(slice=self.name, codes=codes, segments=(*names, f"{self.column}={MISSING}"), limits=limits)

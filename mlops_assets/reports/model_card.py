@@ -181,7 +181,7 @@ def _training(card: ModelCard) -> str:
         "seconds": f"{record.seconds:g}",
     }
     rows = "".join(f'<tr><td class="key">{escape(name)}</td><td>{value}</td></tr>' for name, value in settings.items())
-    return f"""<div class="card"><div class="wide"><div>{drawn}</div><div><p>{_chosen(card)}</p>
+    return f"""<div class="card"><div class="wide"><div class="scroll">{drawn}</div><div><p>{_chosen(card)}</p>
 <table>{rows}</table></div></div></div>"""
 
 

@@ -57,11 +57,12 @@ def _gate(verdict: CheckResult) -> str:
     failed = "✗ failed" if verdict.severity is Severity.ERROR else "! warns"
     said = '<span class="good">✓ holds</span>' if verdict.passed else f'<span class="bad">{failed}</span>'
     needs = str(verdict.figures.get("needs", ""))
-    told = {name: value for name, value in verdict.figures.items() if not needs or name not in ("needs", *LIMITS)}
-    figures = " · ".join(f"{words(name)} {number(value)}" for name, value in told.items())
+    found = {name: value for name, value in verdict.figures.items() if not needs or name not in ("needs", *LIMITS)}
+    figures = " · ".join(f"{words(name)} {number(value)}" for name, value in found.items())
     reasons = "".join(f'<span class="reason">{escape(reason)}</span>' for reason in verdict.reasons)
     name = escape(words(verdict.name))
-    return f"<tr><td>{name}</td><td>{said}</td><td>{escape(needs)}</td><td>{escape(figures)}{reasons}</td></tr>"
+    told = f'<td class="needs">{escape(needs)}</td><td class="told">{escape(figures)}{reasons}</td>'
+    return f"<tr><td>{name}</td><td>{said}</td>{told}</tr>"
 
 
 def metrics(card: ModelCard) -> str:
@@ -192,7 +193,7 @@ def _discovered(report: EvaluationReport, *, shown: Sequence[str]) -> str:
         _line(each.figures, shown=shown, label=f"segment {i}") for i, each in enumerate(report.discovered, start=1)
     ]
     rows = "".join(
-        f'<tr><td class="n">{i}</td><td class="rule"><code>{escape(str(each.weak))}</code></td>'
+        f'<tr><td class="n">{i}</td><td class="told"><code>{escape(str(each.weak))}</code></td>'
         f'<td class="n">{each.weak.share:.1%}</td>'
         f'<td class="n">{each.weak.loss:.3f}</td><td class="n">{each.weak.rest_loss:.3f}</td>'
         f'<td class="n">{each.weak.p_value:.2g}</td><td>{escape(each.since)}</td></tr>'
@@ -212,7 +213,7 @@ model.</p>
 
 def _line(segment: SegmentReport, *, shown: Sequence[str], label: str | None = None) -> ForestLine:
     return ForestLine(
-        label=label or " ".join(filter(None, (_short(segment.segment, segment.slice), segment.limits))),
+        label=label or _short(segment.segment, segment.slice) + (f" ({segment.limits})" if segment.limits else ""),
         rows=segment.rows,
         estimates=tuple(segment.metrics.get(metric) for metric in shown),
     )
@@ -281,7 +282,7 @@ def _protected(report: FairnessReport) -> str:
         '<th>rate</th><th class="n">largest gap</th><th class="n">smallest ratio</th><th>lowest</th><th>highest</th>'
     )
     return f"""<div class="card"><h3>By {escape(words(report.slice))}</h3>
-<div class="wide"><div class="scroll">{charts}</div><div>{gaps_over_thresholds(report)}</div></div>
+<div class="wide"><div class="scroll">{charts}</div><div class="scroll">{gaps_over_thresholds(report)}</div></div>
 <div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>
 <p class="quiet">Rates at the decision threshold {report.decided.threshold:.4f}, which selects
 {report.decided.selected:.1%} of the rows. Score bias is the mean score minus the share of positives.</p></div>"""

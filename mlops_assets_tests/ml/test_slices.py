@@ -80,7 +80,7 @@ def test_quantiles_tell_the_numbers_that_they_hold() -> None:
     (member,) = memberships([Quantiles(name="age", column="age", bins=4)], table=ages)
 
     assert member.limits == {
-        "age 1 of 4": "to 27.5",
+        "age 1 of 4": "up to 27.5",
         "age 2 of 4": "above 27.5 to 45",
         "age 3 of 4": "above 45 to 62.5",
         "age 4 of 4": "above 62.5",

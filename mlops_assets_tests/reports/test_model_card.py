@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_the_page_tells_the_figures_the_gates_and_the_ids_on_record(evaluated: D
         assert f"{each.value:.4f}" in page
         assert f"{each.lower:.4f}\xa0–\xa0{each.upper:.4f}" in page
     for verdict in evaluation.record.decision.verdicts:
-        assert f"<td>{verdict.figures['needs']}</td>" in page
+        assert f">{verdict.figures['needs']}</td>" in page
     for part in record.split.values():
         assert f">{part.rows:,}<" in page
     assert page.count("✓ holds") == len(evaluation.record.decision.verdicts)
@@ -87,6 +88,22 @@ def test_the_page_tells_the_figures_the_gates_and_the_ids_on_record(evaluated: D
     assert f"<code>mlops reproduce {record.version}</code>" in page
     assert all(f"<b>{feature.name}</b>" in page for feature in PARCELS.features)
     assert page.count("<figure>") == len(PARCELS.features)
+
+
+def test_a_first_version_speaks_of_no_gains_over_a_champion(evaluated: Deployment) -> None:
+    assert "Gains are of a paired test" not in page_of(evaluated)
+
+
+def test_a_slice_by_quantiles_tells_its_edges(evaluated: Deployment) -> None:
+    serving = champion(evaluated.lake.at(), use_case="parcels")
+    assert serving is not None
+    card = read_card(evaluated.lake, use_case=PARCELS, version=serving.version)
+    assert card.evaluation is not None
+    first, *others = card.evaluation.report.segments
+    named = replace(first, segment="weight 1 of 4", limits="up to 2.5")
+    told = replace(card.evaluation, report=replace(card.evaluation.report, segments=(named, *others)))
+
+    assert "weight 1 of 4 (up to 2.5)" in card_page(replace(card, evaluation=told))
 
 
 def test_training_leaves_the_page_where_the_ui_links_to_it(evaluated: Deployment) -> None:
