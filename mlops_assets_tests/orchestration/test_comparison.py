@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from click.testing import Result
 from rich.console import Console
@@ -70,6 +72,15 @@ def test_a_version_is_not_judged_on_rows_it_has_learnt_from(trained: Deployment)
 
     with pytest.raises(RegistryError, match="has learnt from days up to 2024-03-16"):
         compare(serving(trained), first)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_version_whose_column_is_gone_is_named_with_the_column(trained: Deployment) -> None:
+    less = tuple(feature for feature in PARCELS.features if feature.name != "roads__snow")
+    replace(trained, use_case=replace(PARCELS, features=less)).run("train", assets=["training_view"])
+
+    with pytest.raises(RegistryError, match="needs column 'roads__snow', which is not in today's training view"):
+        compare(serving(trained), serving(trained))
 
 
 @pytest.mark.usefixtures("known")

@@ -16,20 +16,22 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.models.record import ModelRecord
 
 
-def why_not_answered(record: ModelRecord, scorer: Scorer, *, columns: Collection[str]) -> str:
-    """Why the version cannot score rows with these columns; empty if it can."""
+def why_not_answered(
+    record: ModelRecord, scorer: Scorer, *, columns: Collection[str], place: str = "today's features"
+) -> str:
+    """Why the version cannot score rows with these columns, which are those of ``place``; empty if it can."""
     gone = ", ".join(f"'{name}'" for name in scorer.lacking(columns))
     if not gone:
         return ""
     return (
-        f"{record.version} needs column {gone}, which today's features of {record.use_case} do not give: bring it "
-        f"back, or promote a version that does without, with --override where the two cannot be compared"
+        f"{record.version} needs column {gone}, which is not in {place} of {record.use_case}: bring it back, or "
+        f"promote a version that does without, with --override where the two cannot be compared"
     )
 
 
 def why_not_judged(record: ModelRecord, scorer: Scorer, *, view: pa.Table, use_case: UseCase) -> str:
     """Why the version's answers to the test rows of ``view`` would prove nothing; empty if they do."""
-    if lacking := why_not_answered(record, scorer, columns=view.column_names):
+    if lacking := why_not_answered(record, scorer, columns=view.column_names, place="today's training view"):
         return lacking
     last = max((part.last for name, part in record.split.items() if name != "test" and part.last), default=None)
     tested_from = split_view(view, use_case=use_case).test.first

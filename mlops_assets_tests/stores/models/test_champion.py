@@ -275,7 +275,7 @@ def test_rollback_to_a_version_whose_column_is_gone_is_refused_and_leaves_the_ch
         publish_evaluation(lake, version, champion=before)
         promoted(lake, version)
 
-    with pytest.raises(RegistryError, match="v1 needs column 'b', which today's features of flights do not give"):
+    with pytest.raises(RegistryError, match="v1 needs column 'b', which is not in today's features of flights"):
         rollback(lake, use_case=replace(TINY, features=TINY.features[:1]), by="ada", why="it is slow", at=NOON)
 
     pointer = champion(lake.at(), use_case="flights")

@@ -40,7 +40,9 @@ def trained(*, last: date | None = None, declared: str = "") -> ModelRecord:
 
 def test_a_version_answers_rows_with_more_columns_than_its_own_and_none_with_fewer() -> None:
     assert why_not_answered(trained(), scorer(), columns=["id", "b", "c", "a"]) == ""
-    assert "v1 needs column 'b', which today's features" in why_not_answered(trained(), scorer(), columns=["id", "a"])
+    assert "v1 needs column 'b', which is not in today's features" in why_not_answered(
+        trained(), scorer(), columns=["id", "a"]
+    )
 
 
 @pytest.mark.parametrize(("last", "refused"), [(date(2013, 6, 8), False), (date(2013, 6, 9), True)])
