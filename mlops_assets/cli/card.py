@@ -20,12 +20,12 @@ from mlops_assets.stores.settings import data_directory, environment_directory
 def card(
     version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
     use_case: Annotated[str | None, typer.Option(help="Its use case, if two have such a version.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the page, a file or a folder.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write a version's model card: what it is for, how good, how sure, where weak, and what it was made from."""
     chosen = use_case_of_version(version, use_case=use_case)
-    page = out or _page(chosen, version)
+    page = _page(chosen, version) if out is None else out / card_file(version) if out.is_dir() else out
     write_card(Lake.connect(), use_case=chosen, version=version, page=page)
     typer.echo(f"{page} ({page.stat().st_size // 1024} KB)")
     if show:

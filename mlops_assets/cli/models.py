@@ -53,8 +53,14 @@ def models(
         }
         typer.echo(json.dumps(told, indent=1))
         return
-    table = Table()
-    for heading in ("version", "status", "data to"):
+    if not listed:
+        console.print(
+            f"{use_case} has no version yet. Materialise {use_case}/training_view and {use_case}/model when days have "
+            f"landed (see `mlops status {use_case}`), or play `mlops demo {use_case}`."
+        )
+        return
+    table = Table(show_edge=False, pad_edge=False)
+    for heading in ("version", "status", "data"):
         table.add_column(heading, no_wrap=True)
     for name in task.headline:
         table.add_column(name.replace("_", " "), min_width=len("0.123–0.456"))
@@ -78,13 +84,13 @@ def _evaluation(head: Snapshot, each: ListedVersion) -> Evaluation | str | None:
 
 def _row(each: ListedVersion, found: Evaluation | str | None) -> tuple[str, str, str]:
     record = each.record
-    trained = f"{record.created_at:%Y-%m-%d %H:%M}{', tuned' if record.tuning else ''}"
+    trained = f"{record.created_at:%Y-%m-%d %H:%M}" + ("\ntuned" if record.tuning else "")
     gates = "" if each.decision is None else "gates passed" if each.decision.decision.passed else "gates refused"
     gates = "damaged" if isinstance(found, str) else gates
     return (
         f"{record.version}\n[dim]{trained}[/]",
         f"{each.status.value}\n[dim]{gates}[/]",
-        f"{record.last_batch}\n[dim]from {record.first_batch}[/]",
+        f"{record.first_batch} to\n{record.last_batch}",
     )
 
 

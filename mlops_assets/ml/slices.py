@@ -68,7 +68,7 @@ class Quantiles:
         cuts = np.quantile(values[known], np.arange(1, self.bins) / self.bins) if known.any() else np.zeros(0)
         codes = np.where(known, np.searchsorted(cuts, values, side="left"), self.bins).astype(np.int32)
         names = [f"{self.column} {place} of {self.bins}" for place in range(1, self.bins + 1)]
-        edges = [f"{cut:.4g}" for cut in cuts]
+        edges = [f"{cut:,.6g}" for cut in cuts]
         told = (
             [f"up to {edges[0]}", *map("above {} to {}".format, edges, edges[1:]), f"above {edges[-1]}"]
             if edges

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
@@ -16,6 +17,7 @@ from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.conftest import _deployment
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
@@ -70,6 +72,27 @@ def test_a_damaged_evaluation_is_named_and_hides_nothing_else(run_mlops: Mlops, 
     damaged = {each["record"]["version"]: each["damaged"] for each in told["versions"]}
     assert damaged[younger] is None
     assert path in damaged[older]
+
+
+def test_the_table_of_versions_fits_a_narrow_terminal(
+    run_mlops: Mlops, trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_assets.cli.models.console", Console(width=80))
+    evaluation = load_evaluation(trained.lake.at(), use_case="parcels", version=serving(trained))
+    assert evaluation is not None
+
+    said = run_mlops("models", "parcels").output
+
+    for metric in ("roc_auc_score", "brier_loss"):
+        found = evaluation.report.overall.metrics[metric]
+        assert f"{found.lower:.3f}–{found.upper:.3f}" in said
+
+
+def test_a_lake_without_versions_says_how_to_get_one(run_mlops: Mlops, ingested: Deployment) -> None:
+    assert ingested.lake.head()
+    said = " ".join(run_mlops("models", "parcels").output.split())
+
+    assert "parcels has no version yet. Materialise parcels/training_view and parcels/model" in said
 
 
 def test_programs_are_told_the_whole_record_and_decision(run_mlops: Mlops, trained: Deployment) -> None:
@@ -178,6 +201,12 @@ def test_a_model_card_is_written_where_it_is_asked_for(run_mlops: Mlops, trained
 
     assert said.startswith(str(page))
     assert f"<code>mlops reproduce {serving(trained)}</code>" in page.read_text(encoding="utf-8")
+
+
+def test_a_model_card_is_written_into_a_folder(run_mlops: Mlops, trained: Deployment, tmp_path: Path) -> None:
+    run_mlops("card", serving(trained), "--out", str(tmp_path))
+
+    assert (tmp_path / card_file(serving(trained))).is_file()
 
 
 def test_a_move_by_hand_is_on_both_cards_and_in_the_ui(run_mlops: Mlops, challenged: Deployment) -> None:
