@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.ml.errors import RegistryError
+from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.reports.model_card import card_file, card_page
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.tables import parquet_bytes
@@ -149,6 +150,15 @@ def test_a_version_without_evaluation_has_a_card_that_says_so(embedded_lake: Lak
     assert 'class="status unevaluated"' in page
     assert "<code>mlops reproduce v1</code>" in page
     assert "Calibration and ranking" not in page
+
+
+def test_a_version_whose_evaluation_is_damaged_has_a_card_that_says_so(embedded_lake: Lake) -> None:
+    publish_version(embedded_lake, "v1")
+    publish_evaluation(embedded_lake, "v1", predictions=PREDICTIONS)
+    path = evaluation_path("flights", version="v1", name="report.json")
+    embedded_lake.publish(make_write(asset="evaluation"), files={path: b"{}"}, audit=passing)
+
+    assert "v1/report.json&#x27; is damaged" in page_at(embedded_lake, "v1")
 
 
 def test_a_version_whose_rows_are_gone_keeps_its_figures(embedded_lake: Lake) -> None:

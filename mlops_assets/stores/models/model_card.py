@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import FeatureError, LakeError, PlatformError
+from mlops_assets.ml.errors import EvaluationError, FeatureError, LakeError, PlatformError, RegistryError
 from mlops_assets.ml.evaluation.curves import Curves, curves
 from mlops_assets.ml.features.catalogue import ViewProfile
 from mlops_assets.ml.paths import evaluation_path, training_view_path
@@ -73,13 +73,18 @@ class ModelCard:
 
 
 def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
-    """Raises RegistryError when there is no such version, or a file of it is damaged."""
+    """Raises RegistryError when there is no such version, or a file of it is damaged; an evaluation that is damaged
+    is none, and ``lacking`` says so.
+    """
     head, name = lake.at(), use_case.name
     model = load_version(head, use_case=name, version=version)
-    evaluation = load_evaluation(head, use_case=name, version=version)
+    evaluation, shown, lacking = None, None, "It has not been evaluated yet: materialise its evaluation."
+    try:
+        evaluation = load_evaluation(head, use_case=name, version=version)
+    except (RegistryError, EvaluationError) as error:
+        lacking = str(error)
     in_force = reign(head, use_case=name)
     view_checksum, profile = _view(lake, model.record, use_case=use_case)
-    shown, lacking = None, "It has not been evaluated yet: materialise its evaluation."
     if evaluation is not None:
         try:
             trained_on, champion = lake.at(model.record.data_commit), evaluation.record.champion
