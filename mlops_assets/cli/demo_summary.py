@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
+from mlops_assets.ml.evaluation.gate_verdicts import LIMITS
 from mlops_assets.ml.evaluation.report import weakest
 from mlops_assets.ml.monitoring import WatchedCell
 from mlops_assets.ml.paths import batch_of
@@ -97,7 +98,8 @@ def _gates(told: Demo) -> Table:
     assert decision is not None
     table = Table.grid(padding=(0, 1))
     for verdict in decision.verdicts:
-        figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in verdict.figures.items())
+        found = {name: figure for name, figure in verdict.figures.items() if name not in LIMITS}
+        figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items())
         table.add_row(
             "[green]✓[/]" if verdict.passed else "[red]✗[/]" if verdict.blocks else "[yellow]![/]",
             f"{verdict.name}\n[dim]{escape(figures or '; '.join(verdict.reasons))}[/]",
