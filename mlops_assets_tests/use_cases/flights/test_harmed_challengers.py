@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.ml.evaluation.judgement import Candidate, Judgement, judge
+from mlops_assets.ml.statistics.significance import Verdict
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.use_cases.flights import USE_CASE
-from mlops_assets_tests.use_cases.flights.harms import flip_carrier
+from mlops_assets_tests.use_cases.flights.harms import flip_carrier, shuffle_features
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables
 from mlops_assets_tests.use_cases.flights.seed_view import seed_view
 
@@ -62,6 +63,16 @@ def failed(judgement: Judgement) -> dict[str, str]:
 
 def test_the_same_rows_without_harm_pass(view: pa.Table, judged: Callable[[pa.Table], Judgement]) -> None:
     assert judged(view).decision.passed
+
+
+def test_one_shuffled_feature_is_refused(view: pa.Table, judged: Callable[[pa.Table], Judgement]) -> None:
+    spoilt = judged(shuffle_features(view, named="clock_sin"))
+
+    assert OVERALL in failed(spoilt)
+    assert "log_loss" in failed(spoilt)[OVERALL]
+    difference = spoilt.comparison.of("log_loss")
+    assert difference is not None
+    assert difference.verdict() is Verdict.WORSE
 
 
 def test_one_carrier_turned_round_is_refused_for_that_carrier_where_the_overall_figure_hides_it(
