@@ -2,7 +2,7 @@
 
 Names carry direction: a ``…_score`` is better when higher, a ``…_loss`` or ``…_error`` when lower, a
 ``…_rate`` is neither. Every function takes sample weights. How sure a value is belongs in ``intervals.py``;
-reports are put together in ``evaluation.py``. Inside, a value that cannot be had is NaN; nothing outside this
+reports are put together in ``report.py``. Inside, a value that cannot be had is NaN; nothing outside this
 package ever sees one.
 """
 
