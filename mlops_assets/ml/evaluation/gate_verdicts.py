@@ -233,7 +233,8 @@ def _judge_regressions(
     ]
     counted: dict[str, Figure] = {"tested": len(tested), "too_few_rows": len(untested), "vanished": len(gone)}
     if comparison is None or not tested:
-        reasons.append(f"{gate.metric}[{gate.slice}]: no segment was compared on enough rows")
+        why = next((f" ({each.shortfall})" for each in untested if each.shortfall), "")
+        reasons.append(f"{gate.metric}[{gate.slice}]: no segment was compared on enough rows{why}")
         return _verdict(gate, reasons=reasons, figures=counted)
     regressed, figures = _regressed(gate, tested=tested, opponent=comparison.opponent)
     return _verdict(gate, reasons=reasons + regressed, figures={"opponent": comparison.opponent, **counted, **figures})

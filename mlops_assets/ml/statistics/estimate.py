@@ -68,8 +68,7 @@ def shortfalls(family: Grouped, *, metric: str, among: Floats | None = None) -> 
             {SHARES[metric]: ENOUGH["rows"], "units": ENOUGH["units"]},
         )
     else:
-        chosen = {"rows": np.ones(len(family.labels)), "positives": family.labels, "negatives": 1 - family.labels}
-        have = {what: family.effective(each) for what, each in chosen.items()}
+        have = dict(family.effective_counts)
         need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
     if family.rows.clustered:
         have["units"] = family.unit_counts

@@ -37,8 +37,9 @@ class Influences:
         Squares that differ much, of heavy tails or of weights, tell less of the variance than units - 1, which is the
         most there can be.
         """
+        square = np.square(self.moved)
         squares, fourth = (
-            np.bincount(self.segment, weights=self.moved**power, minlength=len(self.units)) for power in (2, 4)
+            np.bincount(self.segment, weights=each, minlength=len(self.units)) for each in (square, np.square(square))
         )
         with np.errstate(invalid="ignore", divide="ignore"):
             found = 2 * squares**2 / (fourth - squares**2 / self.units)

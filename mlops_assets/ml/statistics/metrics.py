@@ -110,11 +110,19 @@ class Grouped:
         """Whether some rows count for more than others."""
         return bool((self.weights != self.weights[0]).any())
 
+    @cached_property
+    def effective_counts(self) -> dict[str, Ints]:
+        """``effective`` rows, positives and negatives per segment."""
+        chosen = {"rows": np.ones(len(self.labels)), "positives": self.labels, "negatives": 1 - self.labels}
+        return {what: self.effective(each) for what, each in chosen.items()}
+
     def effective(self, chosen: Floats) -> Ints:
         """How many rows of equal weight per segment would tell as much as those ``chosen``, 0 or 1 each (Kish 1965).
 
         As many as there are where none counts for more; rounded down.
         """
+        if not self.weighted:
+            return self.sums(chosen).astype(np.int64)
         total, squares = self.sums(self.weights * chosen), self.sums(np.square(self.weights) * chosen)
         return (np.square(total) / np.maximum(squares, _SMALLEST) + 1e-9).astype(np.int64)
 
