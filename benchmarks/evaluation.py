@@ -1,4 +1,4 @@
-"""How fast a model is judged: all metrics with 95 % intervals of 200 resamples, overall and for four slices.
+"""How fast a model is judged: all metrics with 95 % intervals, overall and for four slices; peers draw 200 resamples.
 
     python benchmarks/evaluation.py [--quick]
 
