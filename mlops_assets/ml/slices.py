@@ -1,7 +1,7 @@
 """Named segments of the rows: declared by a use case as data, and turned into integer codes for all slices at
 once.
 
-What is computed per segment belongs in ``evaluation.py``; finding weak segments nobody declared, in
+What is computed per segment belongs in ``report.py``; finding weak segments nobody declared, in
 ``discovery.py``.
 """
 

@@ -11,16 +11,20 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.models import reproduction
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.recipe import libraries
-from mlops_assets.stores.models.registry import load_version
+from mlops_assets.stores.models.registry import ModelVersion, load_version
 from mlops_assets.stores.models.reproduction import Reproduction, reproduce
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 
 
-def reproduced(deployment: Deployment, *, use_case: UseCase = PARCELS) -> Reproduction:
+def trained_model(deployment: Deployment) -> ModelVersion:
     serving = champion(deployment.lake.at(), use_case="parcels")
     assert serving is not None
-    return reproduce(deployment.lake, use_case=use_case, version=serving.version)
+    return load_version(deployment.lake.at(), use_case="parcels", version=serving.version)
+
+
+def reproduced(deployment: Deployment, *, use_case: UseCase = PARCELS) -> Reproduction:
+    return reproduce(deployment.lake, use_case=use_case, version=trained_model(deployment).record.version)
 
 
 def differing(found: Reproduction) -> set[str]:
@@ -69,9 +73,7 @@ def test_another_version_of_a_library_or_of_python_is_named(
 def test_a_record_from_before_scipy_and_python_were_written_down_is_compared_by_what_it_has(
     trained: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = champion(trained.lake.at(), use_case="parcels")
-    assert serving is not None
-    model = load_version(trained.lake.at(), use_case="parcels", version=serving.version)
+    model = trained_model(trained)
     few = {name: told for name, told in model.record.libraries.items() if name not in ("scipy", "python")}
     old = replace(model, record=model.record.model_copy(update={"libraries": few}))
     monkeypatch.setattr(reproduction, "load_version", lambda *_, **__: old)
@@ -85,9 +87,7 @@ def test_a_record_from_before_scipy_and_python_were_written_down_is_compared_by_
 def test_data_that_is_gone_is_an_error_that_names_its_commit(
     trained: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = champion(trained.lake.at(), use_case="parcels")
-    assert serving is not None
-    model = load_version(trained.lake.at(), use_case="parcels", version=serving.version)
+    model = trained_model(trained)
     gone = replace(model, record=model.record.model_copy(update={"data_commit": "f" * 64}))
     monkeypatch.setattr(reproduction, "load_version", lambda *_, **__: gone)
 

@@ -1,6 +1,6 @@
 """What scores look like against outcomes as curves: reliability, receiver operating characteristic, precision-recall.
 
-For pages that people read. The figures that gates judge by are in ``evaluation.py``.
+For pages that people read. The figures that gates judge by are in ``report.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A version judged as a whole: its report, the comparison with its opponents, and what the gates say to both.
 
-One pure call, the same for the asset, for backtests and for tests. The figures come from ``evaluation.py``, paired
+One pure call, the same for the asset, for backtests and for tests. The figures come from ``report.py``, paired
 tests from ``significance.py``, the rules from ``gates.py``.
 """
 

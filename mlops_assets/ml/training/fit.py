@@ -1,7 +1,7 @@
 """From a training view to everything a model version is made of: split, vocabulary, booster, calibration, threshold.
 
 One pure call per version, the same for training, backtests and reproduction. What is learnt here is frozen with the
-version and only applied afterwards; how good it is is judged in ``evaluation.py``.
+version and only applied afterwards; how good it is is judged in ``report.py``.
 """
 
 from __future__ import annotations
