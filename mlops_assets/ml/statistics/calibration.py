@@ -2,7 +2,7 @@
 
 It is a sum of absolute values: the noise of each bin adds to it (Roelofs et al. 2022), by how much depends on how the
 true error is spread over the bins, and a true error of 0 is the end of what it can be, which nothing can miss from
-above. Its noise is known from the resamples of ``bootstrap.py``; all other intervals are in ``intervals.py``.
+above. What is known of its noise is in ``gap_noise.py``; all other intervals are in ``intervals.py``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
+from scipy.stats import qmc
 
+from mlops_assets.ml.statistics.gap_noise import LEAST, Bins, freedom_of, gap_covariance, without_chance
 from mlops_assets.ml.statistics.intervals import CONFIDENCE, Bounds
 from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, calibration_gaps
 
 _HALVINGS = 12  # of the range in which an end of an interval is looked for
 _FARTHEST = -8.0  # where the search for the upper end begins, in standard errors of a gap, all of them at once
-_NEAR = 2.0  # standard errors of a gap within which the test counts it for more than its size
-_MORE = 3.0  # how much more: with this, what noise adds depends least on how errors are spread over the bins
-_DRAWS = 400  # of noise
-_LEAST = 1e-9  # in place of no noise at all
+_NEAR = 1.0  # standard errors of a gap within which the test counts it for more than its size
+_MORE = 15.0  # how much more: with this, what noise adds depends little on how errors are spread over the bins
+_ALIKE = 0.5  # for the lower end: how far from the likeliest errors to what was found, but smaller
+_DRAWS = 512  # of noise
 
 
 def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bounds]:
@@ -33,50 +35,15 @@ def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bound
     How a true error is spread over the bins is not known: tried is a spread that is likely given what was found.
     The plain estimate is always within.
     """
-    found, units = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts
+    found, units, bins = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts, Bins.of(grouped)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        covariance = _covariance(grouped, found=found, gaps=gaps)
-        test = _Test.of(found, covariance=covariance, units=units, resamples=gaps.shape[2])
+        covariance = gap_covariance(grouped, found=found, gaps=gaps, unseen=bins.unseen_variance())
+        test = _Test.of(found, bins=bins, covariance=covariance, units=units, resamples=gaps.shape[2])
         lower = test.error(test.edge(test.all_gone(), end="too much"))
         upper = test.error(test.edge(np.full(len(found), _FARTHEST), end="too little"))
     value = np.abs(found).sum(axis=1)
     lower, upper = np.minimum(lower, value), np.maximum(upper, value)
     return value, Bounds(lower=lower, upper=upper, method="Poisson bootstrap, test inverted")
-
-
-def _covariance(grouped: Grouped, *, found: Floats, gaps: Floats) -> Floats:
-    """Of the gaps of bins, shape (segments, bins, bins), by resamples and what those cannot know of rare outcomes.
-
-    Where both tell of no noise, as in a bin of one row, the gap itself is taken for it. Bins have nothing in common
-    unless rows depend on each other.
-    """
-    held = np.minimum(grouped.calibration_counts, grouped.unit_counts[:, None])
-    few = np.sqrt(held / np.maximum(held - 1, 1))[:, :, None]
-    centred = np.nan_to_num(few * (gaps - gaps.mean(axis=2, keepdims=True)))
-    covariance = centred @ centred.transpose(0, 2, 1) / (gaps.shape[2] - 1)
-    own = np.arange(CALIBRATION_BINS)
-    covariance[:, own, own] += _unseen_variance(grouped)
-    covariance[:, own, own] = np.where(covariance[:, own, own] > 0, covariance[:, own, own], np.square(found))
-    if not grouped.rows.clustered:
-        covariance = covariance * np.eye(CALIBRATION_BINS)
-    return np.asarray(np.nan_to_num(covariance), dtype=np.float64)
-
-
-def _unseen_variance(grouped: Grouped) -> Floats:
-    """What the variance of each gap lacks where hardly a row of the bin, or hardly none, is positive: (segments, bins).
-
-    Rows that are all negative stay so when they are drawn again. With half a row more of each outcome (Jeffreys' prior;
-    Brown, Cai & DasGupta 2001) a share of 0 is uncertain too.
-    """
-    bins = grouped.segments * CALIBRATION_BINS
-    mass, positive, squares = (
-        np.bincount(grouped.calibration_bin, weights=each, minlength=bins).reshape(-1, CALIBRATION_BINS)
-        for each in (grouped.weights, grouped.weights * grouped.labels, np.square(grouped.weights))
-    )
-    share, rows = positive / mass, np.square(mass) / squares
-    smoothed = (share * rows + 0.5) / (rows + 1)
-    lacking = np.maximum(smoothed * (1 - smoothed) - share * (1 - share), 0) * squares
-    return np.nan_to_num(lacking / np.square(grouped.sums(grouped.weights))[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,23 +56,25 @@ class _Test:
     """
 
     found: Floats
+    bins: Bins
     noise: NDArray[np.float32]
     spread: Floats
     away: Floats
     freedom: Floats
 
     @classmethod
-    def of(cls, found: Floats, *, covariance: Floats, units: Ints, resamples: int) -> _Test:
+    def of(cls, found: Floats, *, bins: Bins, covariance: Floats, units: Ints, resamples: int) -> _Test:
         """With normal noise of that covariance: resamples of few units are not normal, because they share weights."""
-        known = _without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
+        known = without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
         sizes, axes = np.linalg.eigh(known)
         spread = np.sqrt(np.diagonal(known, axis1=1, axis2=2))
         return cls(
             found=found,
+            bins=bins,
             noise=(axes * np.sqrt(np.maximum(sizes, 0))[:, None, :] @ _normal()).astype(np.float32),
-            spread=np.maximum(spread, _LEAST),
+            spread=np.maximum(spread, LEAST),
             away=_away(found, covariance=known, axis=axes[:, :, -1]),
-            freedom=np.maximum(units - 1.0, 1.0),
+            freedom=freedom_of(known, units=units, resamples=resamples),
         )
 
     def error(self, shift: Floats) -> Floats:
@@ -114,7 +83,7 @@ class _Test:
 
     def all_gone(self) -> Floats:
         """The smallest shift that leaves no gap."""
-        return np.asarray(np.max(np.abs(self.found) / self._step(), axis=1) * (1 + 1e-9), dtype=np.float64)
+        return np.asarray(np.max(np.abs(self.found) / self._step, axis=1) * (1 + 1e-9), dtype=np.float64)
 
     def edge(self, outside: Floats, *, end: Literal["too little", "too much"]) -> Floats:
         """The farthest shift from 0 toward ``outside`` under which what was found is not a surprise at that end."""
@@ -127,8 +96,7 @@ class _Test:
 
     def surprises(self, shift: Floats, *, end: Literal["too little", "too much"]) -> NDArray[np.bool_]:
         """Whether what was found is that surprise; quantiles are Student's, corrected for skew (Cornish & Fisher)."""
-        gaps = self._shifted(shift)[:, :, None].astype(np.float32)
-        shown = self._statistic(gaps + self.noise)
+        shown = self._shown(self._shifted(shift))
         mean, deviation = shown.mean(axis=1), shown.std(axis=1)
         skew = (((shown - mean[:, None]) / deviation[:, None]) ** 3).mean(axis=1)
         tails = accepted((mean - self._least) / deviation)
@@ -144,22 +112,30 @@ class _Test:
     @cached_property
     def _least(self) -> Floats:
         """The mean of what no true error at all would show."""
-        return np.asarray(self._statistic(self.noise).mean(axis=1), dtype=np.float64)
+        return np.asarray(self._shown(np.zeros_like(self.found)).mean(axis=1), dtype=np.float64)
+
+    def _shown(self, gaps: Floats) -> Floats:
+        """What each draw of noise would show if ``gaps`` are the true ones: shape (segments, draws)."""
+        noise = self.noise * self.bins.noise_under(gaps)[:, :, None]
+        return self._statistic(gaps[:, :, None].astype(np.float32) + noise)
 
     def _shifted(self, shift: Floats) -> Floats:
-        nearer = np.copysign(np.maximum(np.abs(self.found) - shift[:, None] * self._step(), 0), self.found)
+        nearer = np.copysign(np.maximum(np.abs(self.found) - shift[:, None] * self._step, 0), self.found)
         return np.where(shift[:, None] < 0, self.found - shift[:, None] * self.away, nearer)
 
+    @cached_property
     def _step(self) -> Floats:
-        """How far a shift of 1 brings each gap nearer to 0: halfway between what is likeliest, which leaves true errors
-        in the bins of the largest gaps alone, and all gaps shrinking alike, as of an error that all bins share.
+        """How far a shift of 1 brings each gap nearer to 0.
+
+        The likeliest true errors are in the bins of the largest gaps alone; those of an error that all bins share would
+        be smaller alike. What is tried is between both.
         """
         squares, sizes = np.square(self.spread), np.abs(self.found)
         typical = np.sqrt(squares.mean(axis=1, keepdims=True))
-        size = np.maximum(np.sqrt(np.square(sizes).mean(axis=1, keepdims=True)), _LEAST)
+        size = np.maximum(np.sqrt(np.square(sizes).mean(axis=1, keepdims=True)), LEAST)
         likeliest = squares / typical
         alike = sizes / size * np.sqrt(np.square(likeliest).mean(axis=1, keepdims=True))
-        return np.asarray((likeliest + alike) / 2, dtype=np.float64)
+        return np.asarray((1 - _ALIKE) * likeliest + _ALIKE * alike, dtype=np.float64)
 
     def _statistic(self, gaps: NDArray[np.floating]) -> Floats:
         """What is tested, per column of ``gaps``: like the sum of their sizes, but steeper where noise hides them."""
@@ -167,20 +143,6 @@ class _Test:
         size = np.abs(gaps)
         near = np.minimum(size, width)
         return np.asarray((size + _MORE * near * (1 - near / (2 * width))).sum(axis=1), dtype=np.float64)
-
-
-def _without_chance(covariance: Floats, *, chance: Floats) -> Floats:
-    """``covariance`` with the correlations of bins shrunk toward their mean (Ledoit & Wolf 2004), by as much of their
-    spread as is ``chance``: the mean square of a correlation that is none.
-    """
-    spread = np.maximum(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), _LEAST)
-    apart = 1 - np.eye(CALIBRATION_BINS)
-    correlation = covariance / spread[:, :, None] / spread[:, None, :]
-    mean = np.maximum((correlation * apart).sum(axis=(1, 2)) / apart.sum(), 0)[:, None, None]
-    seen = (np.square(correlation - mean) * apart).sum(axis=(1, 2)) / apart.sum()
-    kept = np.maximum(1 - chance / np.maximum(seen, _LEAST), 0)[:, None, None]
-    shrunk = np.where(apart, mean + kept * (correlation - mean), 1.0)
-    return np.asarray(shrunk * spread[:, :, None] * spread[:, None, :], dtype=np.float64)
 
 
 def _away(found: Floats, *, covariance: Floats, axis: Floats) -> Floats:
@@ -191,19 +153,23 @@ def _away(found: Floats, *, covariance: Floats, axis: Floats) -> Floats:
     common = np.where(axis * np.sum(axis * found, axis=1, keepdims=True) < 0, -1.0, 1.0)
     signs = np.stack([np.where(found < 0, -1.0, 1.0), common])
     moved = np.einsum("sij,csj->csi", covariance, signs)
-    reach = np.sqrt(np.maximum((signs * moved).sum(axis=2), _LEAST**2))
+    reach = np.sqrt(np.maximum((signs * moved).sum(axis=2), LEAST**2))
     far = np.abs(found).sum(axis=1) + 2 * reach.max(axis=0)
     cost = (far - (signs * found).sum(axis=2)) / reach
     best = np.where((cost[1] < cost[0])[:, None], moved[1], moved[0])
     size = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / CALIBRATION_BINS)
-    return np.asarray(best / np.maximum(size, _LEAST)[:, None], dtype=np.float64)
+    return np.asarray(best / np.maximum(size, LEAST)[:, None], dtype=np.float64)
 
 
 @cache
 def _normal() -> Floats:
-    """Normal draws, the same for every segment: shape (bins, draws), of mean 0 and covariance 1 exactly."""
-    drawn = np.random.default_rng(0).standard_normal((CALIBRATION_BINS, _DRAWS // 2))
-    drawn = np.concatenate([drawn, -drawn], axis=1)
+    """Normal draws, the same for every segment: shape (bins, draws), of mean 0 and covariance 1 exactly.
+
+    Of a Sobol sequence, scrambled (Owen 1998), because as many random ones are off by several per cent in what they
+    show.
+    """
+    drawn = ndtri(qmc.Sobol(CALIBRATION_BINS, rng=0).random(_DRAWS)).T
+    drawn -= drawn.mean(axis=1, keepdims=True)
     return np.asarray(np.linalg.solve(np.linalg.cholesky(drawn @ drawn.T / _DRAWS), drawn), dtype=np.float64)
 
 

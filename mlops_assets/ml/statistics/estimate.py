@@ -22,7 +22,11 @@ SHARES = {  # what each is a share of
     "recall_score": "positives",
     "f1_score": "positives, actual or predicted",
 }
-ENOUGH_FOR_CALIBRATION = {"rows": 200, "positives": 30, "negatives": 30, "units": 25}
+ENOUGH_OF = {  # what needs more
+    "roc_auc_score": ENOUGH | {"rows": 50},
+    "average_precision_score": ENOUGH | {"rows": 50},
+    "expected_calibration_error": {"rows": 250, "positives": 30, "negatives": 30, "units": 25},
+}
 ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 30, "units": 10}
 TOO_FEW = "not enough rows"
 
@@ -69,7 +73,7 @@ def shortfalls(family: Grouped, *, metric: str, among: Floats | None = None) -> 
         )
     else:
         have = dict(family.effective_counts)
-        need = ENOUGH_FOR_CALIBRATION if metric == "expected_calibration_error" else ENOUGH
+        need = ENOUGH_OF.get(metric, ENOUGH)
     if family.rows.clustered:
         have["units"] = family.unit_counts
     return [

@@ -82,7 +82,7 @@ def test_too_few_rows_are_said_and_not_guessed() -> None:
 
     estimate = small.metrics["roc_auc_score"]
     assert (estimate.value, estimate.lower, estimate.upper) == (None, None, None)
-    assert estimate.shortfall == f"{small.rows} rows, needs 30"
+    assert estimate.shortfall == f"{small.rows} rows, needs 50"
 
 
 def test_one_class_has_no_area_but_a_rate() -> None:

@@ -93,14 +93,14 @@ def highest_credible(level: float, *, slices: int) -> float:
     return float(stats.binom.ppf(1 - 1e-4, slices, level)) / slices
 
 
-@pytest.mark.parametrize(("rows", "slices"), [(60, 1500), (120, 1000), (250, 600), (800, 400)])
+@pytest.mark.parametrize(("rows", "slices"), [(50, 1500), (60, 1500), (120, 1000), (250, 600), (800, 400)])
 @pytest.mark.parametrize("bias", [0.0, 0.3, 1.0])
 def test_intervals_of_independent_rows_hold_the_truth(rows: int, slices: int, bias: float) -> None:
     """From 93 to 97 %, as far as that many slices can tell. With too few rows for an interval none is given."""
     found = judge(rows, slices=slices, bias=bias)
 
     low, high = lowest_credible(0.945, slices=slices), highest_credible(0.96, slices=slices)
-    assert len(found) == (7 + (bias == 1.0) if rows < 100 else 9 if rows < 200 else 10)
+    assert len(found) == {50: 6, 60: 7, 120: 9}.get(rows, 10) + (bias == 1.0 and rows < 100)
     assert {metric: share for metric, share in found.items() if not low <= share <= high} == {}
 
 
@@ -119,7 +119,10 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
     "model",
     [
         {"rows": 250},
+        {"rows": 250, "bias": 0.15},
         {"rows": 250, "bias": 0.2},
+        {"rows": 250, "top": 1.1},
+        {"rows": 600, "top": 0.5},
         {"rows": 1000, "oversure": 0.3},
         {"rows": 1000, "top": 0.5},
         {"rows": 4000, "bias": 0.1},
@@ -130,6 +133,7 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
         {"rows": 250, "bias": -1.5},
         {"rows": 1000, "bias": -1.5, "weighted": True},
         {"rows": 600, "days": 28},
+        {"rows": 600, "days": 28, "bias": 0.5},
         {"rows": 600, "days": 28, "shared": 0.5},
         {"rows": 600, "days": 28, "shared": 0.5, "bias": 0.5},
     ],
