@@ -25,7 +25,7 @@ SHARES = {  # what each is a share of
 ENOUGH_OF = {  # what needs more
     "roc_auc_score": ENOUGH | {"rows": 50},
     "average_precision_score": ENOUGH | {"rows": 50},
-    "expected_calibration_error": {"rows": 250, "positives": 30, "negatives": 30, "units": 25},
+    "expected_calibration_error": {"rows": 200, "positives": 30, "negatives": 30, "units": 25},
 }
 ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 30, "units": 10}
 TOO_FEW = "not enough rows"
