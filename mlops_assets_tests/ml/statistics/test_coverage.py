@@ -120,6 +120,7 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
     [
         {"rows": 200},
         {"rows": 200, "bias": 0.2},
+        {"rows": 250},
         {"rows": 250, "bias": 0.15},
         {"rows": 250, "bias": 0.2},
         {"rows": 250, "top": 1.1},
