@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 
 from mlops_assets.ml.evaluation.judged_rows import judged_rows
 from mlops_assets.ml.slices import AnySlice
-from mlops_assets.ml.statistics.estimate import Estimate, missing
+from mlops_assets.ml.statistics.estimate import Estimate, missing, share_shortfalls
 from mlops_assets.ml.statistics.intervals import CONFIDENCE, Bounds, mean_bounds, share_bounds
 from mlops_assets.ml.statistics.metrics import Floats, Grouped
 
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "score_bias")
 SHARES_SELECTED = tuple(share / 20 for share in range(1, 20))
 """Over which thresholds gaps are shown: those that select 5 %, 10 % … 95 % of all rows."""
-ENOUGH_ROWS = 30
-ENOUGH_UNITS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +105,12 @@ class _RateOfGroups:
 
     def __init__(self, family: Grouped, groups: Sequence[str], *, rate: str, decided: Floats, scores: Floats) -> None:
         self.rate, self.groups = rate, list(groups)
-        among = {"true_positive_rate": family.labels, "false_positive_rate": 1 - family.labels}.get(
-            rate, np.ones(len(decided))
-        )
-        self.rows = family.sums(among).astype(np.int64)
-        units = family.unit_counts if family.rows.clustered else None
-        self.enough = [
-            int(rows) >= ENOUGH_ROWS and (units is None or int(units[i]) >= ENOUGH_UNITS)
-            for i, rows in enumerate(self.rows)
-        ]
-        judged = sum(self.enough)
+        among, called = {
+            "true_positive_rate": (family.labels, "positives"),
+            "false_positive_rate": (1 - family.labels, "negatives"),
+        }.get(rate, (np.ones(len(decided)), "rows"))
+        self.lacking = share_shortfalls(family, among=among, called=called)
+        judged = self.lacking.count(None)
         self.pairs = max(judged * (judged - 1) // 2, 1)
 
         def bounds(confidence: float) -> tuple[Floats, Bounds]:
@@ -130,14 +124,15 @@ class _RateOfGroups:
     def estimate(self, group: str) -> Estimate:
         """The rate of one group."""
         i = self.groups.index(group)
-        if not self.enough[i]:
-            return missing(f"{self.rows[i]} rows, needs {ENOUGH_ROWS}")
+        lacking = self.lacking[i]
+        if lacking is not None:
+            return missing(lacking)
         low, high = float(self.alone.lower[i]), float(self.alone.upper[i])
         return Estimate(value=float(self.value[i]), lower=low, upper=high, method=self.alone.method)
 
     def disparity(self) -> Disparity:
         """The largest gap and the smallest ratio of all pairs of groups with enough rows."""
-        judged = [i for i, enough in enumerate(self.enough) if enough]
+        judged = [i for i, lacking in enumerate(self.lacking) if lacking is None]
         if len(judged) < 2:
             lacking = missing(f"{len(judged)} groups with enough rows, needs 2")
             return Disparity(gap=lacking, ratio=lacking)

@@ -21,12 +21,14 @@ from mlops_assets.ml.evaluation.judged_rows import judged_rows
 from mlops_assets.ml.slices import AnySlice, Membership
 from mlops_assets.ml.statistics.bootstrap import resampled_gaps
 from mlops_assets.ml.statistics.calibration import calibration_bounds
-from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, shortfalls
+from mlops_assets.ml.statistics.estimate import Estimate, estimate_of, share_shortfalls, shortfalls
 from mlops_assets.ml.statistics.influences import average_precision_influence, delong_influences, influences
 from mlops_assets.ml.statistics.intervals import CONFIDENCE, Bounds, area_bounds, loss_bounds, share_bounds
 from mlops_assets.ml.statistics.metrics import Floats, Grouped, average_precision, higher_is_better, roc_auc
+from mlops_assets.ml.statistics.significance import COMPARED
 
 SCHEMA = 1
+OF_SCORES = (*COMPARED, "expected_calibration_error")
 ROWS_AT_ONCE = 5_000_000  # rows times slices held in memory together; more are resampled again, with the same weights
 
 
@@ -156,8 +158,13 @@ def weakest(report: EvaluationReport, *, metric: str, count: int) -> tuple[Segme
 
 def _segment_reports(members: Membership, *, family: Grouped, gaps: Floats, threshold: float) -> list[SegmentReport]:
     shares = _shares(family, threshold=threshold)
-    columns = _figures(family, gaps=gaps) | {name: _of_share(name, family, *rows) for name, rows in shares.items()}
-    lacking = {name: shortfalls(family, metric=name, among=shares.get(name, (None,))[0]) for name in columns}
+    lacking = {name: shortfalls(family, metric=name) for name in OF_SCORES} | {
+        name: share_shortfalls(family, among=among, called=called) for name, (among, _, called) in shares.items()
+    }
+    calibrated = np.array([each is None for each in lacking["expected_calibration_error"]])
+    columns = _figures(family, gaps=gaps, calibrated=calibrated) | {
+        name: _of_share(name, family, among, hit) for name, (among, hit, _) in shares.items()
+    }
     return [
         SegmentReport(
             slice=members.slice,
@@ -173,8 +180,11 @@ def _segment_reports(members: Membership, *, family: Grouped, gaps: Floats, thre
     ]
 
 
-def _figures(family: Grouped, *, gaps: Floats) -> dict[str, tuple[Floats, Bounds]]:
-    """Value and bounds per segment of every metric of scores; NaN where a segment cannot have them."""
+def _figures(family: Grouped, *, gaps: Floats, calibrated: NDArray[np.bool_]) -> dict[str, tuple[Floats, Bounds]]:
+    """Value and bounds per segment of every metric of scores; NaN where a segment cannot have them.
+
+    Of the calibration error, whose bounds take the longest, only where they will be told.
+    """
     positives = family.positive_counts
     auc, precision = roc_auc(family), average_precision(family)
     ranked = delong_influences(family, components=family.beaten, area=auc)
@@ -189,20 +199,22 @@ def _figures(family: Grouped, *, gaps: Floats) -> dict[str, tuple[Floats, Bounds
         ),
         "log_loss": loss_bounds(family, of=log_losses),
         "brier_loss": loss_bounds(family, of=squares),
-        "expected_calibration_error": calibration_bounds(family, gaps=gaps),
+        "expected_calibration_error": calibration_bounds(family, gaps=gaps, among=calibrated),
     }
 
 
-def _shares(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Floats]]:
-    """What each metric of decisions is a share of, and which of these rows count; of F1, of its Jaccard index."""
+def _shares(family: Grouped, *, threshold: float) -> dict[str, tuple[Floats, Floats, str]]:
+    """What each metric of decisions is a share of, which of these rows count, and what they are called; of F1, of its
+    Jaccard index.
+    """
     decided = (family.rows.scores[family.order] >= threshold).astype(np.float64)
     labels, every = family.labels, np.ones(len(family.labels))
     return {
-        "positive_rate": (every, labels),
-        "predicted_positive_rate": (every, decided),
-        "precision_score": (decided, labels),
-        "recall_score": (labels, decided),
-        "f1_score": (np.maximum(labels, decided), labels * decided),
+        "positive_rate": (every, labels, "rows"),
+        "predicted_positive_rate": (every, decided, "rows"),
+        "precision_score": (decided, labels, "predicted positives"),
+        "recall_score": (labels, decided, "positives"),
+        "f1_score": (np.maximum(labels, decided), labels * decided, "positives, actual or predicted"),
     }
 
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from mlops_assets.ml.errors import EvaluationError
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.slices import AnySlice, Membership, everything, memberships
-from mlops_assets.ml.statistics.estimate import ENOUGH, ENOUGH_OF_CLASSES, Estimate, estimate_of, first_lacking
+from mlops_assets.ml.statistics.estimate import (
+    ENOUGH_OF_CLASSES,
+    ENOUGH_OF_NUMBERS,
+    Estimate,
+    estimate_of,
+    first_lacking,
+)
 from mlops_assets.ml.statistics.intervals import quantile
 from mlops_assets.ml.statistics.metrics import Floats, Ints, higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison, Difference
@@ -40,7 +46,7 @@ def evaluate_task(
     y, s = checked_predictions(labels, scores, task=task)
     if slice_columns.num_rows != len(y):
         raise EvaluationError(f"{len(y)} labels but {slice_columns.num_rows} rows of slice columns.")
-    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH
+    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH_OF_NUMBERS
     reports = []
     for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
         rows = _segmented(member, weights=weights, clusters=clusters)
@@ -67,7 +73,7 @@ def compare_task(
     """Both models on the same rows: every metric with a direction, overall and per segment."""
     y, new = checked_predictions(labels, challenger, task=task)
     _, old = checked_predictions(labels, champion, task=task)
-    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH
+    need = ENOUGH_OF_CLASSES if isinstance(task, Multiclass) else ENOUGH_OF_NUMBERS
     found: list[Difference] = []
     for member in (everything(len(y)), *memberships(slices, table=slice_columns)):
         rows = _segmented(member, weights=weights, clusters=clusters)
@@ -161,5 +167,5 @@ def _differences(
 
 
 def _counted(rows: int, units: int, cases: Ints | None, segment: int) -> dict[str, int]:
-    of_class = {} if cases is None else {"rows of the class": int(cases[segment])}
-    return {"rows": int(rows)} | of_class | {"units": int(units)}
+    of_class = rows if cases is None else cases[segment]
+    return {"rows": int(rows), "rows of the class": int(of_class), "units": int(units)}

@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.stats import qmc
 
-from mlops_assets.ml.statistics.gap_noise import LEAST, Bins, freedom_of, gap_covariance, without_chance
+from mlops_assets.ml.statistics.gap_noise import (
+    LEAST,
+    Bins,
+    freedom_of,
+    gap_covariance,
+    score_covariance,
+    without_chance,
+)
 from mlops_assets.ml.statistics.intervals import CONFIDENCE, Bounds
-from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped, Ints, calibration_gaps
+from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped, calibration_gaps
 
 _HALVINGS = 12  # of the range in which an end of an interval is looked for
 _FARTHEST = -8.0  # where the search for the upper end begins, in standard errors of a gap, all of them at once
@@ -28,20 +35,28 @@ _ALIKE = 0.5  # for the lower end: how far from the likeliest errors to what was
 _DRAWS = 512  # of noise
 
 
-def calibration_bounds(grouped: Grouped, *, gaps: Floats) -> tuple[Floats, Bounds]:
+def calibration_bounds(
+    grouped: Grouped, *, gaps: Floats, among: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Bounds]:
     """Expected calibration error per segment and its bounds from how resampled ``gaps`` deviate.
 
     Bounds are the smallest and the largest true error under which what was found is no surprise at the level of 5 %.
     How a true error is spread over the bins is not known: tried is a spread that is likely given what was found.
-    The plain estimate is always within.
+    The plain estimate is always within. Segments that are not ``among`` those asked for have none (not a number).
     """
     found, units, bins = np.nan_to_num(calibration_gaps(grouped)), grouped.unit_counts, Bins.of(grouped)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        covariance = gap_covariance(grouped, found=found, gaps=gaps, unseen=bins.unseen_variance())
-        test = _Test.of(found, bins=bins, covariance=covariance, units=units, resamples=gaps.shape[2])
-        lower = test.error(test.edge(test.all_gone(), end="too much"))
-        upper = test.error(test.edge(np.full(len(found), _FARTHEST), end="too little"))
-    value = np.abs(found).sum(axis=1)
+    resamples, asked = gaps.shape[2], np.flatnonzero(np.ones(len(found), dtype=bool) if among is None else among)
+    value, lower, upper = np.abs(found).sum(axis=1), *np.full((2, len(found)), np.nan)
+    if len(asked):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            seen = gap_covariance(grouped, found=found, gaps=gaps, unseen=bins.unseen_variance())
+            of_labels = without_chance(seen, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
+            of_scores = score_covariance(bins, found=found, rows=grouped.effective_counts["rows"])
+            freedom = freedom_of(of_labels, units=units, resamples=resamples)
+            covariance = (of_labels + of_scores)[asked]
+            test = _Test.of(found[asked], bins=bins.chosen(asked), covariance=covariance, freedom=freedom[asked])
+            lower[asked] = test.error(test.edge(test.all_gone(), end="too much"))
+            upper[asked] = test.error(test.edge(np.full(len(asked), _FARTHEST), end="too little"))
     lower, upper = np.minimum(lower, value), np.maximum(upper, value)
     return value, Bounds(lower=lower, upper=upper, method="Poisson bootstrap, test inverted")
 
@@ -63,18 +78,17 @@ class _Test:
     freedom: Floats
 
     @classmethod
-    def of(cls, found: Floats, *, bins: Bins, covariance: Floats, units: Ints, resamples: int) -> _Test:
+    def of(cls, found: Floats, *, bins: Bins, covariance: Floats, freedom: Floats) -> _Test:
         """With normal noise of that covariance: resamples of few units are not normal, because they share weights."""
-        known = without_chance(covariance, chance=1 / np.maximum(units - 1, 1) + 1 / resamples)
-        sizes, axes = np.linalg.eigh(known)
-        spread = np.sqrt(np.diagonal(known, axis1=1, axis2=2))
+        sizes, axes = np.linalg.eigh(covariance)
+        spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         return cls(
             found=found,
             bins=bins,
             noise=(axes * np.sqrt(np.maximum(sizes, 0))[:, None, :] @ _normal()).astype(np.float32),
             spread=np.maximum(spread, LEAST),
-            away=_away(found, covariance=known, axis=axes[:, :, -1]),
-            freedom=freedom_of(known, units=units, resamples=resamples),
+            away=_away(found, covariance=covariance, axis=axes[:, :, -1]),
+            freedom=freedom,
         )
 
     def error(self, shift: Floats) -> Floats:

@@ -11,23 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_assets.ml.statistics.intervals import Bounds
-from mlops_assets.ml.statistics.metrics import Floats, Grouped
+from mlops_assets.ml.statistics.metrics import AT_RATE, Floats, Grouped, Ints
 
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
-ENOUGH = {"rows": 30, "positives": 10, "negatives": 10, "units": 10}
-SHARES = {  # what each is a share of
-    "positive_rate": "rows",
-    "predicted_positive_rate": "rows",
-    "precision_score": "predicted positives",
-    "recall_score": "positives",
-    "f1_score": "positives, actual or predicted",
-}
-ENOUGH_OF = {  # what needs more
-    "roc_auc_score": ENOUGH | {"rows": 50},
-    "average_precision_score": ENOUGH | {"rows": 50},
-    "expected_calibration_error": {"rows": 200, "positives": 30, "negatives": 30, "units": 25},
-}
-ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 30, "units": 10}
+ENOUGH_OF_NUMBERS = {"rows": 30, "units": 10}
+ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 40, "units": 10}
+ENOUGH_OF_SHARES = {"rows": 50, "units": 10}
+AREA = {"rows": 80, "positives": 15, "negatives": 15, "units": 10}
+"""Of the area under the ROC curve, which does not move with the share of positives: a segment's own decide."""
+OUTCOMES = {"rows": 50} | dict.fromkeys(AT_RATE, 15) | {"positives": 2, "negatives": 2, "units": 10}
+"""Of figures that move with the share of positives. Segments to which chance gave many are not like the rest, and
+intervals would be too sure of them: so it is rows that decide, by how many of each outcome as many would hold at the
+overall rate. What the scores foretell does not decide, or a challenger could keep a segment from being judged.
+"""
+CALIBRATION = OUTCOMES | {"rows": 200, "units": 25} | dict.fromkeys(AT_RATE, 30)
 TOO_FEW = "not enough rows"
 
 
@@ -61,30 +58,32 @@ def missing(shortfall: str) -> Estimate:
     return Estimate(value=None, lower=None, upper=None, method=TOO_FEW, shortfall=shortfall)
 
 
-def shortfalls(family: Grouped, *, metric: str, among: Floats | None = None) -> list[str | None]:
-    """What each segment lacks for an interval that can be trusted, or ``None``. Unequal rows count for less.
+def shortfalls(family: Grouped, *, metric: str) -> list[str | None]:
+    """What each segment lacks for an interval of a figure of scores that can be trusted, or ``None``."""
+    need = {"roc_auc_score": AREA, "expected_calibration_error": CALIBRATION}.get(metric, OUTCOMES)
+    return _shortfalls(family, have=family.effective_counts | family.counts_at_rate, need=need)
 
-    ``among`` are the rows (0 or 1, in the order of the segments) that a share is a share of.
-    """
-    if among is not None:
-        have, need = (
-            {SHARES[metric]: family.effective(among)},
-            {SHARES[metric]: ENOUGH["rows"], "units": ENOUGH["units"]},
-        )
-    else:
-        have = dict(family.effective_counts)
-        need = ENOUGH_OF.get(metric, ENOUGH)
-    if family.rows.clustered:
-        have["units"] = family.unit_counts
+
+def share_shortfalls(family: Grouped, *, among: Floats, called: str) -> list[str | None]:
+    """The same for a share of the rows ``among`` (0 or 1, in the order of the segments), which are ``called`` that."""
+    need = {called if what == "rows" else what: least for what, least in ENOUGH_OF_SHARES.items()}
+    return _shortfalls(family, have={called: family.effective(among)}, need=need)
+
+
+def _shortfalls(family: Grouped, *, have: Mapping[str, Ints], need: Mapping[str, int]) -> list[str | None]:
+    counted = {**have, "units": family.unit_counts}
     return [
-        first_lacking({what: int(counts[i]) for what, counts in have.items()}, need=need, weighted=family.weighted)
+        first_lacking({what: int(counts[i]) for what, counts in counted.items()}, need=need, weighted=family.weighted)
         for i in range(family.segments)
     ]
 
 
 def first_lacking(have: Mapping[str, int], *, need: Mapping[str, int], weighted: bool) -> str | None:
-    """What there is too little of, and how much it needs; ``None`` if there is enough of all."""
-    short = next((what for what, found in have.items() if found < need[what]), None)
+    """What there is too little of, in the order of ``need``, and how much it needs; ``None`` if there is enough.
+
+    Rows of unequal weight count for as many equal ones as tell as much.
+    """
+    short = next((what for what, least in need.items() if have[what] < least), None)
     if short is None:
         return None
     effective = "effective " if weighted and short != "units" else ""

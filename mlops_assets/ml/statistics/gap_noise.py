@@ -1,12 +1,12 @@
 """The noise of the gaps of calibration bins: how large it is, what bins have in common, how well both are known.
 
-From the resamples of ``bootstrap.py``, mended where resamples cannot know: rare outcomes, few units. What is concluded
-from it is in ``calibration.py``.
+From the resamples of ``bootstrap.py``, mended where resamples cannot know: rare outcomes, few units, other scores.
+What is concluded from it is in ``calibration.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, Grouped
 
 LEAST = 1e-9  # in place of no noise at all
 _APART = 1 - np.eye(CALIBRATION_BINS)
+_BELOW = np.tri(CALIBRATION_BINS, k=-1, dtype=bool)  # is the bin of a row (column) below the other (row)?
 _PAIRS = CALIBRATION_BINS * (CALIBRATION_BINS - 1)
 
 
@@ -27,6 +28,8 @@ class Bins:
     score: Floats  # mean
     share: Floats  # of positives
     rows: Floats  # of equal weight that would tell as much
+    low: Floats  # lowest score
+    high: Floats  # highest score
 
     @classmethod
     def of(cls, grouped: Grouped) -> Bins:
@@ -40,13 +43,23 @@ class Bins:
                 np.square(grouped.weights),
             )
         )
+        first, last = (
+            np.searchsorted(grouped.calibration_bin, np.arange(bins), side=side) for side in ("left", "right")
+        )
+        reached = [scores[np.clip(each, 0, len(scores) - 1)].reshape(mass.shape) for each in (first, last - 1)]
         with np.errstate(invalid="ignore", divide="ignore"):
             return cls(
                 weight=mass / mass.sum(axis=1, keepdims=True),
                 score=scored / mass,
                 share=positive / mass,
                 rows=np.square(mass) / squares,
+                low=np.where(mass > 0, reached[0], np.nan),
+                high=np.where(mass > 0, reached[1], np.nan),
             )
+
+    def chosen(self, segments: Ints) -> Bins:
+        """The bins of those segments alone."""
+        return Bins(**{each.name: getattr(self, each.name)[segments] for each in fields(self)})
 
     @cached_property
     def variance(self) -> Floats:
@@ -74,8 +87,8 @@ class Bins:
 def gap_covariance(grouped: Grouped, *, found: Floats, gaps: Floats, unseen: Floats) -> Floats:
     """Of the gaps of bins, shape (segments, bins, bins), by resamples and what those cannot know of rare outcomes.
 
-    Where both tell of no noise, as in a bin of one row, the gap itself is taken for it. Bins have nothing in common
-    unless rows depend on each other.
+    Where both tell of no noise, as in a bin of one row, the gap itself is taken for it. Given their scores, bins have
+    nothing in common unless rows depend on each other.
     """
     held = np.minimum(grouped.calibration_counts, grouped.unit_counts[:, None])
     few = np.sqrt(held / np.maximum(held - 1, 1))[:, :, None]
@@ -87,6 +100,26 @@ def gap_covariance(grouped: Grouped, *, found: Floats, gaps: Floats, unseen: Flo
     if not grouped.rows.clustered:
         covariance = covariance * np.eye(CALIBRATION_BINS)
     return np.asarray(np.nan_to_num(covariance), dtype=np.float64)
+
+
+def score_covariance(bins: Bins, *, found: Floats, rows: Ints) -> Floats:
+    """What gaps have in common because other ``rows`` would have other scores, shape (segments, bins, bins).
+
+    A bin holds its share of the rows whatever they score, so its edges move with the empirical quantiles: a row moves
+    the mean score of a bin as a winsorised mean, by its own score within it and by the nearer edge elsewhere (Huber
+    1981, section 3.3; what moves it within is in ``gap_covariance``). A gap moves with it as far as gaps grow with
+    scores (least squares over bins), which is much where a model is far off.
+    """
+    weight, score, low, high = (np.nan_to_num(each) for each in (bins.weight, bins.score, bins.low, bins.high))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = np.nan_to_num(found / bins.weight)
+    apart, gap_apart = (each - (weight * each).sum(axis=1, keepdims=True) for each in (score, gap))
+    spread = np.maximum((weight * np.square(apart)).sum(axis=1), LEAST**2)
+    slope = (weight * apart * gap_apart).sum(axis=1) / spread
+    of_row = np.where(_BELOW, low[:, :, None], np.where(_BELOW.T, high[:, :, None], score[:, :, None]))
+    of_row -= (of_row @ weight[:, :, None]) * np.ones(CALIBRATION_BINS)
+    common = (of_row * weight[:, None, :]) @ of_row.transpose(0, 2, 1)
+    return np.asarray(common * np.square(slope)[:, None, None] / np.maximum(rows, 1)[:, None, None])
 
 
 def without_chance(covariance: Floats, *, chance: Floats) -> Floats:

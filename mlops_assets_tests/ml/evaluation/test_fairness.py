@@ -133,7 +133,7 @@ def test_groups_without_enough_rows_have_no_rate() -> None:
 
     (found,) = fairness(labels, scores, slice_columns=pa.table({"sex": sex}), protected=[SEX], threshold=0.5)
 
-    assert found.decided.groups["sex=Female"]["selection_rate"].shortfall == "20 rows, needs 30"
+    assert found.decided.groups["sex=Female"]["selection_rate"].shortfall == "20 rows, needs 50"
     assert found.decided.disparities["selection_rate"].gap.shortfall == "1 groups with enough rows, needs 2"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 from scipy.special import expit
 
 from mlops_assets.ml.evaluation.gate_decision import decide
@@ -31,11 +32,14 @@ JUDGED = EvaluationReport(
 )
 
 
-def drawn_pair(seed: int, *, rows: int = FEW, spoiled: float = 0.0) -> Comparison:
-    """Two models that see the truth through noise of the same size; the challenger's is larger on one carrier."""
+def drawn_pair(seed: int, *, rows: int = FEW, spoiled: float = 0.0, rarer: float = 0.0) -> Comparison:
+    """Two models that see the truth through noise of the same size; the challenger's is larger on one carrier.
+
+    The log odds of every other carrier are lower by ``rarer``.
+    """
     generator = np.random.default_rng(seed)
     carrier = np.repeat(np.arange(SEGMENTS), rows)
-    truth = generator.normal(-0.5, 1.2, SEGMENTS * rows)
+    truth = generator.normal(-0.5, 1.2, SEGMENTS * rows) - rarer * (carrier % 2)
     labels = generator.random(len(truth)) < expit(truth)
     champion, challenger = (expit(truth + generator.normal(0, 0.7, len(truth))) for _ in range(2))
     challenger = np.where(carrier == 0, expit(truth + generator.normal(0, 0.7 + spoiled, len(truth))), challenger)
@@ -65,6 +69,18 @@ def test_of_a_thousand_equal_challengers_at_most_one_in_twenty_is_refused(
     equal_pairs: list[Comparison], metric: str
 ) -> None:
     assert refusals(metric=metric, pairs=equal_pairs) <= 0.05 * PAIRS
+
+
+def test_nor_is_it_where_half_of_the_carriers_have_hardly_a_positive() -> None:
+    """About seven in 200 rows: how many a carrier itself has does not decide whether it is tested. As far as 300 pairs
+    can tell.
+    """
+    pairs = [drawn_pair(seed, rows=200, rarer=3.5) for seed in range(300)]
+
+    tested = [sum(each.metric == "log_loss" and each.gain is not None for each in pair.differences) for pair in pairs]
+    assert np.mean(tested) > SEGMENTS  # one of them overall
+    for metric in ("average_precision_score", "log_loss", "brier_loss"):
+        assert refusals(metric=metric, pairs=pairs) <= stats.binom.ppf(0.999, len(pairs), 0.05)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc_score", "log_loss"])

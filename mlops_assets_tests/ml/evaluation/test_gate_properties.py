@@ -150,9 +150,10 @@ def test_the_order_of_rows_changes_no_verdict_to_the_bit(seed: int) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_repeating_all_rows_keeps_every_point_figure_and_verdicts_by_points(seed: int) -> None:
-    labels, champion, columns = make_rows(600, seed=seed, decimals=9)
+    rows = 6000  # so that the same segments have enough of them, once and twice
+    labels, champion, columns = make_rows(rows, seed=seed, decimals=9)
     draw = np.random.default_rng(seed)
-    scores, learnt = np.clip(champion + draw.normal(0, 0.05, (2, 600)), 1e-6, 1 - 1e-6)
+    scores, learnt = np.clip(champion + draw.normal(0, 0.05, (2, rows)), 1e-6, 1 - 1e-6)
     by_points = [replace(gate, judge="point") for gate in EVERY_GATE if hasattr(gate, "judge")]
 
     once = judged(labels, scores, columns, learnt=learnt, champion=champion)

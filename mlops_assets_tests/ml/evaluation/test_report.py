@@ -82,7 +82,7 @@ def test_too_few_rows_are_said_and_not_guessed() -> None:
 
     estimate = small.metrics["roc_auc_score"]
     assert (estimate.value, estimate.lower, estimate.upper) == (None, None, None)
-    assert estimate.shortfall == f"{small.rows} rows, needs 50"
+    assert estimate.shortfall == f"{small.rows} rows, needs 80"
 
 
 def test_one_class_has_no_area_but_a_rate() -> None:
@@ -91,8 +91,8 @@ def test_one_class_has_no_area_but_a_rate() -> None:
         np.zeros(100), np.linspace(0, 1, 100), slice_columns=columns, slices=(CARRIER,), threshold=0.5, seed=0
     )
 
-    assert report.overall.metrics["roc_auc_score"].shortfall == "0 positives, needs 10"
-    assert report.overall.metrics["recall_score"].shortfall == "0 positives, needs 30"
+    assert report.overall.metrics["roc_auc_score"].shortfall == "0 positives, needs 15"
+    assert report.overall.metrics["recall_score"].shortfall == "0 positives, needs 50"
     rate = report.overall.metrics["positive_rate"]
     assert rate.value == 0.0
     assert rate.upper == pytest.approx(0.037, abs=1e-3)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from mlops_assets.ml.statistics.bootstrap import resampled_gaps
-from mlops_assets.ml.statistics.gap_noise import Bins, freedom_of, gap_covariance, without_chance
+from mlops_assets.ml.statistics.gap_noise import (
+    Bins,
+    freedom_of,
+    gap_covariance,
+    score_covariance,
+    without_chance,
+)
 from mlops_assets.ml.statistics.metrics import CALIBRATION_BINS, Floats, calibration_gaps
 from mlops_assets_tests.ml.statistics.test_intervals import make_grouped
 
@@ -55,6 +61,40 @@ def test_what_is_tried_says_how_much_labels_vary() -> None:
     assert as_found == pytest.approx(np.ones((1, 10)), rel=0.001)
     assert if_right[0, 5] == pytest.approx(np.sqrt(0.3 * 0.7 / 0.25), rel=0.01)
     assert if_right[0, 0] > 5
+
+
+def test_gaps_that_grow_with_scores_move_with_the_scores_that_other_rows_would_have() -> None:
+    """Without a positive a gap is the mean score of its bin: nothing but the rows drawn moves it."""
+    slices, rows = 3000, 300
+    scores = np.random.default_rng(3).beta(1, 3, slices * rows)
+    grouped = make_grouped(np.zeros(len(scores)), scores, codes=np.repeat(np.arange(slices), rows))
+    found = calibration_gaps(grouped)
+
+    (gaps,) = resampled_gaps([grouped], resamples=100, seed=0)
+    within = gap_covariance(grouped, found=found, gaps=gaps, unseen=np.zeros_like(found))
+    between = score_covariance(Bins.of(grouped), found=found, rows=grouped.counts)
+
+    moved = np.cov(found.T)
+    assert (within + between).mean(axis=0) == pytest.approx(moved, abs=0.05 * moved.max())
+    assert between.mean(axis=0).sum() > 0.8 * moved.sum()
+
+
+def test_gaps_that_do_not_grow_with_scores_do_not_move_with_them() -> None:
+    scores = np.repeat(np.arange(1, 11) / 20, 100)
+    labels = (np.arange(1000) % 100 < np.repeat(np.arange(1, 11), 100) * 5).astype(float)
+    grouped = make_grouped(labels, scores)
+
+    told = score_covariance(Bins.of(grouped), found=calibration_gaps(grouped) + 0.01, rows=grouped.counts)
+
+    assert told == pytest.approx(np.zeros((1, 10, 10)), abs=1e-12)
+
+
+def test_scores_that_are_all_the_same_have_no_span_to_move_by() -> None:
+    grouped = make_grouped(np.arange(50) % 2, np.full(50, 0.4))
+
+    told = score_covariance(Bins.of(grouped), found=calibration_gaps(grouped), rows=grouped.counts)
+
+    assert (told == 0).all()
 
 
 @pytest.mark.parametrize(

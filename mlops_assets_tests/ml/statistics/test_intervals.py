@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mlops_assets.ml.statistics.influences import delong_influences
-from mlops_assets.ml.statistics.intervals import logit_bounds, share_bounds, wilson
+from mlops_assets.ml.statistics.intervals import count_bounds, logit_bounds, share_bounds, wilson
 from mlops_assets.ml.statistics.metrics import Grouped, Rows, roc_auc
 from mlops_assets_tests.ml.evaluation.judged_rows import make_rows
 
@@ -48,6 +48,40 @@ def test_wilson_agrees_with_newcombe_1998() -> None:
     lower, upper = wilson(np.array([81 / 263]), count=np.array([263.0]), z=1.959964)
 
     assert (round(float(lower[0]), 4), round(float(upper[0]), 4)) == (0.2553, 0.3662)
+
+
+@pytest.mark.parametrize("rows", [50, 80, 150, 400])
+@pytest.mark.parametrize(
+    ("hits", "least", "most"),
+    [((0.05, 1), 0.95, 1), ((1, 5), 0.925, 0.985), ((5, 10), 0.925, 0.975), ((10, 25), 0.93, 0.97)],
+)
+def test_intervals_of_shares_hold_the_truth_as_often_as_whole_numbers_allow(
+    rows: int, hits: tuple[float, float], least: float, most: float
+) -> None:
+    """Summed over all numbers of hits there can be, for shares of which so many hits (or misses) are to be expected."""
+    count = np.arange(rows + 1.0)
+    lower, upper = count_bounds(count, count=np.full(rows + 1, float(rows)))
+    true = np.linspace(*hits, 300)[:, None] / rows
+
+    held = np.sum(stats.binom.pmf(count, rows, true) * ((lower <= true) & (true <= upper)), axis=1)
+    mirrored = np.sum(stats.binom.pmf(count, rows, 1 - true) * ((lower <= 1 - true) & (1 - true <= upper)), axis=1)
+
+    assert least <= held.min()
+    assert held.max() <= most
+    assert 0.945 <= held.mean() <= (0.985 if hits[1] <= 1 else 0.965)
+    assert mirrored == pytest.approx(held)
+
+
+def test_three_hits_or_misses_and_none_are_modified_as_published() -> None:
+    """Brown, Cai & DasGupta 2001: of x hits, half the 5 % quantile of chi-square with 2 x degrees of freedom."""
+    hits = np.array([0, 1, 3, 4, 97, 99, 100.0])
+
+    lower, upper = count_bounds(hits, count=np.full(7, 100.0))
+
+    plain = [stats.binomtest(int(each), 100).proportion_ci(method="wilson") for each in hits]
+    few = {x: stats.chi2.ppf(0.05, 2 * x) / 2 / 100 for x in (1, 3)}
+    assert lower == pytest.approx([0, few[1], few[3], *(each.low for each in plain[3:])])
+    assert upper == pytest.approx([*(each.high for each in plain[:4]), 1 - few[3], 1 - few[1], 1])
 
 
 def test_delong_agrees_with_the_definition_of_1988() -> None:
