@@ -21,7 +21,8 @@ from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
-from mlops_assets.stores.models.champion import champion, listed_versions
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.listing import listed_versions
 
 console = Console()
 
@@ -96,8 +97,11 @@ def status(use_case: UseCaseName) -> None:
     if found.batches:
         console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
     serving = champion(head, use_case=use_case)
-    versions = listed_versions(head, use_case=use_case)
-    console.print(f"Champion: {serving.version if serving else 'none yet'} of {len(versions)} versions.")
+    listing = listed_versions(head, use_case=use_case)
+    damaged = f", and {len(listing.unreadable)} that cannot be read" if listing.unreadable else ""
+    console.print(
+        f"Champion: {serving.version if serving else 'none yet'} of {len(listing.versions)} versions{damaged}."
+    )
 
 
 def refuse_no_batch(use_case: UseCase, batch: str | None) -> None:

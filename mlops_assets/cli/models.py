@@ -22,9 +22,10 @@ from mlops_assets.ml.errors import EvaluationError, RegistryError
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.bento_store import find_bento
-from mlops_assets.stores.models.champion import ListedVersion, Pointer, champion, events, listed_versions
+from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
+from mlops_assets.stores.models.listing import ListedVersion, listed_versions
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.stores.predictions.tracing import Trace
@@ -43,17 +44,19 @@ def models(
 ) -> None:
     """List all versions with their data, headline metrics and status, and every move of the champion's pointer."""
     head = Lake.connect().at()
-    task, listed = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
+    task, listing = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
+    listed, unreadable = listing.versions, listing.unreadable
     moves = events(head, use_case=use_case)
     judged = [_evaluation(head, each) for each in listed]
     if as_json:
         told = {
             "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
+            "unreadable": unreadable,
             "events": [move.model_dump(mode="json") for move in moves],
         }
         typer.echo(json.dumps(told, indent=1))
         return
-    if not listed:
+    if not listed and not unreadable:
         console.print(
             f"{use_case} has no version yet. Materialise {use_case}/training_view and {use_case}/model when days have "
             f"landed (see `mlops status {use_case}`), or play `mlops demo {use_case}`."
@@ -68,9 +71,9 @@ def models(
         table.add_row(*_row(each, found), *(_told(found, metric=name) for name in task.headline))
     console.print(table)
     _show_refusals(listed)
-    for each, found in zip(listed, judged, strict=True):
-        if isinstance(found, str):
-            console.print(f"[red]{each.record.version}[/]: {escape(found)}")
+    damaged = {each.record.version: found for each, found in zip(listed, judged, strict=True) if isinstance(found, str)}
+    for version, why in {**damaged, **unreadable}.items():
+        console.print(f"[red]{version}[/]: {escape(why)}")
     _show_moves(moves)
 
 

@@ -10,6 +10,7 @@ from mlops_assets.ml.evaluation.fairness import FairnessReport
 from mlops_assets.ml.evaluation.gate_verdicts import LIMITS
 from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
 from mlops_assets.ml.severity import Severity
+from mlops_assets.ml.statistics.estimate import Estimate
 from mlops_assets.ml.statistics.metrics import higher_is_better
 from mlops_assets.ml.statistics.significance import Comparison
 from mlops_assets.ml.tasks import Binary
@@ -80,7 +81,7 @@ def metrics(card: ModelCard) -> str:
     rows = "".join(
         f"<tr><td>{words(name)} {ARROWS[higher_is_better(name)]}</td>"
         f'<td class="n"><b>{value_of(each)}</b>{interval_of(each)}</td>{_against(card, name)}'
-        + "".join(f'<td class="n">{value_of(other.metrics.get(name))}</td>' for other in beside.values())
+        + "".join(_beside(other.metrics.get(name)) for other in beside.values())
         + "</tr>"
         for name, each in report.overall.metrics.items()
     )
@@ -92,6 +93,11 @@ def metrics(card: ModelCard) -> str:
     return f"""<div class="card scroll"><table><tr>{"".join(heads)}</tr>{rows}</table>
 <p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower. {gains}
 {_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
+
+
+def _beside(estimate: Estimate | None) -> str:
+    """The cell of a baseline's figure, or of one on training rows."""
+    return f'<td class="n">{value_of(estimate)}{"" if estimate is None else interval_of(estimate)}</td>'
 
 
 def _against(card: ModelCard, metric: str) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import evaluation_path
+from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.models.champion import champion
@@ -72,6 +72,21 @@ def test_a_damaged_evaluation_is_named_and_hides_nothing_else(run_mlops: Mlops, 
     damaged = {each["record"]["version"]: each["damaged"] for each in told["versions"]}
     assert damaged[younger] is None
     assert path in damaged[older]
+
+
+def test_a_damaged_record_is_named_and_hides_nothing_else(run_mlops: Mlops, challenged: Deployment) -> None:
+    younger = serving(challenged)
+    (older,) = set(listed(run_mlops)) - {younger}
+    path = model_path("parcels", version=older, name="record.json")
+    challenged.lake.publish(make_write(asset="model"), files={path: b"{ not json"}, audit=passing)
+
+    said = " ".join(run_mlops("models", "parcels").output.split())
+    told = json.loads(run_mlops("models", "parcels", "--json").output)
+
+    assert younger in said
+    assert f"{older}: " in said
+    assert path in told["unreadable"][older]
+    assert "1 that cannot be read" in " ".join(run_mlops("status", "parcels").output.split())
 
 
 def test_the_table_of_versions_fits_a_narrow_terminal(

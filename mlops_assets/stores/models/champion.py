@@ -7,9 +7,7 @@ read: of two promotions at once one is refused. Whether a version deserves it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime
@@ -25,7 +23,6 @@ from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.record import (
     DECISION,
-    DecisionRecord,
     Document,
     ModelRecord,
     as_declared,
@@ -35,12 +32,9 @@ from mlops_assets.stores.models.record import (
 from mlops_assets.stores.models.registry import (
     ModelVersion,
     decided_again,
-    load_decision,
     load_evaluation,
-    load_record,
     load_version,
     verify_answers,
-    version_ids,
 )
 
 
@@ -65,25 +59,6 @@ class Pointer(Document):
     overridden: tuple[str, ...] = ()
 
 
-class Status(StrEnum):
-    """Where a version stands."""
-
-    CHAMPION = "champion"
-    CHALLENGER = "challenger"
-    RETIRED = "retired"
-    REJECTED = "rejected"
-    UNEVALUATED = "unevaluated"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListedVersion:
-    """A version as `mlops models` lists it. A decision that cannot be read is none."""
-
-    record: ModelRecord
-    status: Status
-    decision: DecisionRecord | None
-
-
 def champion(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
     """The champion's pointer, ``None`` before the first promotion."""
     path = _pointer_path(use_case)
@@ -94,29 +69,6 @@ def events(snapshot: Snapshot, *, use_case: str) -> tuple[Pointer, ...]:
     """Every move of the pointer, oldest first."""
     paths = (info.path for info in snapshot.paths(f"{use_case}/champion_events/"))
     return tuple(read_document(Pointer, snapshot.read(path), path=path) for path in paths)
-
-
-def listed_versions(snapshot: Snapshot, *, use_case: str) -> tuple[ListedVersion, ...]:
-    """All versions with where they stand, oldest id first."""
-    serving = champion(snapshot, use_case=use_case)
-    served = {event.version for event in events(snapshot, use_case=use_case)}
-    found = []
-    for version in version_ids(snapshot, use_case=use_case):
-        decision = _readable_decision(snapshot, use_case=use_case, version=version)
-        status = _status(version, decision=decision, serving=serving, served=served)
-        record = load_record(snapshot, use_case=use_case, version=version)
-        found.append(ListedVersion(record=record, status=status, decision=decision))
-    return tuple(found)
-
-
-def status_of(snapshot: Snapshot, *, use_case: str, version: str) -> Status:
-    """Where one version stands."""
-    return _status(
-        version,
-        decision=_readable_decision(snapshot, use_case=use_case, version=version),
-        serving=champion(snapshot, use_case=use_case),
-        served={event.version for event in events(snapshot, use_case=use_case)},
-    )
 
 
 def reign(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
@@ -212,23 +164,6 @@ def _answering(snapshot: Snapshot, *, use_case: UseCase, version: str) -> ModelV
     if lacking := why_not_answered(model.record, Scorer.open(model.files), columns=columns):
         raise RegistryError(f"{lacking}.")
     return model
-
-
-def _readable_decision(snapshot: Snapshot, *, use_case: str, version: str) -> DecisionRecord | None:
-    try:
-        return load_decision(snapshot, use_case=use_case, version=version)
-    except RegistryError:
-        return None
-
-
-def _status(version: str, *, decision: DecisionRecord | None, serving: Pointer | None, served: set[str]) -> Status:
-    if serving is not None and serving.version == version:
-        return Status.CHAMPION
-    if version in served:
-        return Status.RETIRED
-    if decision is None:
-        return Status.UNEVALUATED
-    return Status.CHALLENGER if decision.decision.passed else Status.REJECTED
 
 
 def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:

@@ -26,8 +26,9 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
-from mlops_assets.stores.models.champion import Pointer, Status, events, reign, status_of
+from mlops_assets.stores.models.champion import Pointer, events, reign
 from mlops_assets.stores.models.feature_catalogue import read_profile
+from mlops_assets.stores.models.listing import Status, status_of
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import LEARNING_CURVE, PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version, open_candidate

@@ -18,12 +18,14 @@ from mlops_assets.ml.features.matrix import Matrix
 from mlops_assets.ml.paths import model_path
 from mlops_assets.ml.training.booster import train
 from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.champion import promote
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
 from mlops_assets.stores.models.registry import evaluation_files, version_files
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 THEN = datetime(2013, 7, 1, tzinfo=UTC)
+NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 TINY = replace(
     USE_CASE,
     features=tuple(Feature(name=name, kind="numeric", description="Any.", owner="team:any") for name in ("a", "b")),
@@ -112,3 +114,12 @@ def publish_evaluation(
         gates=TINY.gates,
     )
     lake.publish(make_write(asset="evaluation"), files=files, audit=passing)
+
+
+def promoted(lake: Lake, version: str, *, override: bool = False) -> None:
+    promote(lake, use_case=TINY, version=version, by="ada", why="it is good", at=NOON, override=override)
+
+
+def overwrite(lake: Lake, path: str, content: bytes) -> None:
+    """Publishes what no asset would."""
+    lake.publish(make_write(asset="champion"), files={path: content}, audit=passing)

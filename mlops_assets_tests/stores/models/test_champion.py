@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Barrier, Thread
 
 import pytest
@@ -13,24 +12,20 @@ from mlops_assets.ml.errors import AuditFailed, RegistryError
 from mlops_assets.ml.evaluation.gates import MetricBound
 from mlops_assets.ml.paths import evaluation_path, model_path
 from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.models.champion import Status, champion, events, listed_versions, promote, rollback
+from mlops_assets.stores.models.champion import champion, events, promote, rollback
 from mlops_assets.stores.models.record import as_declared
-from mlops_assets_tests.stores.lake.factories import make_write, passing
-from mlops_assets_tests.stores.models.factories import TINY, publish_evaluation, publish_version
-
-NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
-
-
-def promoted(lake: Lake, version: str, *, override: bool = False) -> None:
-    promote(lake, use_case=TINY, version=version, by="ada", why="it is good", at=NOON, override=override)
+from mlops_assets_tests.stores.models.factories import (
+    NOON,
+    TINY,
+    overwrite,
+    promoted,
+    publish_evaluation,
+    publish_version,
+)
 
 
 def rolled_back(lake: Lake) -> str:
     return rollback(lake, use_case=TINY, by="ada", why="it is slow", at=NOON).version
-
-
-def overwrite(lake: Lake, path: str, content: bytes) -> None:
-    lake.publish(make_write(asset="champion"), files={path: content}, audit=passing)
 
 
 def test_a_version_that_passed_its_gates_becomes_champion_in_one_commit(lake: Lake) -> None:
@@ -202,27 +197,6 @@ def test_rollback_refuses_a_damaged_target_and_leaves_the_champion(lake: Lake) -
     assert pointer.version == "v2"
 
 
-def test_every_version_is_listed_with_where_it_stands(lake: Lake) -> None:
-    for version in ("v1", "v2", "v3", "v4", "v5"):
-        publish_version(lake, version)
-    publish_evaluation(lake, "v1")
-    publish_evaluation(lake, "v2", champion="v1")
-    promoted(lake, "v1")
-    promoted(lake, "v2")
-    publish_evaluation(lake, "v3", champion="v2")
-    publish_evaluation(lake, "v4", champion="v2", passed=False)
-
-    listed = {each.record.version: each.status for each in listed_versions(lake.at(), use_case="flights")}
-
-    assert listed == {
-        "v1": Status.RETIRED,
-        "v2": Status.CHAMPION,
-        "v3": Status.CHALLENGER,
-        "v4": Status.REJECTED,
-        "v5": Status.UNEVALUATED,
-    }
-
-
 def test_a_verdict_that_the_figures_do_not_bear_out_is_refused(lake: Lake) -> None:
     publish_version(lake, "v1")
     publish_evaluation(lake, "v1")
@@ -281,13 +255,3 @@ def test_rollback_to_a_version_whose_column_is_gone_is_refused_and_leaves_the_ch
     pointer = champion(lake.at(), use_case="flights")
     assert pointer is not None
     assert pointer.version == "v2"
-
-
-def test_a_version_whose_decision_cannot_be_read_is_listed_as_not_evaluated(lake: Lake) -> None:
-    publish_version(lake, "v1")
-    publish_evaluation(lake, "v1")
-    overwrite(lake, evaluation_path("flights", version="v1", name="decision.json"), b"{}")
-
-    (found,) = listed_versions(lake.at(), use_case="flights")
-
-    assert (found.status, found.decision) == (Status.UNEVALUATED, None)
