@@ -5,13 +5,14 @@ How values and intervals are found is in ``metrics.py`` and ``intervals.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlops_assets.ml.statistics.intervals import Bounds
-from mlops_assets.ml.statistics.metrics import AT_RATE, Floats, Grouped, Ints
+from mlops_assets.ml.statistics.metrics import Floats, Grouped, Ints
 
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH_OF_NUMBERS = {"rows": 30, "units": 10}
@@ -19,12 +20,13 @@ ENOUGH_OF_CLASSES = {"rows": 50, "rows of the class": 40, "units": 10}
 ENOUGH_OF_SHARES = {"rows": 50, "units": 10}
 AREA = {"rows": 80, "positives": 15, "negatives": 15, "units": 10}
 """Of the area under the ROC curve, which does not move with the share of positives: a segment's own decide."""
-OUTCOMES = {"rows": 50} | dict.fromkeys(AT_RATE, 15) | {"positives": 2, "negatives": 2, "units": 10}
-"""Of figures that move with the share of positives. Segments to which chance gave many are not like the rest, and
-intervals would be too sure of them: so it is rows that decide, by how many of each outcome as many would hold at the
-overall rate. What the scores foretell does not decide, or a challenger could keep a segment from being judged.
+OUTCOMES = {"rows": 50, "positives": 2, "negatives": 2, "units": 10}
+CALIBRATION = {"rows": 200, "positives": 2, "negatives": 2, "units": 25}
+RARER, RARER_OF_CALIBRATION = 15, 30
+"""Of figures that move with the share of positives: as many rows as would hold so many of the rarer outcome at the
+overall rate. Segments to which chance gave as many are not like the rest, and intervals would be too sure of them; and
+what scores foretell does not decide, or a challenger could keep a segment from being judged (docs/adr/0006).
 """
-CALIBRATION = OUTCOMES | {"rows": 200, "units": 25} | dict.fromkeys(AT_RATE, 30)
 TOO_FEW = "not enough rows"
 
 
@@ -60,8 +62,13 @@ def missing(shortfall: str) -> Estimate:
 
 def shortfalls(family: Grouped, *, metric: str) -> list[str | None]:
     """What each segment lacks for an interval of a figure of scores that can be trusted, or ``None``."""
-    need = {"roc_auc_score": AREA, "expected_calibration_error": CALIBRATION}.get(metric, OUTCOMES)
-    return _shortfalls(family, have=family.effective_counts | family.counts_at_rate, need=need)
+    if metric == "roc_auc_score":
+        return _shortfalls(family, have=family.effective_counts, need=AREA)
+    calibration = metric == "expected_calibration_error"
+    need, rarer = (CALIBRATION, RARER_OF_CALIBRATION) if calibration else (OUTCOMES, RARER)
+    rate = min(family.rows.positive_rate, 1 - family.rows.positive_rate)
+    rows = math.ceil(rarer / rate - 1e-9) if rate > 0 else 0  # no rows would do, and what is lacking is an outcome
+    return _shortfalls(family, have=family.effective_counts, need=need | {"rows": max(need["rows"], rows)})
 
 
 def share_shortfalls(family: Grouped, *, among: Floats, called: str) -> list[str | None]:

@@ -19,7 +19,6 @@ from mlops_assets.ml.errors import EvaluationError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-AT_RATE = ("positives at the overall rate", "negatives at the overall rate")
 CALIBRATION_BINS = 10
 _SMALLEST = float(np.finfo(np.float64).eps)
 
@@ -121,13 +120,6 @@ class Grouped:
         """``effective`` rows, positives and negatives per segment."""
         chosen = {"rows": np.ones(len(self.labels)), "positives": self.labels, "negatives": 1 - self.labels}
         return {what: self.effective(each) for what, each in chosen.items()}
-
-    @cached_property
-    def counts_at_rate(self) -> dict[str, Ints]:
-        """Positives and negatives that as many rows as each segment has would hold at the rate of all ``rows``."""
-        rows, rate = self.effective_counts["rows"], self.rows.positive_rate
-        shares = zip(AT_RATE, (rate, 1 - rate), strict=True)
-        return {what: (rows * share + 1e-9).astype(np.int64) for what, share in shares}
 
     def effective(self, chosen: Floats) -> Ints:
         """How many rows of equal weight per segment would tell as much as those ``chosen``, 0 or 1 each (Kish 1965).
