@@ -76,10 +76,11 @@ class Bins:
 
     def noise_under(self, gaps: Floats) -> NDArray[np.float32]:
         """By how much the noise of each bin is larger or smaller if ``gaps`` are the true ones: what is tried also says
-        how much labels vary, as in Wilson's interval.
+        how much labels vary, as in Wilson's interval. No share is rarer than half a row, or than its score says.
         """
-        least = 0.5 / (self.rows + 1)
-        share = np.clip(self.score - gaps / self.weight, least, 1 - least)
+        half = 0.5 / (self.rows + 1)
+        least, most = np.minimum(half, self.score), 1 - np.minimum(half, 1 - self.score)
+        share = np.clip(self.score - gaps / self.weight, least, most)
         ratio = np.sqrt(share * (1 - share) / self.variance)
         return np.where(self.weight > 0, ratio, 1.0).astype(np.float32)
 

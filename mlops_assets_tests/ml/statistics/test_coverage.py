@@ -135,6 +135,8 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
         Kind(rows=1000, bias=-2.5),
         Kind(rows=2000, bias=-3.5),
         Kind(rows=400, centre=-2.0, bias=0.6),
+        Kind(rows=250, centre=-3.0, skill=2.0),
+        Kind(rows=250, centre=-3.0, skill=2.0, bias=0.5),
         Kind(rows=600, days=28),
         Kind(rows=600, days=28, bias=0.5),
         Kind(rows=600, days=28, bias=-2.0),

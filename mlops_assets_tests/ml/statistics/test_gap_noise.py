@@ -63,6 +63,18 @@ def test_what_is_tried_says_how_much_labels_vary() -> None:
     assert if_right[0, 0] > 5
 
 
+def test_labels_of_a_bin_without_a_positive_vary_as_its_scores_say_if_those_are_right() -> None:
+    scores = np.repeat(np.arange(1, 11) / 1000, 30) + np.tile(np.arange(30), 10) / 1e7
+    labels = np.zeros(300)
+    labels[-3:] = 1
+    bins = Bins.of(make_grouped(labels, scores))
+
+    if_right = bins.noise_under(np.zeros((1, 10)))
+
+    right, seen = bins.score * (1 - bins.score), bins.variance
+    assert if_right[:, :9] == pytest.approx(np.sqrt(right / seen)[:, :9], rel=1e-4)
+
+
 def test_gaps_that_grow_with_scores_move_with_the_scores_that_other_rows_would_have() -> None:
     """Without a positive a gap is the mean score of its bin: nothing but the rows drawn moves it."""
     slices, rows = 3000, 300
