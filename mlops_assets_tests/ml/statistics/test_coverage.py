@@ -85,7 +85,7 @@ def test_slices_that_only_chance_gave_enough_outcomes_have_no_interval_that_is_t
     """Where outcomes are about as many as are needed, some slices have them by chance, and their figures are not like
     those of the rest: what may have an interval is decided by what does not depend on that.
     """
-    (found,) = held(kind, slices=min(3000, 400_000 // kind.rows))
+    (found,) = held(kind, slices=min(2000, 300_000 // kind.rows))
 
     assert beyond(found, kind=kind) == {}
 
