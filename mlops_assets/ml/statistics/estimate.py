@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_assets.ml.statistics.intervals import Bounds
-from mlops_assets.ml.statistics.metrics import Floats, Grouped, Ints
+from mlops_assets.ml.statistics.metrics import Floats, Grouped, Ints, Rows
 
 # What an interval needs to hold what it promises: found by simulation (test_coverage.py).
 ENOUGH_OF_NUMBERS = {"rows": 30, "units": 10}
@@ -22,10 +22,14 @@ AREA = {"rows": 80, "positives": 15, "negatives": 15, "units": 10}
 """Of the area under the ROC curve, which does not move with the share of positives: a segment's own decide."""
 OUTCOMES = {"rows": 50, "positives": 2, "negatives": 2, "units": 10}
 CALIBRATION = {"rows": 200, "positives": 2, "negatives": 2, "units": 25}
-RARER, RARER_OF_CALIBRATION = 15, 30
+RARER, RARER_OF_CALIBRATION, RARER_HARDLY_ORDERED = 15, 30, 200
 """Of figures that move with the share of positives: as many rows as would hold so many of the rarer outcome at the
 overall rate. Segments to which chance gave as many are not like the rest, and intervals would be too sure of them; and
 what scores foretell does not decide, or a challenger could keep a segment from being judged (docs/adr/0006).
+"""
+RARE, HARDLY_ORDERED = 1 / 20, 3
+"""Where positives are that rare and all rows' average precision is less than so many times their share, a lucky few at
+the top make up both the figure and its error, and of fewer rows up to 99 of 100 intervals would hold the truth.
 """
 TOO_FEW = "not enough rows"
 
@@ -60,15 +64,23 @@ def missing(shortfall: str) -> Estimate:
     return Estimate(value=None, lower=None, upper=None, method=TOO_FEW, shortfall=shortfall)
 
 
-def shortfalls(family: Grouped, *, metric: str) -> list[str | None]:
-    """What each segment lacks for an interval of a figure of scores that can be trusted, or ``None``."""
+def shortfalls(family: Grouped, *, metric: str, paired: bool = False) -> list[str | None]:
+    """What each segment lacks for an interval of a figure of scores that can be trusted, or ``None``; or of a
+    ``paired`` difference, for which the order of one model's scores decides nothing.
+    """
     if metric == "roc_auc_score":
         return _shortfalls(family, have=family.effective_counts, need=AREA)
     calibration = metric == "expected_calibration_error"
     need, rarer = (CALIBRATION, RARER_OF_CALIBRATION) if calibration else (OUTCOMES, RARER)
+    if metric == "average_precision_score" and not paired and _hardly_ordered(family.rows):
+        rarer = RARER_HARDLY_ORDERED
     rate = min(family.rows.positive_rate, 1 - family.rows.positive_rate)
     rows = math.ceil(rarer / rate - 1e-9) if rate > 0 else 0  # no rows would do, and what is lacking is an outcome
     return _shortfalls(family, have=family.effective_counts, need=need | {"rows": max(need["rows"], rows)})
+
+
+def _hardly_ordered(rows: Rows) -> bool:
+    return 0 < rows.positive_rate < RARE and rows.average_precision < HARDLY_ORDERED * rows.positive_rate
 
 
 def share_shortfalls(family: Grouped, *, among: Floats, called: str) -> list[str | None]:

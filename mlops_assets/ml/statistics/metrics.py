@@ -58,6 +58,11 @@ class Rows:
         return float(np.average(self.labels, weights=self.weights))
 
     @cached_property
+    def average_precision(self) -> float:
+        """Of all rows together, not a number where none is positive."""
+        return float(average_precision(Grouped(self, codes=np.zeros(len(self.labels), dtype=np.int32), segments=1))[0])
+
+    @cached_property
     def unit_count(self) -> int:
         return int(self.units.max()) + 1
 

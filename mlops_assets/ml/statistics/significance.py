@@ -220,7 +220,7 @@ def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) 
         gains = (new[metric] - old[metric]) * (1 if higher_is_better(metric) else -1)
         moves, method = _paired(metric, challenger=challenger, champion=champion)
         errors, free = moves.error, moves.freedom
-        t, short = quantile(free), shortfalls(family, metric=metric)
+        t, short = quantile(free), shortfalls(family, metric=metric, paired=True)
         for i, segment in enumerate(member.segments):
             lacking = short[i]
             if lacking is None and not np.isfinite(gains[i] + errors[i]):

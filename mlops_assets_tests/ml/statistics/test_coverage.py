@@ -90,6 +90,20 @@ def test_slices_that_only_chance_gave_enough_outcomes_have_no_interval_that_is_t
     assert beyond(found, kind=kind) == {}
 
 
+@pytest.mark.parametrize(("rows", "told"), [(1600, False), (6800, True)])
+def test_average_precision_of_hardly_ordered_rare_outcomes_has_no_interval_that_is_too_wide(
+    rows: int, told: bool
+) -> None:
+    """One in 33 is positive, and the order hardly better than chance: few lucky ones at the top tell nothing."""
+    kind = Kind(rows=rows, centre=-3.5, skill=0.3)
+
+    (found,) = held(kind, slices=150)
+
+    assert ("average_precision_score" in found) == told
+    assert {"log_loss", "brier_loss", "roc_auc_score"} <= {*found}
+    assert beyond(found, kind=kind) == {}
+
+
 @pytest.mark.parametrize("bias", [0.0, -1.5])
 def test_slices_of_rarer_outcomes_than_the_rest_have_no_interval_that_is_too_sure(bias: float) -> None:
     """Beside slices of which a quarter is positive stand some with one in fourteen, or one in sixty unforeseen."""

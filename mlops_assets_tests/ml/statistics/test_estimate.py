@@ -40,6 +40,19 @@ def test_where_all_rows_have_one_outcome_it_is_the_other_that_is_lacking() -> No
     assert shortfalls(segments((400, 0)), metric="brier_loss") == ["0 positives, needs 2"]
 
 
+def test_average_precision_of_rare_positives_that_are_hardly_ordered_needs_rows_that_hold_two_hundred() -> None:
+    """Of 2,500 and 5,000 rows 4 % are positive, by scores of chance, or of which half of the positives are highest."""
+    labels, codes = np.tile(np.arange(25) == 0, 300), np.repeat([0, 1], [2500, 5000])
+    by_chance = np.random.default_rng(0).random(len(labels))
+    ordered = np.where(labels & (np.arange(len(labels)) % 2 == 0), 2 + by_chance, by_chance)
+    guessed, known = (make_grouped(labels, scores, codes=codes) for scores in (by_chance, ordered))
+
+    assert shortfalls(guessed, metric="average_precision_score") == ["2500 rows, needs 5000", None]
+    assert shortfalls(guessed, metric="average_precision_score", paired=True) == [None, None]
+    assert shortfalls(guessed, metric="log_loss") == [None, None]
+    assert shortfalls(known, metric="average_precision_score") == [None, None]
+
+
 def test_an_area_needs_outcomes_of_the_segments_own() -> None:
     grouped = segments((79, 40), (80, 15), (80, 14), (80, 66))
 
