@@ -137,7 +137,7 @@ def main() -> int:
     machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
     print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n")
     kinds = [(family, kind) for family, some in FAMILIES.items() for kind in some]
-    cells = run(kinds[:: 6 if arguments.quick else 1], rows=1_000_000)
+    cells = run(kinds[:: 6 if arguments.quick else 1], rows=1_000_000 if arguments.quick else 3_000_000)
     missed = [cell for cell in cells if cell.missed]
     print(f"\n{table(cells)}\n")
     print(*(f"MISSED: {cell.metric} of {cell.kind}: {cell.hold:.1f} of {cell.slices}" for cell in missed), sep="\n")
