@@ -9,7 +9,7 @@ judged against the same champion on the same untouched test rows: one feature sh
 wrong join, and one carrier's outcomes turned round.
 
 Ends with 1 if a harmed challenger passes its gates, if the gate on carriers does not see the one that was turned round,
-or if a day of the last month takes much longer to take in than one of the first. Writes the tables of
+or if a day of the last month takes half as long again to take in as one of the first. Writes the tables of
 ``docs/evaluation.md`` and ``benchmarks/results/challengers.json``. ``--quick`` ends after July and writes nothing.
 ``--data`` keeps the deployment in that folder, to be looked at with `mlops models flights` or `mlops dev`, and goes on
 where an earlier call stopped, after at most ``--steps`` more challengers.
