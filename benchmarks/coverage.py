@@ -67,6 +67,7 @@ HARDLY_ORDERED = [
         *((11_000, -4.0, skill) for skill in (0.3, 0.6)),
     )
 ]
+"""Rare outcomes: told where they are ordered, or of as many rows as would hold 200 of them."""
 FAMILIES = {
     "small slices": SMALL,
     "rare outcomes": RARE,

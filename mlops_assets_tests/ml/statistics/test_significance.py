@@ -41,6 +41,22 @@ def test_a_noisier_challenger_is_worse_and_the_reverse_is_better(metric: str) ->
     assert worse.verdict(margin=0.5) is Verdict.NOT_WORSE
 
 
+def test_a_challenger_without_order_is_compared_where_outcomes_are_rare() -> None:
+    """Its own average precision has no interval on 100 positives, one in 25, but that does not spare it."""
+    labels = (np.arange(2500) % 25 == 0).astype(np.float64)
+    by_chance = np.random.default_rng(0).random(len(labels)) / 2
+    _, _, columns = make_rows(2500)
+
+    compared = compare(
+        labels, by_chance, champion=by_chance + labels / 4, opponent="v1", slice_columns=columns, slices=()
+    )
+
+    difference = compared.of("average_precision_score")
+    assert difference is not None
+    assert difference.shortfall is None
+    assert difference.verdict() is Verdict.WORSE
+
+
 def test_the_gain_is_the_difference_in_the_direction_of_better() -> None:
     labels, scores, _ = make_rows(3000, decimals=6)
     noisy = disturbed(scores, by=0.5)
