@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.ml.errors import PlatformError
+from mlops_assets.stores.code import git_state
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.settings import LakeSettings, data_directory
@@ -37,7 +38,9 @@ class Finding:
 
 def doctor() -> None:
     """Look at everything this deployment needs and say what to mend. Exit code 1 if something is missing."""
-    findings = [finding for look in (_python, _libraries, _data, _lake, _champions, _ports) for finding in look()]
+    findings = [
+        finding for look in (_python, _libraries, _code, _data, _lake, _champions, _ports) for finding in look()
+    ]
     table = Table("", "what", "found", "what to do")
     for finding in findings:
         table.add_row("[red]✗[/]" if finding.mend else "[green]✓[/]", finding.what, finding.found, finding.mend)
@@ -59,6 +62,13 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(what=name, found=version(name))
         except PackageNotFoundError:
             yield Finding(what=name, found="not installed", mend="`make setup`")
+
+
+def _code() -> Iterator[Finding]:
+    """The commit that models record: one that git does not tell is said, never passed over."""
+    git = git_state()
+    changed = ", changed since" if git.dirty and not git.problem else ""
+    yield Finding(what="git commit", found=f"{git.commit[:16]}{changed}", mend=git.problem)
 
 
 def _data() -> Iterator[Finding]:

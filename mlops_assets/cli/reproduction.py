@@ -17,8 +17,9 @@ from rich.table import Table
 
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.ml.errors import RegistryError
-from mlops_assets.stores.code import PACKAGE, use_case_code_version
+from mlops_assets.stores.code import PACKAGE
 from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.reproduction import Compared, Reproduction
 from mlops_assets.stores.models.reproduction import reproduce as train_again
@@ -44,7 +45,7 @@ def reproduce(
     chosen = use_case_of_version(version, use_case=use_case)
     lake = Lake.connect()
     record = load_record(lake.at(), use_case=chosen.name, version=version)
-    if here or record.code_version == use_case_code_version(chosen.name):
+    if here or record.code_version == use_case_code_version(chosen):
         found, with_code = train_again(lake, use_case=chosen, version=version), "this checkout"
     else:
         with _checked_out(record.git_commit) as code:

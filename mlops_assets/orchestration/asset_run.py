@@ -16,9 +16,10 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
-from mlops_assets.stores.code import git_state, use_case_code_version
+from mlops_assets.stores.code import git_state
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.publishing import Audit, Publication, Write, WriteRefused
+from mlops_assets.stores.models.identity import use_case_code_version
 
 REFUSED_BATCHES = "refused_batches"
 """What a failed write tells of itself: the batches whose audits blocked it, none if they were not told apart."""
@@ -51,7 +52,7 @@ def platform_asset(
         owners=[use_case.owner],
         group_name=group or use_case.name,
         description=description,
-        code_version=use_case_code_version(use_case.name),
+        code_version=use_case_code_version(use_case),
         partitions_def=partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_def else None,
         check_specs=check_specs(checks, asset=key, partitions_def=partitions_def),
@@ -126,7 +127,7 @@ class AssetRun:
             asset=self.context.asset_key.path[-1],
             partitions=self.batches if is_batched(self.context) else (),
             run_id=self.context.run.run_id,
-            code_version=use_case_code_version(self.use_case.name),
+            code_version=use_case_code_version(self.use_case),
             git_commit=git_state().commit,
             message=message,
         )

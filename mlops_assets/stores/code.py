@@ -1,8 +1,12 @@
-"""Which code is running: the git commit, whether the tree was changed since, and a fingerprint of a set of files."""
+"""Which code is running: the git commit, whether the tree was changed since, and a fingerprint of a set of files.
+
+What of the code decides a model's bytes, and so its version, is in ``models/identity.py``.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,22 +19,26 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class GitState:
-    """``commit`` is ``unknown`` outside a git checkout; ``diff_hash`` names uncommitted changes, empty without any."""
+    """``commit`` is ``unknown`` where git does not tell it, and ``problem`` why; ``diff_hash`` names uncommitted
+    changes, empty without any.
+    """
 
     commit: str
     dirty: bool
     diff_hash: str
+    problem: str = ""
 
 
 @cache
 def git_state(folder: Path = PACKAGE) -> GitState:
     """The state of the checkout that holds ``folder``, read once per process."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return GitState(commit=UNKNOWN, dirty=True, diff_hash="")
-    changes = (_git(folder, "status", "--porcelain") or "") + (_git(folder, "diff", "HEAD") or "")
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        changes = _git(folder, "status", "--porcelain") + _git(folder, "diff", "HEAD")
+    except _NotToldError as error:
+        return GitState(commit=UNKNOWN, dirty=True, diff_hash="", problem=str(error))
     diff_hash = hashlib.sha256(changes.encode()).hexdigest()[:12] if changes.strip() else ""
-    return GitState(commit=commit.strip(), dirty=bool(diff_hash), diff_hash=diff_hash)
+    return GitState(commit=commit, dirty=bool(diff_hash), diff_hash=diff_hash)
 
 
 def code_version(files: Iterable[Path]) -> str:
@@ -39,13 +47,6 @@ def code_version(files: Iterable[Path]) -> str:
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
-
-
-@cache
-def use_case_code_version(use_case: str) -> str:
-    """The version of everything that decides a use case's results: its own folder and ``ml/``."""
-    folders = (PACKAGE / "use_cases" / use_case, PACKAGE / "ml")
-    return code_version(path for folder in folders for path in _code_of(folder))
 
 
 @cache
@@ -59,12 +60,34 @@ def _code_of(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git answers, or ``None`` where there is no git or no checkout."""
+class _NotToldError(Exception):
+    """Git does not tell; the text says why and what to do."""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git answers about ``folder``, whatever another repository's hook or rebase left in the environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=20
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+            env={**environment, "LC_ALL": "C"},
         )
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
+    except FileNotFoundError as error:
+        raise _NotToldError("git is not installed: install it, so that models record their commit.") from error
+    if done.returncode == 0:
+        return done.stdout
+    raise _NotToldError(_reason(folder, told=done.stderr.strip()))
+
+
+def _reason(folder: Path, *, told: str) -> str:
+    if "dubious ownership" in told:
+        return (
+            f"git does not read {folder}: another user owns its repository. "
+            "Run the `git config --global --add safe.directory …` that `git status` names there."
+        )
+    first = told.splitlines()[0] if told else "no reason given"
+    return f"git does not tell the commit of {folder}: {first}."

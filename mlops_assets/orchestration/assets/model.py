@@ -16,9 +16,10 @@ from mlops_assets.ml.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.stores.code import feature_files, git_state, use_case_code_version
+from mlops_assets.stores.code import feature_files, git_state
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.recipe import (
     current_version,
     fitted_files,
@@ -103,7 +104,7 @@ def _record(run: AssetRun, head: Snapshot, version: str, fitted: FittedModel, fo
         git_commit=git.commit,
         git_dirty=git.dirty,
         git_diff_hash=git.diff_hash,
-        code_version=use_case_code_version(use_case.name),
+        code_version=use_case_code_version(use_case),
         data_commit=head.commit,
         first_batch=manifest["first"],
         last_batch=manifest["last"],

@@ -21,9 +21,9 @@ from mlops_assets.ml.training.scoring import CALIBRATION, MODEL, VOCABULARY
 from mlops_assets.ml.training.search_space import Tuning
 from mlops_assets.ml.training.tuning import TunedRecipe, asked_of, tuned
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.code import use_case_code_version
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.identity import search_code_version, use_case_code_version
 from mlops_assets.stores.models.record import LEARNING_CURVE, version_of
 
 LIBRARIES = ("duckdb", "numpy", "pyarrow", "scipy", "xgboost")
@@ -56,7 +56,8 @@ def study_of(snapshot: Snapshot, *, use_case: UseCase, tuning: Tuning) -> str:
     asked = {
         **asked_of(use_case, tuning=tuning),
         "training_view": snapshot.info(training_view_path(use_case.name)).checksum,
-        "code": use_case_code_version(use_case.name),
+        "code": use_case_code_version(use_case),
+        "search": search_code_version(),
         "threads": use_case.recipe.threads,
         "libraries": {**libraries(), "optuna": installed("optuna")},
     }
@@ -69,7 +70,7 @@ def recipe_of(snapshot: Snapshot, *, use_case: UseCase) -> Mapping[str, object]:
     return {
         "use_case": use_case.name,
         "training_view": snapshot.info(training_view_path(use_case.name)).checksum,
-        "code": use_case_code_version(use_case.name),
+        "code": use_case_code_version(use_case),
         "hyperparameters": dict(recipe.hyperparameters),
         "rounds": recipe.rounds,
         "early_stopping_rounds": recipe.early_stopping_rounds,

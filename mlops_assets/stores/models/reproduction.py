@@ -20,10 +20,11 @@ from mlops_assets.ml.paths import evaluation_path
 from mlops_assets.ml.training.fit import FittedModel, fit
 from mlops_assets.ml.training.scoring import Scorer
 from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.code import feature_files, git_state, use_case_code_version
+from mlops_assets.stores.code import feature_files, git_state
 from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.recipe import fitted_files, libraries, read_view
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord, digest
 from mlops_assets.stores.models.registry import load_evaluation, load_version
@@ -88,7 +89,7 @@ def reproduce(lake: Lake, *, use_case: UseCase, version: str) -> Reproduction:
             *_figures(record, fitted),
             *_predictions(head, view, files, use_case=use_case, version=version, fitted=fitted),
         ),
-        surroundings=tuple(_surroundings(record)),
+        surroundings=tuple(_surroundings(record, use_case=use_case)),
     )
 
 
@@ -147,12 +148,12 @@ def _predictions(
     return [Compared(what="test predictions", recorded=told, rebuilt=rebuilt)]
 
 
-def _surroundings(record: ModelRecord) -> list[Compared]:
+def _surroundings(record: ModelRecord, *, use_case: UseCase) -> list[Compared]:
     now = libraries()
     code = Compared(
         what="code of features and recipe",
         recorded=record.code_version,
-        rebuilt=use_case_code_version(record.use_case),
+        rebuilt=use_case_code_version(use_case),
     )
     changes = Compared(
         what="uncommitted changes", recorded=record.git_diff_hash or "none", rebuilt=git_state().diff_hash or "none"

@@ -1,0 +1,150 @@
+"""What decides a model's bytes besides data and recipe: what the use case declares, its SQL, and the code that makes
+features and trains.
+
+A version's id is made of it, so what is left out matters as much: gates, slices, monitoring, texts for people,
+comments, docstrings, and in which file a definition stands. Which commit is running is told by ``stores/code.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.ml.use_case import UseCase
+from mlops_assets.stores.code import PACKAGE
+
+DECIDING = (
+    "ml/features/declarations.py",
+    "ml/features/entity_codes.py",
+    "ml/features/history.py",
+    "ml/features/learnt.py",
+    "ml/features/matrix.py",
+    "ml/features/roll_up.py",
+    "ml/features/training_view.py",
+    "ml/sql.py",
+    "ml/training/booster.py",
+    "ml/training/calibration.py",
+    "ml/training/fit.py",
+    "ml/training/splitting.py",
+    "ml/training/thresholds.py",
+)
+"""The modules that aggregate, join, encode, split and fit. A test holds that nothing else of ours is entered on the way
+from validated rows to a model."""
+
+SEARCH = "ml/training/tuning.py"
+
+DECLARED = (
+    "examples_sql",
+    "features_sql",
+    "features",
+    "relations",
+    "history",
+    "asof",
+    "learning",
+    "split",
+    "threshold",
+    "calibrated",
+    "clusters",
+    "weight",
+)
+"""The fields of a use case that decide; hyperparameters, rounds, seed and threads are in the recipe by themselves."""
+
+FOR_PEOPLE = {"description", "owner"}
+
+
+def use_case_code_version(use_case: UseCase) -> str:
+    """Twelve hex digits that change when the use case would be trained to other bytes from the same rows."""
+    own: set[Path] = set()
+    declared = _declared(use_case, own=own)
+    code = definitions([PACKAGE / name for name in DECIDING]) | definitions(sorted(own))
+    return hashlib.sha256(json.dumps([declared, sorted(code)]).encode()).hexdigest()[:12]
+
+
+@cache
+def search_code_version() -> str:
+    """The same of the search for hyperparameters: what a study may be continued with."""
+    return hashlib.sha256("".join(sorted(definitions([PACKAGE / SEARCH]))).encode()).hexdigest()[:12]
+
+
+def definitions(files: Iterable[Path]) -> frozenset[str]:
+    """A digest of each function, class and constant in ``files``, without comments, docstrings and imports."""
+    return frozenset(digest for path in files for digest in _definitions(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _definitions(source: str) -> frozenset[str]:
+    return frozenset(hashlib.sha256(ast.unparse(each).encode()).hexdigest() for each in _statements(ast.parse(source)))
+
+
+def _statements(module: ast.Module) -> Iterator[ast.stmt]:
+    """What runs when the module is used: its statements but imports, those for type checkers, and texts."""
+    for node in ast.walk(module):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and any(_is_text(each) for each in body):
+            node.body = [each for each in body if not _is_text(each)] or [ast.Pass()]  # type: ignore[attr-defined]
+    for statement in module.body:
+        typing_only = isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+        if not typing_only and not isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
+            yield statement
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _declared(use_case: UseCase, *, own: set[Path]) -> list[Any]:
+    """What is declared as JSON values; ``own`` gathers the files of the types and functions in it that are not ours."""
+    learning = use_case.learning
+    return [
+        {name: _plain(getattr(use_case, name), own=own) for name in DECLARED},
+        {"task": dict(use_case.task.objective), "columns": _plain(use_case.task, own=own)},
+        learning.sql.name if learning else None,  # the vocabulary names it
+    ]
+
+
+def _plain(value: Any, *, own: set[Path]) -> Any:
+    """``value`` as JSON values: an SQL file by its text, a dataclass by its fields that are not as by default."""
+    if isinstance(value, Path):
+        return _sql(value.read_text(encoding="utf-8"))
+    if is_dataclass(value) and not isinstance(value, type):
+        own.update(_file_of(type(value)))
+        told = [each for each in fields(value) if each.name not in FOR_PEOPLE and not _is_default(each, value)]
+        return [type(value).__name__, {each.name: _plain(getattr(value, each.name), own=own) for each in told}]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, own=own) for key, each in sorted(value.items())}
+    if isinstance(value, tuple | list):
+        return [_plain(each, own=own) for each in value]
+    if inspect.isroutine(value):
+        own.update(_file_of(value))
+        return value.__qualname__
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _is_default(field: Field[Any], value: Any) -> bool:
+    """So that a field which is new to the contract changes nobody's version."""
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return bool(getattr(value, field.name) == default)
+
+
+def _file_of(definition: Any) -> list[Path]:
+    """The file of what a use case or another package defines; none of what the platform does."""
+    module = str(definition.__module__)
+    ours = module.startswith(f"{PACKAGE.name}.") and not module.startswith(f"{PACKAGE.name}.use_cases.")
+    return [] if ours else [Path(inspect.getfile(definition))]
+
+
+def _sql(text: str) -> str:
+    """A query without the lines that only comment."""
+    lines = (line.rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("--"))
