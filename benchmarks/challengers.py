@@ -39,16 +39,16 @@ sys.path.insert(0, str(PROJECT))
 
 from mlops_assets.cli.deployment import dagster_instance, landing_zone  # noqa: E402
 from mlops_assets.cli.progress import Steps  # noqa: E402
-from mlops_assets.ml.evaluation.gate_decision import GateDecision  # noqa: E402
-from mlops_assets.ml.evaluation.gates import NoSliceRegressed, NotWorseThanChampion  # noqa: E402
-from mlops_assets.ml.evaluation.judgement import Candidate, judge  # noqa: E402
-from mlops_assets.ml.evaluation.report import EvaluationReport  # noqa: E402
-from mlops_assets.ml.statistics.significance import Comparison  # noqa: E402
-from mlops_assets.ml.training.fit import fit  # noqa: E402
-from mlops_assets.stores.lake.lake import Lake  # noqa: E402
-from mlops_assets.stores.lake.snapshot import Snapshot  # noqa: E402
+from mlops_assets.contract.gates import NoSliceRegressed, NotWorseThanChampion  # noqa: E402
+from mlops_assets.judge.gate_decision import GateDecision  # noqa: E402
+from mlops_assets.judge.judgement import Candidate, judge  # noqa: E402
+from mlops_assets.judge.report import EvaluationReport  # noqa: E402
+from mlops_assets.judge.significance import Comparison  # noqa: E402
+from mlops_assets.lake.lake import Lake  # noqa: E402
+from mlops_assets.lake.snapshot import Snapshot  # noqa: E402
 from mlops_assets.stores.models.recipe import current_version, read_view  # noqa: E402
 from mlops_assets.stores.models.registry import load_evaluation, open_candidate  # noqa: E402
+from mlops_assets.training.fit import fit  # noqa: E402
 from mlops_assets.use_cases.flights import USE_CASE  # noqa: E402
 from mlops_assets_tests.documented import DOCS, markdown_table, write_section  # noqa: E402
 from mlops_assets_tests.use_cases.flights.harms import flip_carrier, shuffle_features  # noqa: E402

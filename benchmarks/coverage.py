@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from mlops_assets_tests.documented import DOCS, markdown_table, write_section  # noqa: E402
-from mlops_assets_tests.ml.statistics.simulated_slices import Kind, held, judged  # noqa: E402
+from mlops_assets_tests.judge.simulated_slices import Kind, held, judged  # noqa: E402
 
 LOWEST, HIGHEST = 93.0, 97.0
 FEWEST = 1000  # slices that tell a figure; of fewer the share that holds is known too badly

@@ -31,8 +31,8 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.evaluation_peers import RESAMPLES  # noqa: E402
 from benchmarks.memory import peak_mb  # noqa: E402
-from mlops_assets.ml.evaluation.report import evaluate  # noqa: E402
-from mlops_assets.ml.slices import Slice  # noqa: E402
+from mlops_assets.contract.slices import Slice  # noqa: E402
+from mlops_assets.judge.report import evaluate  # noqa: E402
 
 GOALS = {"fairlearn": 200.0, "scikit-learn": None, "numpy": 1.0}  # how many times faster than each we must be
 MEMORY_GOAL = 4 * 1024**3

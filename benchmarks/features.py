@@ -33,7 +33,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.features_new_day import new_day  # noqa: E402
 from benchmarks.features_online import online  # noqa: E402
-from mlops_assets.ml.features.declarations import compute_relations  # noqa: E402
+from mlops_assets.features.relations import compute_relations  # noqa: E402
 from mlops_assets.use_cases.flights.features import RELATIONS  # noqa: E402
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables  # noqa: E402
 

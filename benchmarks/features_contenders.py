@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from memory import peak_mb
 
 if TYPE_CHECKING:
-    from mlops_assets.ml.features.history import HistoryView
+    from mlops_assets.contract.history import HistoryView
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -70,7 +70,7 @@ def ours(events: Path, folder: Path) -> Sums:
 
 def ours_stored(events: Path, folder: Path) -> tuple[float, Sums]:
     """The join alone, timed as Feast's is: daily aggregates in a file, rows in memory, columns in memory after it."""
-    from mlops_assets.ml.features.training_view import attach_history
+    from mlops_assets.features.training_view import attach_history
 
     connection = _connect(folder)
     years = _years(connection, events)
@@ -96,7 +96,7 @@ def _years(connection: duckdb.DuckDBPyConnection, events: Path) -> range:
 
 
 def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, years: range, into: str) -> None:
-    from mlops_assets.ml.features.history import compute_daily_aggregates
+    from mlops_assets.features.history import compute_daily_aggregates
 
     within = f"BETWEEN '{years[0]}-01-01' AND '{years[-1]}-12-31'"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW outcomes AS FROM '{events}' WHERE batch {within}")
@@ -105,7 +105,7 @@ def _aggregate(connection: duckdb.DuckDBPyConnection, events: Path, *, years: ra
 
 def _join(connection: duckdb.DuckDBPyConnection, asked: pa.Table, *, sums: Sums) -> None:
     """The rows ``asked`` for joined to ``history``, their columns added to ``sums``."""
-    from mlops_assets.ml.features.training_view import stream_history
+    from mlops_assets.features.training_view import stream_history
 
     for rolled in stream_history(connection, [asked], views=_views()):
         for name, values in rolled.items():
@@ -337,7 +337,7 @@ def main() -> None:
     LIMITED = bool(chosen.limit_mb)
     if chosen.limit_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (chosen.limit_mb << 20, chosen.limit_mb << 20))
-    for name in ("pandas", "mlops_assets.ml.features.training_view", "mlops_assets.use_cases.flights.features"):
+    for name in ("pandas", "mlops_assets.features.training_view", "mlops_assets.use_cases.flights.features"):
         importlib.import_module(name)  # loading is no part of the work
     seconds, sums = [], Sums()
     for _ in range(chosen.rounds):

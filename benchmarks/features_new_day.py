@@ -17,21 +17,21 @@ from pathlib import Path
 
 import duckdb
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.features.history import daily_aggregates, split_by_batch
-from mlops_assets.ml.paths import WHOLE, history_path, validated_path
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.sql import quoted
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import WHOLE, history_path, validated_path
+from mlops_assets.contract.source import Cadence
+from mlops_assets.features.history import daily_aggregates, split_by_batch
+from mlops_assets.features.sql import quoted
+from mlops_assets.lake.batches import Wanted
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes
+from mlops_assets.lake.write import Write
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import refresh_online_store
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.lake.batches import Wanted
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes
-from mlops_assets.stores.lake.write import Write
 from mlops_assets.stores.landing.arrivals import history_inputs
-from mlops_assets.stores.settings import LakeSettings
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.seed import SEED
 from mlops_assets_tests.use_cases.flights.seed_tables import days_from, seed_tables

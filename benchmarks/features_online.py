@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.features.online_view import OnlineHistory, OnlineView
+from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 
 DAY = date(2013, 7, 1)

@@ -31,10 +31,10 @@ from rich.progress import Progress
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from mlops_assets.ml.evaluation.judgement import Candidate  # noqa: E402
-from mlops_assets.ml.statistics.significance import Difference, compare  # noqa: E402
-from mlops_assets.ml.training.fit import clusters_of, fit, labels_of, split_view  # noqa: E402
-from mlops_assets.ml.use_case import UseCase  # noqa: E402
+from mlops_assets.contract.use_case import UseCase  # noqa: E402
+from mlops_assets.judge.judgement import Candidate  # noqa: E402
+from mlops_assets.judge.significance import Difference, compare  # noqa: E402
+from mlops_assets.training.fit import clusters_of, fit, labels_of, split_view  # noqa: E402
 from mlops_assets.use_cases.flights import USE_CASE  # noqa: E402
 from mlops_assets_tests.documented import DOCS, markdown_table, write_section  # noqa: E402
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables  # noqa: E402

@@ -26,10 +26,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from mlops_assets.stores.lake.connection import close_embedded_servers  # noqa: E402
-from mlops_assets.stores.lake.lake import Lake  # noqa: E402
-from mlops_assets.stores.lake.write import Write  # noqa: E402
-from mlops_assets.stores.settings import LakeSettings  # noqa: E402
+from mlops_assets.lake.connection import close_embedded_servers  # noqa: E402
+from mlops_assets.lake.lake import Lake  # noqa: E402
+from mlops_assets.lake.settings import LakeSettings  # noqa: E402
+from mlops_assets.lake.write import Write  # noqa: E402
 
 GOALS = {
     "publish one day's file, large against small repository": 1.5,

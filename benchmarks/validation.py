@@ -37,13 +37,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks.memory import peak_mb  # noqa: E402
-from mlops_assets.ml.profiles.drift import DriftPlan, compare  # noqa: E402
-from mlops_assets.ml.profiles.profile import Profile, merge  # noqa: E402
-from mlops_assets.ml.profiles.profiling import profile_batches  # noqa: E402
-from mlops_assets.ml.schema import Schema  # noqa: E402
-from mlops_assets.ml.slices import OVERALL  # noqa: E402
-from mlops_assets.ml.validation.row_rules import evaluate_rules, to_frame  # noqa: E402
+from mlops_assets.contract.drift import DriftPlan  # noqa: E402
+from mlops_assets.contract.schema import Schema  # noqa: E402
+from mlops_assets.contract.slices import OVERALL  # noqa: E402
 from mlops_assets.use_cases.flights.sources import FLIGHTS  # noqa: E402
+from mlops_assets.watch.profiles.drift import compare  # noqa: E402
+from mlops_assets.watch.profiles.profile import Profile, merge  # noqa: E402
+from mlops_assets.watch.profiles.profiling import profile_batches  # noqa: E402
+from mlops_assets.watch.validation.row_rules import evaluate_rules, to_frame  # noqa: E402
 
 SEED = PROJECT / "data" / "seed" / "flights" / "flights.parquet"
 PEERS = Path(__file__).with_name("validation_peers.py")

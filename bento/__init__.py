@@ -1,3 +1,3 @@
-"""The BentoML service: what `bentoml serve` runs. Imports ``ml/``, ``stores/`` and ``use_cases/``; never
+"""The BentoML service: what `bentoml serve` runs. Imports everything but ``orchestration/``; never
 Dagster.
 """

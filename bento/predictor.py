@@ -1,7 +1,7 @@
 """From checked rows to recorded answers: look up history, compute features, score, remember, answer.
 
-Belongs here: the order of these steps and the opening of a model. The steps themselves are ``ml/`` and
-``stores/``; HTTP is in ``service.py``.
+Belongs here: the order of these steps and the opening of a model. The steps themselves are ``features/``, ``training/``
+and ``stores/``; HTTP is in ``service.py``.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from bento.contract import Answer
-from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.features.matrix import Matrix
-from mlops_assets.ml.features.request_step import RequestStep
-from mlops_assets.ml.features.requests import request_table
-from mlops_assets.ml.tasks import Binary, answers, by_class
-from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.tasks import Binary, answers, by_class
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.matrix import Matrix
+from mlops_assets.features.request_step import RequestStep
+from mlops_assets.features.requests import request_table
 from mlops_assets.stores.features.online import LookUp, OnlineStore, open_online_store
 from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
+from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
 
 LOG_TIMEOUT = 2.0
 """Seconds to wait for another writer of the log before a request is refused."""

@@ -34,7 +34,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bento.contract import Answers, Refusal, refusal, rows_of
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.use_cases.registry import find
 
 
@@ -87,7 +87,7 @@ class PredictionService:
 
     def __init__(self) -> None:
         from bento.predictor import Predictor
-        from mlops_assets.stores.settings import environment_directory
+        from mlops_assets.lake.settings import environment_directory
 
         self.predictor = Predictor.open(
             _model_folder(),

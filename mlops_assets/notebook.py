@@ -6,8 +6,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.features import reading as feature_reading
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.use_cases import registry
 
 

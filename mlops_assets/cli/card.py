@@ -10,11 +10,11 @@ import typer
 
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.cli.versions import use_case_of_version
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.champion import Pointer, reign
-from mlops_assets.stores.settings import data_directory, environment_directory
 
 
 def card(

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.cli.versions import use_case_of_version
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.evaluation.gates import Gate
-from mlops_assets.ml.evaluation.judgement import judge
-from mlops_assets.ml.slices import OVERALL
-from mlops_assets.ml.statistics.corrections import holm
-from mlops_assets.ml.statistics.significance import Difference, Verdict
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.gates import Gate
+from mlops_assets.contract.slices import OVERALL
+from mlops_assets.judge.corrections import holm
+from mlops_assets.judge.judgement import judge
+from mlops_assets.judge.significance import Difference, Verdict
+from mlops_assets.lake.lake import Lake
 from mlops_assets.reports.page import verdict_of
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.eligibility import why_not_judged
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import ModelRecord

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.paths import batch_of
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.paths import batch_of
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
 from mlops_assets.stores.models.champion import champion

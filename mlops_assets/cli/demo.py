@@ -20,19 +20,19 @@ from mlops_assets.cli.demo_summary import show_summary
 from mlops_assets.cli.deployment import dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.cli.service import RunningService
-from mlops_assets.ml.errors import PlatformError, ServingError
-from mlops_assets.ml.monitoring import MonitoringReport
-from mlops_assets.ml.paths import monitoring_path, predictions_path
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.errors import PlatformError, ServingError
+from mlops_assets.contract.paths import monitoring_path, predictions_path
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import data_directory, environment_directory
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import next_day, refresh_online_store
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.stores.predictions.tracing import trace
-from mlops_assets.stores.settings import data_directory, environment_directory
+from mlops_assets.watch.monitoring import MonitoringReport
 
 ROWS_PER_REQUEST = 50
 console = Console()

@@ -6,12 +6,12 @@ import resource
 import time
 from dataclasses import dataclass, field
 
-from mlops_assets.ml.evaluation.gate_decision import GateDecision
-from mlops_assets.ml.evaluation.report import EvaluationReport
-from mlops_assets.ml.monitoring import MonitoringReport
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.gate_decision import GateDecision
+from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.stores.models.champion import Pointer
 from mlops_assets.stores.predictions.tracing import Trace
+from mlops_assets.watch.monitoring import MonitoringReport
 
 
 @dataclass(kw_only=True)

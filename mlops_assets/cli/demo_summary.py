@@ -10,13 +10,13 @@ from rich.text import Text
 
 from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
-from mlops_assets.ml.evaluation.gate_verdicts import LIMITS
-from mlops_assets.ml.evaluation.report import weakest
-from mlops_assets.ml.monitoring import WatchedCell
-from mlops_assets.ml.paths import batch_of
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import count_rows
+from mlops_assets.contract.paths import batch_of
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.gate_verdicts import LIMITS
+from mlops_assets.judge.report import weakest
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.tables import count_rows
+from mlops_assets.watch.monitoring import WatchedCell
 
 WEAKEST = 4
 SHOWN_METRICS = {

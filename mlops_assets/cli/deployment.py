@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.stores.landing.landing import LandingZone
-from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mlops_assets.ml.errors import PlatformError
+from mlops_assets.contract.errors import PlatformError
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings, data_directory
 from mlops_assets.stores.code import git_state
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.settings import LakeSettings, data_directory
 from mlops_assets.use_cases import registry
 
 LIBRARIES = ("dagster", "dagster-webserver", "lakefs", "duckdb", "xgboost", "bentoml", "pandas", "pandera")

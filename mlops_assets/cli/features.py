@@ -15,11 +15,11 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mlops_assets.cli.deployment import use_case_of
-from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.features.catalogue import LEARNT, Catalogue, Entry
+from mlops_assets.contract.errors import FeatureError
+from mlops_assets.features.catalogue import LEARNT, Catalogue, Entry
+from mlops_assets.lake.lake import Lake
 from mlops_assets.reports.feature_catalogue import catalogue_page, freshness
 from mlops_assets.stores.features.reading import point_in_time_features
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.feature_catalogue import read_catalogue
 
 At = Annotated[str | None, typer.Option(help="A lake commit, branch or tag; the target branch by default.")]

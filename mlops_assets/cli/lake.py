@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.ml.errors import LakeError
-from mlops_assets.stores.lake.branches import BranchInfo
-from mlops_assets.stores.lake.copy import copy_repository
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import LakeError
+from mlops_assets.lake.branches import BranchInfo
+from mlops_assets.lake.copy import copy_repository
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeKind, LakeSettings
 from mlops_assets.stores.lakefs_server.gc import collect_garbage
 from mlops_assets.stores.lakefs_server.run import run_standalone
-from mlops_assets.stores.settings import LakeKind, LakeSettings
 
 DEFAULT_PORT = 8000
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from mlops_assets.cli.lazy_group import LazyGroup
-from mlops_assets.ml.errors import PlatformError
+from mlops_assets.contract.errors import PlatformError
 
 
 class Commands(LazyGroup):

@@ -18,9 +18,10 @@ from rich.tree import Tree
 from mlops_assets.cli.card import show_move
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.cli.versions import use_case_of_version
-from mlops_assets.ml.errors import EvaluationError, RegistryError
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.errors import EvaluationError, RegistryError
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import data_directory, environment_directory
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.models.bento_store import find_bento
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
@@ -30,7 +31,6 @@ from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.stores.predictions.tracing import Trace
 from mlops_assets.stores.predictions.tracing import trace as follow
-from mlops_assets.stores.settings import data_directory, environment_directory
 from mlops_assets.use_cases import registry
 
 console = Console()

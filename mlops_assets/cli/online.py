@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import environment_directory
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.features.online_refresh import rebuild_online_store, verify_online_store
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.settings import environment_directory
 
 online_app = typer.Typer(no_args_is_help=True, help="The store that serving looks up.")
 console = Console()

@@ -14,22 +14,23 @@ import typer
 
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.profiles.drift import DriftPlan, DriftReport, compare
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.ml.profiles.windows import Window, compare_windows, merged_windows, windows_until
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.batch_judgement import naming_columns
-from mlops_assets.ml.validation.shift_anomalies import judge_shifts
+from mlops_assets.contract.drift import DriftPlan
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import environment_directory
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.reports.profile_page import profile_page
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_files import find_file, judge_file
 from mlops_assets.stores.landing.batch_surroundings import stored_anomalies, stored_profiles, surroundings_of
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_record
-from mlops_assets.stores.settings import environment_directory
+from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.windows import Window, compare_windows, merged_windows, windows_until
+from mlops_assets.watch.validation.batch_judgement import naming_columns
+from mlops_assets.watch.validation.shift_anomalies import judge_shifts
 
 
 class Against(StrEnum):

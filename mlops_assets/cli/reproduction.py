@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.cli.versions import use_case_of_version
-from mlops_assets.ml.errors import RegistryError
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import data_directory
 from mlops_assets.stores.code import PACKAGE
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.reproduction import Compared, Reproduction
 from mlops_assets.stores.models.reproduction import reproduce as train_again
-from mlops_assets.stores.settings import data_directory
 
 console = Console()
 ROOT = PACKAGE.parent

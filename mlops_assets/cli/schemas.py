@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.paths import batch_of, raw_path
-from mlops_assets.ml.schema import Model, read_schema
-from mlops_assets.ml.validation.schema_diff import BatchDiff, compare_schemas
-from mlops_assets.ml.validation.schema_draft import draft_schema
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.paths import batch_of, raw_path
+from mlops_assets.contract.schema import Model, read_schema
+from mlops_assets.lake.lake import Lake
+from mlops_assets.watch.validation.schema_diff import BatchDiff, compare_schemas
+from mlops_assets.watch.validation.schema_draft import draft_schema
 
 console = Console()
 schema_app = typer.Typer(help="Draft schemas, and compare them on real batches.", no_args_is_help=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.stores.models.bento_store import serve_command, serve_environment
 
 START_SECONDS = 90

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
-from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.stores.models.bento_store import find_bento, serve_command, serve_environment
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.settings import data_directory, environment_directory
 
 
 def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> None:

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
 from mlops_assets.cli.progress import Steps
-from mlops_assets.ml.paths import hyperparameters_path
-from mlops_assets.ml.training.tuning import TunedRecipe
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.paths import hyperparameters_path
+from mlops_assets.lake.lake import Lake
+from mlops_assets.training.tuning import TunedRecipe
 
 console = Console()
 

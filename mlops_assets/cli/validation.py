@@ -13,13 +13,13 @@ from rich.table import Table
 
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
-from mlops_assets.ml.anomalies import Anomaly, AnomalyReport
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.anomalies import Anomaly, AnomalyReport
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_files import batch_named, find_file, judge_file
 
 console = Console()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlops_assets.cli.deployment import use_case_of
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.registry import version_ids
 from mlops_assets.use_cases import registry
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.publishing import Audit, Publication, WriteRefused
+from mlops_assets.lake.write import Write
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
 from mlops_assets.stores.code import git_state
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.publishing import Audit, Publication, Write, WriteRefused
 from mlops_assets.stores.models.identity import use_case_code_version
 
 REFUSED_BATCHES = "refused_batches"

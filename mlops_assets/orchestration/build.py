@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.assets.backtest import build_backtest
 from mlops_assets.orchestration.assets.bento import build_bento
 from mlops_assets.orchestration.assets.champion import build_champion

@@ -1,4 +1,4 @@
-"""Verdicts of ``ml/`` as Dagster asset checks: specs before a run, results after it.
+"""Verdicts of steps as Dagster asset checks: specs before a run, results after it.
 
 A run over one batch answers each check once, for that batch. A run over many answers each check once for the whole run,
 with the range of every figure, and once more for each batch that did not pass: Dagster spends about ten
@@ -12,8 +12,9 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.checks import CheckResult, Figure, Severity
+from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.severity import Severity
 from mlops_assets.orchestration.metadata import readable
 
 SEVERITIES = {

@@ -5,8 +5,8 @@ from typing import TypeAlias
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
 
 AssetJob: TypeAlias = UnresolvedAssetJobDefinition

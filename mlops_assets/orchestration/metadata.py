@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from mlops_assets.ml.features.lineage import SourceColumn
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.lineage import SourceColumn
 from mlops_assets.stores.pages import page_url
 
 PREVIEW_ROWS = 5

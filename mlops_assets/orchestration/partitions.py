@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from mlops_assets.ml.paths import WHOLE
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.paths import WHOLE
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import DailyBatches, UseCase
 
 
 def batch_partitions(use_case: UseCase) -> dg.PartitionsDefinition:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import dagster as dg
 
-from mlops_assets.ml.errors import DeclarationError, LandingError
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.errors import DeclarationError, LandingError
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TUNE, WATCH, assets_of
 from mlops_assets.orchestration.partitions import batch_partitions, served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource

@@ -9,12 +9,12 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings, data_directory, environment_directory
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
-from mlops_assets.stores.settings import LakeSettings, data_directory, environment_directory
 
 
 class LakeResource(dg.ConfigurableResource):

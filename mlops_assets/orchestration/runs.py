@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.ml.errors import PlatformError
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import PlatformError
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import REFUSED_BATCHES, asset_key
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name

@@ -8,7 +8,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.ml.use_case import NamedBatches, UseCase
+from mlops_assets.contract.use_case import NamedBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource

@@ -1,1 +1,1 @@
-"""Pages and charts made from results of ``ml/``. Self-contained: nothing here reads a store or the network."""
+"""Pages and charts made from results of ``judge/`` and ``watch/``, self-contained: no network."""

@@ -1,6 +1,6 @@
 """The page and the picture of a backtest: each window's figures with their intervals beside the baselines.
 
-How the windows were made and judged is in ``ml/evaluation/backtest.py``.
+How the windows were made and judged is in ``judge/backtest.py``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.evaluation.backtest import BacktestReport, Window
-from mlops_assets.ml.evaluation.gates import MetricBound
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.statistics.metrics import higher_is_better
-from mlops_assets.ml.training.baselines import CONSTANT, LINEAR
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.backtest import BacktestReport, Window
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.metrics import higher_is_better
 from mlops_assets.reports.drawing import BLUE, GREEN, QUIET, RED, inline, standalone
 from mlops_assets.reports.page import ARROWS, document, interval_of, value_of, words
+from mlops_assets.training.baselines import CONSTANT, LINEAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from itertools import pairwise
 
-from mlops_assets.ml.features.catalogue import LEARNT, Catalogue, Entry, FeatureProfile
-from mlops_assets.ml.paths import WHOLE
+from mlops_assets.contract.paths import WHOLE
+from mlops_assets.features.catalogue import LEARNT, Catalogue, Entry, FeatureProfile
 from mlops_assets.reports.page import document
 
 WIDTH, HEIGHT = 168, 34

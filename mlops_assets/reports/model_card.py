@@ -9,13 +9,13 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from mlops_assets.ml.tasks import Binary, Multiclass, Regression
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.tasks import Binary, Multiclass, Regression
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
 from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
 from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
 from mlops_assets.reports.page import document
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.model_card import ModelCard, read_card
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
 

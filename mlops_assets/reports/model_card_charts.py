@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.evaluation.curves import Curves
-from mlops_assets.ml.evaluation.fairness import FairnessReport
-from mlops_assets.ml.statistics.estimate import Estimate
+from mlops_assets.judge.curves import Curves
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.fairness import FairnessReport
 from mlops_assets.reports.drawing import BLUE, GREEN, INK, LINE, QUIET, RED, inline
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation.fairness import FairnessReport
-from mlops_assets.ml.evaluation.gate_verdicts import LIMITS
-from mlops_assets.ml.evaluation.report import EvaluationReport, SegmentReport
-from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.statistics.metrics import higher_is_better
-from mlops_assets.ml.statistics.significance import Comparison
-from mlops_assets.ml.tasks import Binary
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.tasks import Binary
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.fairness import FairnessReport
+from mlops_assets.judge.gate_verdicts import LIMITS
+from mlops_assets.judge.metrics import higher_is_better
+from mlops_assets.judge.report import EvaluationReport, SegmentReport
+from mlops_assets.judge.significance import Comparison
 from mlops_assets.reports.model_card_charts import (
     ForestLine,
     ForestPanel,

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from mlops_assets.ml.evaluation.gates import Gate, NotWorseThanChampion
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.statistics.significance import Difference, Verdict
+from mlops_assets.contract.gates import Gate, NotWorseThanChampion
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.significance import Difference, Verdict
 
 WRITTEN = {"roc auc": "ROC AUC", "f1": "F1", "brier": "Brier"}
 ARROWS = {True: "↑", False: "↓", None: ""}

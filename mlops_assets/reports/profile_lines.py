@@ -1,6 +1,6 @@
 """The time lines of a profile page: every statistic of every column, batch by batch, all read at once.
 
-The statistics of one column by itself are in ``ml/profiles/profile.py``; these are the same figures.
+The statistics of one column by itself are in ``watch/profiles/profile.py``; these are the same figures.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.profiles.cells import FINEST, HASHES, Floats, flatten
-from mlops_assets.ml.profiles.profile import CATEGORY, Profile
-from mlops_assets.ml.slices import OVERALL
+from mlops_assets.contract.slices import OVERALL
+from mlops_assets.watch.profiles.cells import FINEST, HASHES, Floats, flatten
+from mlops_assets.watch.profiles.profile import CATEGORY, Profile
 
 Line = list[float | None]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.training.tuning import TunedRecipe
 from mlops_assets.reports.drawing import BLUE, QUIET, RED, standalone
+from mlops_assets.training.tuning import TunedRecipe
 
 
 def tuning_history(found: TunedRecipe) -> bytes:

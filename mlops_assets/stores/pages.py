@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
-from mlops_assets.stores.settings import data_directory, pages_address
+from mlops_assets.lake.settings import data_directory, pages_address
 
 FOLDERS = ("pages", "reports")
 LOCAL = ("127.0.0.1", "localhost")

@@ -7,8 +7,8 @@ import pkgutil
 from functools import cache
 
 import mlops_assets.use_cases as folder
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.use_case import UseCase
 
 
 def names() -> tuple[str, ...]:

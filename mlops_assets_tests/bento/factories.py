@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.features.matrix import learn_vocabulary
-from mlops_assets.ml.features.online_view import OnlineHistory, OnlineView
-from mlops_assets.ml.training.booster import train
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.matrix import learn_vocabulary
+from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.training.booster import train
 from mlops_assets_tests.bento.toys.parcels import USE_CASE as PARCELS
 
 ROOT = Path(__file__).parents[2]

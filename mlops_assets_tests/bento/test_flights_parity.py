@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bento.predictor import Predictor
-from mlops_assets.ml.features.online_view import online_view
-from mlops_assets.ml.features.training_view import labelled_examples
-from mlops_assets.ml.training.booster import load, score
+from mlops_assets.features.online_view import online_view
+from mlops_assets.features.training_view import labelled_examples
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets.training.booster import load, score
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables
 from mlops_assets_tests.use_cases.flights.seed_view import quick_model, seed_view

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bento.predictor import Predictor
-from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets_tests.bento.factories import (

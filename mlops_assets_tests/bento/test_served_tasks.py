@@ -12,9 +12,9 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from mlops_assets.ml.paths import model_path
-from mlops_assets.ml.tasks import Multiclass
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.paths import model_path
+from mlops_assets.contract.tasks import Multiclass
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models.bento_store import build_bento
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import RECORD
@@ -54,7 +54,7 @@ def make_checkout(folder: Path, use_case: UseCase) -> Path:
     shutil.copytree(ROOT / "bento", folder / "bento", ignore=leave)
     package = folder / "mlops_assets" / "use_cases" / "parcels"
     shutil.copytree(toy.SQL, package / toy.SQL.name)
-    declared = f"\nfrom mlops_assets.ml.tasks import Multiclass, Regression\n\nTASK = {use_case.task!r}\n"
+    declared = f"\nfrom mlops_assets.contract.tasks import Multiclass, Regression\n\nTASK = {use_case.task!r}\n"
     text = Path(toy.__file__).read_text(encoding="utf-8") + declared
     text += "USE_CASE = replace(PARCELS, task=TASK, monitoring=None)\n"
     (package / "__init__.py").write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mlops_assets.cli.main import app
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.conftest import (
     _made,

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_assets.cli.features import features_app
-from mlops_assets.ml.errors import FeatureError
-from mlops_assets.stores.lake.connection import close_embedded_servers
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import FeatureError
+from mlops_assets.lake.connection import close_embedded_servers
+from mlops_assets.lake.lake import Lake
 from mlops_assets.use_cases.flights.features import FEATURES
 from mlops_assets.use_cases.flights.seed import seed_requests
 from mlops_assets_tests.stores.features.flights_lake import LAST, SERVED, VERSION, fill_lake

@@ -16,11 +16,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mlops_assets.cli.lake import age, lake_app, lakefs_app
-from mlops_assets.ml.errors import LakeError
-from mlops_assets.stores.lake.connection import close_embedded_servers, embedded_server
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.publishing import WriteRefused
-from mlops_assets_tests.stores.lake.factories import failing, make_write, passing
+from mlops_assets.contract.errors import LakeError
+from mlops_assets.lake.connection import close_embedded_servers, embedded_server
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.publishing import WriteRefused
+from mlops_assets_tests.lake.factories import failing, make_write, passing
 
 Mlops = Callable[..., Result]
 LAKE_VARIABLES = ("LAKEFS_ENDPOINT", "LAKECTL_SERVER_ENDPOINT_URL", "LAKEFS_REPOSITORY", "MLOPS_LAKE_BRANCH")

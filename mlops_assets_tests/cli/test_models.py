@@ -12,18 +12,18 @@ import pytest
 from rich.console import Console
 
 from mlops_assets.cli.deployment import dagster_instance
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import evaluation_path, model_path
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets_tests.cli.conftest import Mlops
+from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.conftest import _deployment
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.test_serving import answer
 from mlops_assets_tests.orchestration.toy import STRICT
-from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 
 @pytest.fixture

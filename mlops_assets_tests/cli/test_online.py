@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_assets.ml.errors import PlatformError
+from mlops_assets.contract.errors import PlatformError
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment

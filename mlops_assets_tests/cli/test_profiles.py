@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.errors import DeclarationError
+from mlops_assets.contract.errors import DeclarationError
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import day_number

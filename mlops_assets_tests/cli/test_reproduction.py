@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.lake.connection import embedded_server
+from mlops_assets.lake.connection import embedded_server
 from mlops_assets_tests.orchestration.toy import day_number
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ TRAIN = """
 import dagster as dg
 from mlops_assets.stores.models.champion import champion
 from mlops_assets_tests.orchestration.deployment import Deployment
-from mlops_assets.stores.settings import data_directory
+from mlops_assets.lake.settings import data_directory
 with dg.DagsterInstance.ephemeral() as instance:
     deployment = Deployment(data=data_directory(), instance=instance)
     deployment.land(0, 9)

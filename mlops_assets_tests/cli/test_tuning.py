@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mlops_assets.cli import tuning
-from mlops_assets.ml.training.tuning import TriedRecipe, TunedRecipe
+from mlops_assets.training.tuning import TriedRecipe, TunedRecipe
 
 
 def test_what_was_found_is_shown_beside_what_is_declared(

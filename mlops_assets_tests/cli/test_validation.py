@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from mlops_assets.cli.profiles import profile
 from mlops_assets.cli.validation import validate
-from mlops_assets.ml.errors import DeclarationError, LandingError
-from mlops_assets.stores.lake.connection import close_embedded_servers
+from mlops_assets.contract.errors import DeclarationError, LandingError
+from mlops_assets.lake.connection import close_embedded_servers
 from mlops_assets.use_cases.flights.seed import land_seed
 
 Mlops = Callable[..., Result]

@@ -25,12 +25,12 @@ from typing import Any
 import dagster as dg
 import urllib3
 
-from mlops_assets.ml.paths import batch_of
+from mlops_assets.contract.paths import batch_of
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest, score
 from mlops_assets.orchestration.runs import run_job
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import unfinished_batches
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation, load_version, version_ids

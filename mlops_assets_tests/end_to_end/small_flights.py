@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_assets.ml.evaluation.gates import MetricBound
-from mlops_assets.ml.training.splitting import TimeSplit
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.contract.splits import TimeSplit
 from mlops_assets.use_cases.flights import USE_CASE
 
 SERVED = USE_CASE.seed.served

@@ -12,15 +12,15 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.connection import embedded_server
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name
 from mlops_assets.orchestration.pipeline import ingest
 from mlops_assets.orchestration.runs import RANGE_END, RANGE_START, RunSummary, run_job
-from mlops_assets.stores.lake.connection import embedded_server
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import read_parquet
-from mlops_assets.stores.settings import LakeSettings
 from mlops_assets_tests.orchestration.toy import CONTENTS, PARCELS, day_number, land
 
 FOREIGN_SETTINGS = (

@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from mlops_assets.cli.main import app
-from mlops_assets.ml.errors import RegistryError
+from mlops_assets.contract.errors import RegistryError
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import Deployment

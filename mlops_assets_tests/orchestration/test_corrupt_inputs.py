@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.errors import LandingError
+from mlops_assets.contract.errors import LandingError
 from mlops_assets.stores.landing.batch_files import judge_file
 from mlops_assets_tests.orchestration.conftest import _made
 from mlops_assets_tests.orchestration.deployment import Deployment, content

@@ -9,21 +9,21 @@ from types import FrameType
 
 import duckdb
 
-from mlops_assets.ml.features.history import daily_aggregates, split_by_batch
-from mlops_assets.ml.training.fit import fit
+from mlops_assets.features.history import daily_aggregates, split_by_batch
+from mlops_assets.lake.batches import EVERY_BATCH
 from mlops_assets.orchestration.assets.training_view import compute_view
 from mlops_assets.stores.code import PACKAGE
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.lake.batches import EVERY_BATCH
 from mlops_assets.stores.models.identity import DECIDING
 from mlops_assets.stores.models.recipe import fitted_files
+from mlops_assets.training.fit import fit
 from mlops_assets_tests.orchestration.deployment import Deployment
 
 BESIDE = {
-    "ml/paths.py",  # where files lie in the lake
-    "ml/slices.py",  # columns kept beside the features for judging
-    "ml/tasks.py",  # its objective is declared: it counts by its value
-    "ml/use_case.py",  # counts by its values
+    "contract/paths.py",  # where files lie in the lake
+    "contract/slices.py",  # columns kept beside the features for judging
+    "contract/tasks.py",  # its objective is declared: it counts by its value
+    "contract/use_case.py",  # counts by its values
     "orchestration/assets/training_view.py",  # what comes of it is the view, whose bytes count
 }
 
@@ -51,5 +51,5 @@ def test_only_what_counts_is_entered_from_validated_rows_to_a_model(ingested: De
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
 
-    assert {"ml/training/fit.py", "ml/features/roll_up.py"} <= entered
-    assert {name for name in entered if not name.startswith("stores/")} <= {*DECIDING, *BESIDE}
+    assert {"training/fit.py", "features/roll_up.py"} <= entered
+    assert {name for name in entered if not name.startswith(("lake/", "stores/"))} <= {*DECIDING, *BESIDE}

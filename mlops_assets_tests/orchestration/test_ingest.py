@@ -10,8 +10,8 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.errors import LandingError
-from mlops_assets.ml.use_case import DailyBatches
+from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.use_case import DailyBatches
 from mlops_assets.orchestration.checks import NAMED_BATCHES
 from mlops_assets.stores.landing.batch_files import judge_file
 from mlops_assets_tests.orchestration.deployment import Deployment, content

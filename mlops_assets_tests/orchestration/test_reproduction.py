@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models import reproduction
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.recipe import libraries

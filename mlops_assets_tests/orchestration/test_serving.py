@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets.ml.features.online_view import OnlineView
-from mlops_assets.ml.monitoring import MonitoringReport
-from mlops_assets.ml.validation.skew import SERVED_AS_TRAINED
+from mlops_assets.features.online_view import OnlineView
 from mlops_assets.orchestration.asset_run import AssetRun
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.stores.features import online_refresh
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.predictions.prediction_log import PredictionRecord
+from mlops_assets.watch.monitoring import MonitoringReport
+from mlops_assets.watch.validation.skew import SERVED_AS_TRAINED
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
 

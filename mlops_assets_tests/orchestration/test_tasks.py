@@ -13,17 +13,17 @@ from typer.testing import CliRunner
 from bento.contract import Answer
 from bento.predictor import Predictor
 from mlops_assets.cli.main import app
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion
-from mlops_assets.ml.tasks import Multiclass, Regression
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
+from mlops_assets.contract.tasks import Multiclass, Regression
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.jobs import WATCH, assets_of
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.reports.model_card import card_page
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_evaluation, load_version
+from mlops_assets.training.scoring import Scorer
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, SQL, ParcelRequest, day_number, requests

@@ -16,15 +16,15 @@ import pandas as pd
 import pandera.pandas as pa
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from mlops_assets.ml.evaluation.gates import MetricBound, NotWorseThanChampion
-from mlops_assets.ml.features.declarations import AsOfView, Feature
-from mlops_assets.ml.features.history import Count, HistoryView, Mean, history_features
-from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.slices import Slice
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.training.splitting import RollingOrigin, TimeSplit
-from mlops_assets.ml.training.thresholds import PositiveShare
-from mlops_assets.ml.use_case import DailyBatches, Recipe, SeedData, UseCase
+from mlops_assets.contract.features import AsOfView, Feature
+from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
+from mlops_assets.contract.history import Count, HistoryView, Mean, history_features
+from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.slices import Slice
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.splits import RollingOrigin, TimeSplit
+from mlops_assets.contract.thresholds import PositiveShare
+from mlops_assets.contract.use_case import DailyBatches, Recipe, SeedData, UseCase
 from mlops_assets.stores.landing.landing import LandingZone
 
 SQL = Path(__file__).parent / "parcels_sql"

@@ -12,15 +12,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import evaluation_path
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import evaluation_path
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.reports.model_card import card_file, card_page
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.models.champion import champion, promote, rollback
 from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_evaluation, load_record, version_files
 from mlops_assets.use_cases.flights import USE_CASE
+from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.conftest import (
     _deployment,
     ingested_template,
@@ -29,7 +30,6 @@ from mlops_assets_tests.orchestration.conftest import (
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.stores.conftest import embedded_lake, lake_data
-from mlops_assets_tests.stores.lake.factories import make_write, passing
 from mlops_assets_tests.stores.models.factories import (
     TINY,
     make_record,

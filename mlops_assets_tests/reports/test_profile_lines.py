@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.ml.profiles.profiling import profile_batches
 from mlops_assets.reports.profile_lines import time_lines
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.profiling import profile_batches
 
 
 def make_profiles() -> dict[str, Profile]:

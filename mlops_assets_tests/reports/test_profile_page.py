@@ -12,11 +12,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.anomalies import AnomalyReport, Code, anomaly
-from mlops_assets.ml.profiles.drift import DriftPlan, compare
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.ml.profiles.profiling import profile_batches
+from mlops_assets.contract.anomalies import AnomalyReport, Code, anomaly
+from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.reports.profile_page import profile_page
+from mlops_assets.watch.profiles.drift import compare
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.profiling import profile_batches
 
 DAYS = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in range(50)]
 LAST = DAYS[-1]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.lake.connection import close_embedded_servers, embedded_server
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.settings import LakeKind, LakeSettings
+from mlops_assets.lake.connection import close_embedded_servers, embedded_server
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeKind, LakeSettings
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.use_cases import registry
 
 ROOT = Path(__file__).parents[2]

@@ -2,18 +2,18 @@
 
 import dagster as dg
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation.backtest import BacktestReport, backtest
-from mlops_assets.ml.paths import backtest_path
-from mlops_assets.ml.training.splitting import RollingOrigin
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import backtest_path
+from mlops_assets.contract.splits import RollingOrigin
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.backtest import BacktestReport, backtest
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.assets.evaluation import lacking
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links, svg_picture
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
 CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)

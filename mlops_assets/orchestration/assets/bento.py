@@ -5,14 +5,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import bento_path, model_path
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import bento_path, model_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.bento_store import build_bento as package
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import RECORD

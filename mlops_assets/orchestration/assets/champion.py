@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links

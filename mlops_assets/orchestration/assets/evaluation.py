@@ -9,24 +9,23 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import EvaluationError, RegistryError
-from mlops_assets.ml.evaluation.gate_decision import GateDecision
-from mlops_assets.ml.evaluation.gates import Gate
-from mlops_assets.ml.evaluation.judgement import Candidate, judge
-from mlops_assets.ml.evaluation.report import EvaluationReport, weakest
-from mlops_assets.ml.paths import evaluation_path, model_path
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.training.baselines import CONSTANT
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import EvaluationError, RegistryError
+from mlops_assets.contract.gates import Gate
+from mlops_assets.contract.paths import evaluation_path, model_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.gate_decision import GateDecision
+from mlops_assets.judge.judgement import Candidate, judge
+from mlops_assets.judge.report import EvaluationReport, weakest
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.models.champion import Pointer, champion
 from mlops_assets.stores.models.eligibility import why_not_judged
 from mlops_assets.stores.models.recipe import current_version, read_view
@@ -41,6 +40,7 @@ from mlops_assets.stores.models.registry import (
     report_of,
     stored_files,
 )
+from mlops_assets.training.baselines import CONSTANT
 
 COMPLETE = Check(name="has_every_figure", description="Every overall metric has a value and an interval.")
 

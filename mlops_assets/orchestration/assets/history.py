@@ -4,20 +4,20 @@ import dagster as dg
 import pyarrow.compute as pc
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.features.history import IDENTITY, daily_aggregates, split_by_batch
-from mlops_assets.ml.features.lineage import history_lineage
-from mlops_assets.ml.paths import history_path
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import history_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.history import IDENTITY, daily_aggregates, split_by_batch
+from mlops_assets.features.lineage import history_lineage
+from mlops_assets.lake.batches import Wanted
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.lake.batches import Wanted
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.landing.arrivals import history_inputs
 
 CHECKS = (

@@ -6,19 +6,19 @@ from collections.abc import Callable
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.paths import hyperparameters_path
-from mlops_assets.ml.training.search_space import Tuning
-from mlops_assets.ml.training.tuning import TriedRecipe, TunedRecipe, tune
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import hyperparameters_path
+from mlops_assets.contract.search_space import Tuning
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import svg_picture
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.tuning_history import tuning_history
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.recipe import read_view, study_of
 from mlops_assets.stores.models.trials import open_trials
+from mlops_assets.training.tuning import TriedRecipe, TunedRecipe, tune
 
 CHECKS = (
     Check(

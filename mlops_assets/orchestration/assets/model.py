@@ -6,18 +6,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import PlatformError
-from mlops_assets.ml.paths import hyperparameters_path, model_path
-from mlops_assets.ml.training.fit import FittedModel, fit
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.training.tuning import TunedRecipe
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import PlatformError
+from mlops_assets.contract.paths import hyperparameters_path, model_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.code import feature_files, git_state
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.recipe import (
@@ -36,6 +33,9 @@ from mlops_assets.stores.models.registry import (
     verify_answers,
     version_files,
 )
+from mlops_assets.training.fit import FittedModel, fit
+from mlops_assets.training.scoring import Scorer
+from mlops_assets.training.tuning import TunedRecipe
 
 CHECKS = (
     Check(

@@ -9,27 +9,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation.report import SegmentReport, evaluate
-from mlops_assets.ml.features.training_view import labelled_examples
-from mlops_assets.ml.monitoring import Baseline, MonitoringReport, checks, compare, learn_baseline, watched_rows
-from mlops_assets.ml.paths import evaluation_path, monitoring_path, validated_path
-from mlops_assets.ml.slices import Slice
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import DailyBatches, UseCase
-from mlops_assets.ml.validation.skew import SERVED_AS_TRAINED
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import evaluation_path, monitoring_path, validated_path
+from mlops_assets.contract.slices import Slice
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.features.training_view import labelled_examples
+from mlops_assets.judge.report import SegmentReport, evaluate
+from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.record import PREDICTIONS
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.predictions.skew import audit_skew
+from mlops_assets.watch.monitoring import Baseline, MonitoringReport, checks, compare, learn_baseline, watched_rows
+from mlops_assets.watch.validation.skew import SERVED_AS_TRAINED
 
 NORMAL = Check(
     name="served_share_is_normal",

@@ -8,13 +8,15 @@ import pyarrow.compute as pc
 from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
-from mlops_assets.ml.paths import predictions_path
-from mlops_assets.ml.tasks import Regression, answers
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import predictions_path
+from mlops_assets.contract.tasks import Regression, answers
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.features.training_view import labelled_examples, training_view
+from mlops_assets.lake.batches import Wanted
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_metadata
@@ -22,12 +24,10 @@ from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.stores.features.online_refresh import LATE_OUTCOMES
 from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
-from mlops_assets.stores.lake.batches import Wanted
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.registry import load_version
+from mlops_assets.training.scoring import Scorer
 
 CHECKS = (
     Check(

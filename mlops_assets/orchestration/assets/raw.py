@@ -5,20 +5,20 @@ from functools import partial
 
 import dagster as dg
 
-from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.paths import anomalies_path, batch_of, raw_path
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.batch_sizes import FILE_SIZE_IS_USUAL, EarlierFile, judge_file_size
-from mlops_assets.ml.validation.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
+from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import anomalies_path, batch_of, raw_path
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_surroundings import earlier_files
 from mlops_assets.stores.landing.landing import LandedFile, read_landed
+from mlops_assets.watch.validation.batch_sizes import FILE_SIZE_IS_USUAL, EarlierFile, judge_file_size
+from mlops_assets.watch.validation.data_audits import NEW_CONTENT, RAW_CHECKS, audit_raw, judge_content
 
 DESCRIPTIONS = {
     "file_is_whole": "The file is complete CSV text: UTF-8, no junk, no cut or uneven line.",

@@ -9,26 +9,26 @@ from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 from pydantic import Field
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.features.catalogue import ViewProfile, profile_view
-from mlops_assets.ml.features.leakage import NOT_TOO_GOOD, REQUEST_ONLY, audit_request_sql, audit_single_features
-from mlops_assets.ml.features.lineage import feature_lineage
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
-from mlops_assets.ml.paths import training_view_path
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.tasks import two_outcomes
-from mlops_assets.ml.training.fit import labels_of
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.tasks import two_outcomes
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.features.catalogue import ViewProfile, profile_view
+from mlops_assets.features.lineage import feature_lineage
+from mlops_assets.features.training_view import labelled_examples, training_view
+from mlops_assets.judge.leakage import NOT_TOO_GOOD, REQUEST_ONLY, audit_request_sql, audit_single_features
+from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import column_lineage, page_links, table_metadata
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
 from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
-from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.stores.models.feature_catalogue import PROFILE, read_catalogue
+from mlops_assets.training.fit import labels_of
 
 OUTCOMES = (
     Check(name="has_both_outcomes", description="There are examples of both outcomes to learn from."),

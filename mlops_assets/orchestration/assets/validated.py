@@ -7,26 +7,26 @@ import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.paths import anomalies_path, profile_path, quarantine_path, raw_path, validated_path
-from mlops_assets.ml.profiles.profile import CATEGORY, Profile
-from mlops_assets.ml.slices import OVERALL
-from mlops_assets.ml.source import Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.batch_judgement import JudgedBatch, Surroundings, judge_batches, unusual_checks
-from mlops_assets.ml.validation.batch_sizes import ROW_COUNT_IS_USUAL
-from mlops_assets.ml.validation.cross_table import REFERENCES_EXIST
-from mlops_assets.ml.validation.data_audits import StagedBatch, audit_validated, validated_checks
-from mlops_assets.ml.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import anomalies_path, profile_path, quarantine_path, raw_path, validated_path
+from mlops_assets.contract.slices import OVERALL
+from mlops_assets.contract.source import Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.metadata import page_links, table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.profile_page import profile_page
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
+from mlops_assets.watch.profiles.profile import CATEGORY, Profile
+from mlops_assets.watch.validation.batch_judgement import JudgedBatch, Surroundings, judge_batches, unusual_checks
+from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL
+from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST
+from mlops_assets.watch.validation.data_audits import StagedBatch, audit_validated, validated_checks
+from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 
 DESCRIPTIONS = {
     "matches_schema": "Columns, types and every rule of the schema hold for the published rows.",

@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import ServingError, SettingError
-from mlops_assets.ml.features.declarations import entity_column
-from mlops_assets.ml.features.online_view import OnlineView
-from mlops_assets.ml.features.roll_up import EPOCH
+from mlops_assets.contract.errors import ServingError, SettingError
+from mlops_assets.features.online_view import OnlineView
+from mlops_assets.features.relations import entity_column
+from mlops_assets.features.roll_up import EPOCH
 from mlops_assets.stores.features.online_backend import Asked, Backend, Generation, Layout, Value
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 

@@ -11,7 +11,7 @@ from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 
 Layout = Mapping[str, Any]
 Asked = tuple[str, int]  # key, and the moment (microseconds) up to which a value may have been observed

@@ -1,6 +1,6 @@
 """Keeping the online store equal to the lake: refreshed from one commit, judged, taken back if wrong, verified whole.
 
-The store itself is in ``online.py``, what it must hold in ``ml/features/online_view.py``. The asset and the command
+The store itself is in ``online.py``, what it must hold in ``features/online_view.py``. The asset and the command
 line both work through here, so that a store can be rebuilt without an orchestrator.
 """
 
@@ -17,18 +17,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.checks import CheckResult, Severity
-from mlops_assets.ml.errors import LakeError
-from mlops_assets.ml.features.declarations import KEY_SEPARATOR, compute_relations
-from mlops_assets.ml.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
-from mlops_assets.ml.features.training_view import attach, labelled_examples
-from mlops_assets.ml.paths import history_path
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import LakeError
+from mlops_assets.contract.features import KEY_SEPARATOR
+from mlops_assets.contract.paths import history_path
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
+from mlops_assets.features.relations import compute_relations
+from mlops_assets.features.training_view import attach, labelled_examples
+from mlops_assets.lake.batches import EVERY_BATCH, Wanted, newest_day
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
-from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted, newest_day
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import history_inputs
 
 LATE_OUTCOMES = timedelta(days=3)

@@ -1,7 +1,7 @@
 """Features of any rows as they were known at each row's own moment, read from one lake commit.
 
 The same join and the same SQL as training, for whoever has entities and times of their own: a notebook, a back-test, a
-batch of questions. The arithmetic is in ``ml/features/training_view.py``.
+batch of questions. The arithmetic is in ``features/training_view.py``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.features.declarations import compute_relations
-from mlops_assets.ml.features.lineage import columns_needed
-from mlops_assets.ml.features.requests import request_schema, request_table
-from mlops_assets.ml.features.training_view import attach, request_features
-from mlops_assets.ml.use_case import DailyBatches, UseCase
+from mlops_assets.contract.errors import FeatureError
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.features.lineage import columns_needed
+from mlops_assets.features.relations import compute_relations
+from mlops_assets.features.requests import request_schema, request_table
+from mlops_assets.features.training_view import attach, request_features
+from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.features.online_refresh import history_since, side_data_since
 from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
-from mlops_assets.stores.lake.batches import EVERY_BATCH, Wanted
-from mlops_assets.stores.lake.snapshot import Snapshot
 
 MOMENT = pa.timestamp("us")
 

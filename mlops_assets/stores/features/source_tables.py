@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 
-from mlops_assets.ml.errors import LakeError
-from mlops_assets.ml.paths import history_path, validated_path
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import create_batches_view
+from mlops_assets.contract.errors import LakeError
+from mlops_assets.contract.paths import history_path, validated_path
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import create_batches_view
 
 
 def create_source_views(

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mlops_assets.ml.paths import WHOLE, history_path, raw_path, validated_path
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
-from mlops_assets.stores.lake.branches import BranchInfo
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import made_from
+from mlops_assets.contract.paths import WHOLE, history_path, raw_path, validated_path
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
+from mlops_assets.lake.branches import BranchInfo
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import made_from
 from mlops_assets.stores.landing.landing import LandedFile, Scan
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import duckdb
 
-from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.errors import LandingError
-from mlops_assets.ml.paths import WHOLE, batch_of, raw_path
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.batch_judgement import JudgedBatch, judge_batches
-from mlops_assets.ml.validation.data_audits import judge_content
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.paths import WHOLE, batch_of, raw_path
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
 from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets.watch.validation.batch_judgement import JudgedBatch, judge_batches
+from mlops_assets.watch.validation.data_audits import judge_content
 
 
 def find_file(use_case: UseCase, *, source: Source, batch: str, zone: LandingZone, head: Snapshot) -> Path:

@@ -8,16 +8,16 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from mlops_assets.ml.anomalies import AnomalyReport
-from mlops_assets.ml.paths import WHOLE, anomalies_path, batch_of, profile_path, raw_path, validated_path
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.batch_judgement import Surroundings
-from mlops_assets.ml.validation.batch_sizes import EarlierFile, same_weekday
-from mlops_assets.ml.validation.file_format import inspect_file
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.paths import WHOLE, anomalies_path, batch_of, profile_path, raw_path, validated_path
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.validation.batch_judgement import Surroundings
+from mlops_assets.watch.validation.batch_sizes import EarlierFile, same_weekday
+from mlops_assets.watch.validation.file_format import inspect_file
 
 DAYS = 84
 """How far back profiles are read: what calibrates a comparison of twelve weeks."""

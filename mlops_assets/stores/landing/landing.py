@@ -1,8 +1,7 @@
 """The landing zone: ``<root>/<use case>/<source>/<batch>.csv``, where outside systems drop files.
 
 Says which files are there and whole, which are refused and why, and lands files the way a careful source
-would. What is inside a file is judged later (``ml/validation/data_audits.py``); nothing here follows a link or leaves
-its folder.
+would. What is inside a file is judged later (``watch/validation/``); nothing here follows a link or leaves its folder.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from mlops_assets.ml.errors import LandingError
-from mlops_assets.ml.source import Source
+from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.source import Source
 
 SUFFIX = ".csv"
 UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp", "~")

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 
 BUILT = "built.json"
 CHECKOUT = Path(__file__).resolve().parents[3]

@@ -2,7 +2,7 @@
 
 The pointer moves by one lake commit that holds the pointer and its event, and only if it still is what was
 read: of two promotions at once one is refused. Whether a version deserves it is decided by ``decide`` in
-``ml/evaluation/gate_decision.py``; here that decision is verified by deciding again.
+``judge/gate_decision.py``; here that decision is verified by deciding again.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import evaluation_path
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.publishing import Write
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import evaluation_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.write import Write
 from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.record import (
     DECISION,
@@ -36,6 +35,7 @@ from mlops_assets.stores.models.registry import (
     load_version,
     verify_answers,
 )
+from mlops_assets.training.scoring import Scorer
 
 
 class Pointer(Document):

@@ -1,7 +1,7 @@
 """Whether a version can answer today's rows, and may be judged on them.
 
 It needs its own columns, and must not have learnt from the rows that judge it. How it does on them is in
-``ml/evaluation/judgement.py``, whether that is good enough in ``gate_decision.py`` there.
+``judge/judgement.py``, whether that is good enough in ``gate_decision.py`` there.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
-from mlops_assets.ml.training.fit import split_view
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models.record import ModelRecord
+from mlops_assets.training.fit import split_view
+from mlops_assets.training.scoring import Scorer
 
 
 def why_not_answered(

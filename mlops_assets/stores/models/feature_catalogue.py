@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_assets.ml.errors import FeatureError
-from mlops_assets.ml.features.catalogue import (
+from mlops_assets.contract.errors import FeatureError
+from mlops_assets.contract.features import AsOfView
+from mlops_assets.contract.paths import batch_of, history_path, training_view_path, validated_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.catalogue import (
     Catalogue,
     FeatureProfile,
     ViewProfile,
@@ -13,17 +16,14 @@ from mlops_assets.ml.features.catalogue import (
     evenly_spaced,
     profile_features,
 )
-from mlops_assets.ml.features.declarations import AsOfView
-from mlops_assets.ml.features.lineage import view_sources
-from mlops_assets.ml.features.matrix import Vocabulary
-from mlops_assets.ml.paths import batch_of, history_path, training_view_path, validated_path
-from mlops_assets.ml.training.booster import load
-from mlops_assets.ml.training.scoring import MODEL, VOCABULARY
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.features.lineage import view_sources
+from mlops_assets.features.matrix import Vocabulary
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_version
+from mlops_assets.training.booster import load
+from mlops_assets.training.scoring import MODEL, VOCABULARY
 
 PROFILE = "features.json"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.record import DecisionRecord, ModelRecord
 from mlops_assets.stores.models.registry import load_decision, load_record, version_ids

@@ -12,26 +12,26 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.errors import EvaluationError, FeatureError, LakeError, PlatformError, RegistryError
-from mlops_assets.ml.evaluation.curves import Curves, curves
-from mlops_assets.ml.features.catalogue import ViewProfile
-from mlops_assets.ml.paths import evaluation_path, training_view_path
-from mlops_assets.ml.statistics.metrics import Floats
-from mlops_assets.ml.tasks import Binary
-from mlops_assets.ml.training.attribution import Attribution, attributions
-from mlops_assets.ml.training.fit import clusters_of, weights_of
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.training.tuning import TunedRecipe
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.contract.arrays import Floats
+from mlops_assets.contract.errors import EvaluationError, FeatureError, LakeError, PlatformError, RegistryError
+from mlops_assets.contract.paths import evaluation_path, training_view_path
+from mlops_assets.contract.tasks import Binary
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.catalogue import ViewProfile
+from mlops_assets.judge.curves import Curves, curves
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import Pointer, events, reign
 from mlops_assets.stores.models.feature_catalogue import read_profile
 from mlops_assets.stores.models.listing import Status, status_of
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import LEARNING_CURVE, PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version, open_candidate
+from mlops_assets.training.attribution import Attribution, attributions
+from mlops_assets.training.fit import clusters_of, weights_of
+from mlops_assets.training.scoring import Scorer
+from mlops_assets.training.tuning import TunedRecipe
 
 EXPLAINED_ROWS = 1_000
 """How many test rows, evenly spaced, contributions are computed on."""

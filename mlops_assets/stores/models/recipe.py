@@ -14,17 +14,17 @@ from platform import python_version
 
 import pyarrow as pa
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import hyperparameters_path, training_view_path
-from mlops_assets.ml.training.fit import FittedModel
-from mlops_assets.ml.training.scoring import CALIBRATION, MODEL, VOCABULARY
-from mlops_assets.ml.training.search_space import Tuning
-from mlops_assets.ml.training.tuning import TunedRecipe, asked_of, tuned
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import hyperparameters_path, training_view_path
+from mlops_assets.contract.search_space import Tuning
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.identity import search_code_version, use_case_code_version
 from mlops_assets.stores.models.record import LEARNING_CURVE, version_of
+from mlops_assets.training.fit import FittedModel
+from mlops_assets.training.scoring import CALIBRATION, MODEL, VOCABULARY
+from mlops_assets.training.tuning import TunedRecipe, asked_of, tuned
 
 LIBRARIES = ("duckdb", "numpy", "pyarrow", "scipy", "xgboost")
 

@@ -16,9 +16,9 @@ from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.evaluation.gate_decision import GateDecision
-from mlops_assets.ml.evaluation.gates import Gate
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.gates import Gate
+from mlops_assets.judge.gate_decision import GateDecision
 
 RECORD = "record.json"
 LEARNING_CURVE = "learning_curve.json"

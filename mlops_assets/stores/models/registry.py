@@ -14,16 +14,15 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.errors import PlatformError, RegistryError
-from mlops_assets.ml.evaluation.gate_decision import GateDecision, decide
-from mlops_assets.ml.evaluation.gates import Gate
-from mlops_assets.ml.evaluation.judgement import Candidate
-from mlops_assets.ml.evaluation.report import EvaluationReport
-from mlops_assets.ml.paths import evaluation_path, model_path
-from mlops_assets.ml.statistics.significance import Comparison
-from mlops_assets.ml.training.scoring import MODEL, Scorer
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.snapshot import Snapshot
+from mlops_assets.contract.errors import PlatformError, RegistryError
+from mlops_assets.contract.gates import Gate
+from mlops_assets.contract.paths import evaluation_path, model_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.gate_decision import GateDecision, decide
+from mlops_assets.judge.judgement import Candidate
+from mlops_assets.judge.report import EvaluationReport
+from mlops_assets.judge.significance import Comparison
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.models.record import (
     COMPARISON,
     DECISION,
@@ -36,6 +35,7 @@ from mlops_assets.stores.models.record import (
     digest,
     read_document,
 )
+from mlops_assets.training.scoring import MODEL, Scorer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.ml.errors import LakeError, RegistryError
-from mlops_assets.ml.paths import evaluation_path
-from mlops_assets.ml.training.fit import FittedModel, fit
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import LakeError, RegistryError
+from mlops_assets.contract.paths import evaluation_path
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.code import feature_files, git_state
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.snapshot import Snapshot
-from mlops_assets.stores.lake.tables import read_parquet
 from mlops_assets.stores.models.identity import use_case_code_version
 from mlops_assets.stores.models.recipe import fitted_files, libraries, read_view
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord, digest
 from mlops_assets.stores.models.registry import load_evaluation, load_version
+from mlops_assets.training.fit import FittedModel, fit
+from mlops_assets.training.scoring import Scorer
 
 
 class Compared(BaseModel):

@@ -20,15 +20,16 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from mlops_assets.ml.checks import CheckResult, Severity
-from mlops_assets.ml.errors import PlatformError, ServingError
-from mlops_assets.ml.features.requests import request_table
-from mlops_assets.ml.tasks import answers
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import PlatformError, ServingError
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.tasks import answers
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.requests import request_table
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.features.reading import point_in_time_features
-from mlops_assets.stores.lake.lake import Lake
 from mlops_assets.stores.models.registry import load_version
+from mlops_assets.training.scoring import Scorer
 
 NAME = "served_equals_offline"
 SAMPLE = 200

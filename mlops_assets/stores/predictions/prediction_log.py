@@ -27,8 +27,8 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from mlops_assets.ml.errors import ServingError
-from mlops_assets.ml.paths import prediction_log_path
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.paths import prediction_log_path
 
 ROWS_PER_FILE = 100_000
 RECORDED = (

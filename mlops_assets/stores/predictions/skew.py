@@ -1,6 +1,6 @@
 """Skew between training and serving, on what the lake holds: a day's served features and the version's training rows.
 
-How the two are compared is in ``ml/validation/skew.py``.
+How the two are compared is in ``watch/validation/skew.py``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.ml.checks import CheckResult, Severity
-from mlops_assets.ml.errors import PlatformError
-from mlops_assets.ml.paths import training_view_path
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.ml.validation.skew import SERVED_AS_TRAINED, judge_skew
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import PlatformError
+from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record
+from mlops_assets.watch.validation.skew import SERVED_AS_TRAINED, judge_skew
 
 
 def audit_skew(

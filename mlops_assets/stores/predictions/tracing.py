@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.paths import batch_of
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.use_case import UseCase
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import batch_of
+from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.predictions.prediction_log import PredictionLog

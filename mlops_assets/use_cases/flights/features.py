@@ -1,6 +1,6 @@
 """The features of flights: history per entity, side data as of the hour before, and the model's columns.
 
-Only declarations: the SQL is in ``sql/``, the arithmetic in ``ml/``.
+Only declarations: the SQL is in ``sql/``, the arithmetic in ``features/``.
 """
 
 from __future__ import annotations
@@ -8,16 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from mlops_assets.ml.features.declarations import AsOfView, Feature, Relation
-from mlops_assets.ml.features.history import (
-    Count,
-    Deviation,
-    HistoryFeature,
-    HistoryView,
-    Mean,
-    Recency,
-    history_features,
-)
+from mlops_assets.contract.features import AsOfView, Feature, Relation
+from mlops_assets.contract.history import Count, Deviation, HistoryFeature, HistoryView, Mean, Recency, history_features
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "flight operations"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.source import Cadence, Source
-from mlops_assets.ml.validation.cross_table import Reference
+from mlops_assets.contract.references import Reference
+from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.use_cases.flights.schemas import (
     AirlineRows,
     AirportRows,

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from mlops_assets.ml.evaluation.gates import (
+from mlops_assets.contract.gates import (
     MetricBound,
     NoSliceRegressed,
     NotWorseThanChampion,
     SliceBound,
     TrainTestGap,
 )
-from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.slices import Slice
-from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
-from mlops_assets.ml.training.splitting import RollingOrigin, TimeSplit
-from mlops_assets.ml.training.thresholds import PositiveShare
-from mlops_assets.ml.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
+from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
+from mlops_assets.contract.slices import Slice
+from mlops_assets.contract.splits import RollingOrigin, TimeSplit
+from mlops_assets.contract.thresholds import PositiveShare
+from mlops_assets.contract.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.flights.features import (
     ASOF,
     EXAMPLES_SQL,

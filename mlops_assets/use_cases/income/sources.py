@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.source import Cadence, Source
+from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.use_cases.income.schemas import PeopleRows
 
 PEOPLE = Source(

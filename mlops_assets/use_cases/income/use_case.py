@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_assets.ml.checks import Severity
-from mlops_assets.ml.evaluation.gates import (
+from mlops_assets.contract.gates import (
     FairnessBound,
     MetricBound,
     NoSliceRegressed,
@@ -16,12 +15,13 @@ from mlops_assets.ml.evaluation.gates import (
     SliceBound,
     TrainTestGap,
 )
-from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.slices import Quantiles, Rule, Slice
-from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
-from mlops_assets.ml.training.splitting import HashSplit
-from mlops_assets.ml.training.thresholds import PositiveShare
-from mlops_assets.ml.use_case import NamedBatches, Recipe, SeedData, UseCase
+from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.slices import Quantiles, Rule, Slice
+from mlops_assets.contract.splits import HashSplit
+from mlops_assets.contract.thresholds import PositiveShare
+from mlops_assets.contract.use_case import NamedBatches, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.income.features import EXAMPLES_SQL, FEATURES, FEATURES_SQL
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.seed import land_seed, seed_requests

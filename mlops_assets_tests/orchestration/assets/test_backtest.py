@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.evaluation.backtest import BacktestReport
-from mlops_assets.ml.evaluation.gates import MetricBound
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.judge.backtest import BacktestReport
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.reports.backtest_page import backtest_page
 from mlops_assets_tests.orchestration.deployment import Deployment

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.evaluation.gates import MetricBound
-from mlops_assets.ml.paths import evaluation_path
-from mlops_assets.ml.slices import OVERALL
-from mlops_assets.ml.statistics.estimate import Estimate
-from mlops_assets.ml.training.splitting import TimeSplit
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.contract.paths import evaluation_path
+from mlops_assets.contract.slices import OVERALL
+from mlops_assets.contract.splits import TimeSplit
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.estimate import Estimate
 from mlops_assets.orchestration.assets.evaluation import lacking
 from mlops_assets.orchestration.runs import RunFailed, RunSummary
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation, version_ids
+from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
-from mlops_assets_tests.stores.lake.factories import make_write, passing
 
 KNOWN = Estimate(value=0.7, lower=0.6, upper=0.8, method="any")
 TOO_FEW = Estimate(value=None, lower=None, upper=None, method="any", shortfall="10 units, needs 25")

@@ -11,16 +11,16 @@ from typer.testing import CliRunner
 
 from mlops_assets.cli import comparison
 from mlops_assets.cli.main import app
-from mlops_assets.ml.errors import DeclarationError
-from mlops_assets.ml.training.search_space import Between, Tuning, WholeBetween
-from mlops_assets.ml.training.splitting import TimeSplit
-from mlops_assets.ml.training.tuning import TunedRecipe
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
+from mlops_assets.contract.splits import TimeSplit
 from mlops_assets.orchestration.pipeline import tune
 from mlops_assets.orchestration.runs import RunFailed, RunSummary
 from mlops_assets.reports.model_card import card_page
 from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.reproduction import reproduce
+from mlops_assets.training.tuning import TunedRecipe
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment, Silent
 from mlops_assets_tests.orchestration.toy import PARCELS

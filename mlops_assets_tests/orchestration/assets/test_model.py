@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_assets.ml.features.declarations import Feature
-from mlops_assets.ml.features.learnt import Learning, LearntTable
-from mlops_assets.ml.training.fit import split_view
-from mlops_assets.ml.training.scoring import VOCABULARY, Scorer
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.features import Feature
+from mlops_assets.contract.learning import Learning, LearntTable
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.feature_catalogue import read_catalogue
 from mlops_assets.stores.models.registry import load_version
+from mlops_assets.training.fit import split_view
+from mlops_assets.training.scoring import VOCABULARY, Scorer
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.landing.batch_surroundings import stored_anomalies
+from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number, parcels_csv
 

@@ -11,21 +11,21 @@ import duckdb
 import pyarrow as pa
 
 from bento.predictor import Predictor
-from mlops_assets.ml.features.history import IDENTITY, split_by_batch
-from mlops_assets.ml.paths import WHOLE, history_path, training_view_path, validated_path
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.sql import quoted
-from mlops_assets.ml.training.scoring import MODEL, VOCABULARY, Scorer
+from mlops_assets.contract.paths import WHOLE, history_path, training_view_path, validated_path
+from mlops_assets.contract.source import Cadence
+from mlops_assets.features.history import IDENTITY, split_by_batch
+from mlops_assets.features.sql import quoted
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import refresh_online_store
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.lake.tables import parquet_bytes
 from mlops_assets.stores.models.champion import champion, promote
 from mlops_assets.stores.models.registry import load_version, version_files
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.seed import SEED, seed_requests
-from mlops_assets_tests.stores.lake.factories import make_write, passing
+from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.stores.models.factories import TINY, make_record, publish_evaluation
 from mlops_assets_tests.use_cases.flights.seed_tables import days_from, seed_tables
 from mlops_assets_tests.use_cases.flights.seed_view import quick_model, seed_view

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.errors import ServingError, SettingError
-from mlops_assets.ml.features.online_view import OnlineHistory, OnlineSideData, OnlineView
+from mlops_assets.contract.errors import ServingError, SettingError
+from mlops_assets.features.online_view import OnlineHistory, OnlineSideData, OnlineView
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 
 DAY = date(2013, 7, 1)
@@ -315,7 +315,7 @@ def test_readers_never_see_a_mixture_while_it_is_refreshed(store: OnlineStore, p
 
 def test_importing_the_store_loads_neither_pandas_nor_dagster() -> None:
     code = (
-        "import sys, mlops_assets.stores.features.online_sqlite, mlops_assets.ml.features.training_view; "
+        "import sys, mlops_assets.stores.features.online_sqlite, mlops_assets.features.training_view; "
         "print([name for name in ('pandas', 'dagster') if name in sys.modules])"
     )
 

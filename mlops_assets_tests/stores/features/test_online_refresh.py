@@ -11,11 +11,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.features.online_refresh import rebuild_online_store, verify_online_store
-from mlops_assets.stores.lake.lake import Lake
-from mlops_assets.stores.settings import LakeSettings
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.stores.features.flights_lake import SERVED, fill_lake, refresh_online
 

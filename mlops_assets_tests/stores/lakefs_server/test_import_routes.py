@@ -7,7 +7,7 @@ import pytest
 from lakefs import Branch
 from lakefs.exceptions import BadRequestException, ConflictException, NotFoundException, ServerException
 
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.lake.lake import Lake
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.errors import LandingError
-from mlops_assets.ml.source import Cadence
+from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.source import Cadence
 from mlops_assets.stores.landing import landing
 from mlops_assets.stores.landing.landing import LandedFile, LandingZone, Scan, read_landed
-from mlops_assets_tests.ml.features.readings import make_source
+from mlops_assets_tests.features.readings import make_source
 
 READINGS = make_source()
 PLACES = make_source(name="places", cadence=Cadence.STATIC, batch_day=())

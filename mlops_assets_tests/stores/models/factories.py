@@ -9,20 +9,20 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.evaluation.gate_decision import GateDecision
-from mlops_assets.ml.evaluation.gates import MetricBound
-from mlops_assets.ml.evaluation.report import EvaluationReport, evaluate
-from mlops_assets.ml.features.declarations import Feature
-from mlops_assets.ml.features.matrix import Matrix
-from mlops_assets.ml.paths import model_path
-from mlops_assets.ml.training.booster import train
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.features import Feature
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.contract.paths import model_path
+from mlops_assets.features.matrix import Matrix
+from mlops_assets.judge.gate_decision import GateDecision
+from mlops_assets.judge.report import EvaluationReport, evaluate
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.champion import promote
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
 from mlops_assets.stores.models.registry import evaluation_files, version_files
+from mlops_assets.training.booster import train
 from mlops_assets.use_cases.flights import USE_CASE
-from mlops_assets_tests.stores.lake.factories import make_write, passing
+from mlops_assets_tests.lake.factories import make_write, passing
 
 THEN = datetime(2013, 7, 1, tzinfo=UTC)
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.stores.models.bento_store import (
     BuiltBento,
     bento_home,
@@ -107,7 +107,7 @@ def test_a_bento_holds_what_it_needs_and_nothing_of_the_platform_around_it(origi
     packaged = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     expected = {
         "bento/service.py",
-        "mlops_assets/ml/training/booster.py",
+        "mlops_assets/training/booster.py",
         "mlops_assets/use_cases/parcels/features.sql",
     }
     assert expected <= packaged

@@ -8,10 +8,10 @@ from threading import Barrier, Thread
 
 import pytest
 
-from mlops_assets.ml.errors import AuditFailed, RegistryError
-from mlops_assets.ml.evaluation.gates import MetricBound
-from mlops_assets.ml.paths import evaluation_path, model_path
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import AuditFailed, RegistryError
+from mlops_assets.contract.gates import MetricBound
+from mlops_assets.contract.paths import evaluation_path, model_path
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.champion import champion, events, promote, rollback
 from mlops_assets.stores.models.record import as_declared
 from mlops_assets_tests.stores.models.factories import (

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.features.matrix import Vocabulary
-from mlops_assets.ml.training.booster import load
-from mlops_assets.ml.training.scoring import Scorer
-from mlops_assets.ml.training.splitting import HashSplit, TimeSplit
+from mlops_assets.contract.splits import HashSplit, TimeSplit
+from mlops_assets.features.matrix import Vocabulary
 from mlops_assets.stores.models.eligibility import why_not_answered, why_not_judged
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
+from mlops_assets.training.booster import load
+from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.stores.models.factories import TINY, make_record, tiny_model
 
 DAYS, ROWS = TimeSplit(test_days=2, validation_days=2), HashSplit(key="id", test_share=0.3, validation_share=0.2)

@@ -31,9 +31,9 @@ SAID_ELSEWHERE = {
     "a title": ("use_cases/flights/use_case.py", 'title="', 'title="Newly: '),
     "a feature's description": ("use_cases/flights/features.py", 'description="', 'description="Newly: '),
     "a comment in SQL": ("use_cases/flights/sql/features.sql", "--", "-- newly"),
-    "a comment in training": ("ml/training/fit.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
-    "a docstring in training": ("ml/training/fit.py", '    """', '    """Newly. '),
-    "a comment in monitoring": ("ml/monitoring.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
+    "a comment in training": ("training/fit.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
+    "a docstring in training": ("training/fit.py", '    """', '    """Newly. '),
+    "a comment in monitoring": ("watch/monitoring.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
 }
 
 
@@ -89,9 +89,9 @@ def test_what_is_declared_counts_where_it_decides_and_only_there(copy: Path) -> 
 
 
 def test_a_definition_that_moves_to_another_file_stays_what_it_is(tmp_path: Path) -> None:
-    source = (PACKAGE / "ml/training/splitting.py").read_text()
+    source = (PACKAGE / "training/splitting.py").read_text()
     middle = source.index("\ndef hash_folds")
     (tmp_path / "first.py").write_text(source[:middle])
     (tmp_path / "second.py").write_text("from somewhere.else_ import places, Fold\n" + source[middle:])
 
-    assert definitions(sorted(tmp_path.iterdir())) == definitions([PACKAGE / "ml/training/splitting.py"])
+    assert definitions(sorted(tmp_path.iterdir())) == definitions([PACKAGE / "training/splitting.py"])

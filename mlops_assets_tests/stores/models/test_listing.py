@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_assets.ml.paths import evaluation_path, model_path
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.paths import evaluation_path, model_path
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.listing import Status, listed_versions
 from mlops_assets_tests.stores.models.factories import overwrite, promoted, publish_evaluation, publish_version
 

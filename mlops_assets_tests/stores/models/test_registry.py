@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets.ml.errors import RegistryError
-from mlops_assets.ml.features.matrix import Matrix
-from mlops_assets.ml.paths import model_path
-from mlops_assets.ml.training.booster import train
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.paths import model_path
+from mlops_assets.features.matrix import Matrix
+from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.record import version_of
 from mlops_assets.stores.models.registry import (
     ModelVersion,
@@ -23,7 +22,8 @@ from mlops_assets.stores.models.registry import (
     version_files,
     version_ids,
 )
-from mlops_assets_tests.stores.lake.factories import make_write, passing
+from mlops_assets.training.booster import train
+from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.stores.models.factories import (
     make_record,
     publish_evaluation,

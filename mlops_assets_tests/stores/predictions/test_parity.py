@@ -12,10 +12,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.checks import CheckResult, Severity
-from mlops_assets.stores.lake.lake import Lake
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.severity import Severity
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.stores.predictions.parity import audit_parity
-from mlops_assets.stores.settings import LakeSettings
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.stores.features.flights_lake import fill_lake, refresh_online, serve
 

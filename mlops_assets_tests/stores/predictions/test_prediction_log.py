@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.errors import ServingError
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.stores.predictions.prediction_log import LogBatch, PredictionLog, PredictionRecord, pending
 
 FIRST_DAY = date(2013, 7, 1)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mlops_assets.ml.anomalies import Cause, Code
+from mlops_assets.contract.anomalies import Cause, Code
 
 Row = dict[str, str]
 Change = Callable[["Day"], bytes]

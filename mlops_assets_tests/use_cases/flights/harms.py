@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.ml.training.fit import labels_of, split_view
+from mlops_assets.training.fit import labels_of, split_view
 from mlops_assets.use_cases.flights import USE_CASE
 
 

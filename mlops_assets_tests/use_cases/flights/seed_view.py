@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.ml.features.history import daily_aggregates
-from mlops_assets.ml.features.matrix import Vocabulary, learn_vocabulary
-from mlops_assets.ml.features.training_view import labelled_examples, training_view
-from mlops_assets.ml.training.booster import TrainedModel, train
-from mlops_assets.ml.use_case import UseCase
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.history import daily_aggregates
+from mlops_assets.features.matrix import Vocabulary, learn_vocabulary
+from mlops_assets.features.training_view import labelled_examples, training_view
+from mlops_assets.training.booster import TrainedModel, train
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.seed_tables import put_history
 

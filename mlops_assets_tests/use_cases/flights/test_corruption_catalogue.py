@@ -17,17 +17,17 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.anomalies import Anomaly, Code
-from mlops_assets.ml.profiles.profile import Profile
-from mlops_assets.ml.profiles.profiling import profile_batches, profiled_segments
-from mlops_assets.ml.severity import Severity
-from mlops_assets.ml.source import Cadence
-from mlops_assets.ml.validation.batch_judgement import Surroundings, judge_batches
-from mlops_assets.ml.validation.batch_sizes import EarlierFile
-from mlops_assets.ml.validation.data_audits import judge_content
-from mlops_assets.ml.validation.quarantine import validate
+from mlops_assets.contract.anomalies import Anomaly, Code
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.source import Cadence
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.use_case import USE_CASE
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments
+from mlops_assets.watch.validation.batch_judgement import Surroundings, judge_batches
+from mlops_assets.watch.validation.batch_sizes import EarlierFile
+from mlops_assets.watch.validation.data_audits import judge_content
+from mlops_assets.watch.validation.quarantine import validate
 from mlops_assets_tests.documented import DOCS, markdown_table, section, write_section
 from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, Corruption, Day
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlops_assets.ml.features.history import daily_aggregates, split_by_batch
-from mlops_assets.ml.features.matrix import learn_vocabulary
-from mlops_assets.ml.features.online_view import online_view
-from mlops_assets.ml.features.request_step import RequestStep
-from mlops_assets.ml.features.requests import request_table
-from mlops_assets.ml.features.training_view import attach, attach_asof, labelled_examples, request_features
+from mlops_assets.features.history import daily_aggregates, split_by_batch
+from mlops_assets.features.matrix import learn_vocabulary
+from mlops_assets.features.online_view import online_view
+from mlops_assets.features.request_step import RequestStep
+from mlops_assets.features.requests import request_table
+from mlops_assets.features.training_view import attach, attach_asof, labelled_examples, request_features
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.use_cases.flights.features import (

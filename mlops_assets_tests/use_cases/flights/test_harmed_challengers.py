@@ -12,9 +12,9 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from mlops_assets.ml.evaluation.judgement import Candidate, Judgement, judge
-from mlops_assets.ml.statistics.significance import Verdict
-from mlops_assets.ml.training.fit import fit
+from mlops_assets.judge.judgement import Candidate, Judgement, judge
+from mlops_assets.judge.significance import Verdict
+from mlops_assets.training.fit import fit
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.harms import flip_carrier, shuffle_features
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables

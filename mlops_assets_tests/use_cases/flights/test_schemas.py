@@ -11,11 +11,11 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 
-from mlops_assets.ml.source import Source
-from mlops_assets.ml.validation.data_audits import audit_raw
-from mlops_assets.ml.validation.quarantine import BatchReport, validate
+from mlops_assets.contract.source import Source
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.sources import AIRPORTS, FLIGHTS, SOURCES, WEATHER
+from mlops_assets.watch.validation.data_audits import audit_raw
+from mlops_assets.watch.validation.quarantine import BatchReport, validate
 
 SEED = Path(__file__).parents[3] / "data" / "seed" / "flights"
 DAY = "2013-03-01"

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mlops_assets.ml.errors import LandingError
+from mlops_assets.contract.errors import LandingError
 from mlops_assets.use_cases.flights.seed import land_seed
 
 SEED = Path(__file__).parents[3] / "data" / "seed" / "flights"

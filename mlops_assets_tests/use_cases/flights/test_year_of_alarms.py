@@ -14,13 +14,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mlops_assets.ml.profiles.drift import compare
-from mlops_assets.ml.profiles.profiling import profile_batches, profiled_segments
-from mlops_assets.ml.validation.batch_judgement import naming_columns
-from mlops_assets.ml.validation.batch_sizes import EarlierFile, judge_file_size, judge_row_count
-from mlops_assets.ml.validation.quarantine import validate
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.use_case import USE_CASE
+from mlops_assets.watch.profiles.drift import compare
+from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments
+from mlops_assets.watch.validation.batch_judgement import naming_columns
+from mlops_assets.watch.validation.batch_sizes import EarlierFile, judge_file_size, judge_row_count
+from mlops_assets.watch.validation.quarantine import validate
 from mlops_assets_tests.documented import DOCS, markdown_table, section, write_section
 
 PAGE = DOCS / "validation.md"

@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlops_assets.ml.training.fit import weights_of
-from mlops_assets.ml.training.tuning import TunedRecipe
-from mlops_assets.stores.lake.tables import read_parquet
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation, load_version
+from mlops_assets.training.fit import weights_of
+from mlops_assets.training.tuning import TunedRecipe
 from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import land_seed
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Deployment, let_go

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.errors import LandingError
-from mlops_assets.ml.use_case import LandedSeed
+from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.use_case import LandedSeed
 from mlops_assets.use_cases.income import USE_CASE
 from mlops_assets.use_cases.income.seed import SEED, drops, land_seed, seed_requests
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
-from mlops_assets.ml.features.declarations import Feature
-from mlops_assets.ml.features.history import Count, HistoryView, Mean
-from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.use_case import NamedBatches, Recipe, UseCase
+from mlops_assets.contract.features import Feature
+from mlops_assets.contract.history import Count, HistoryView, Mean
+from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.use_case import NamedBatches, Recipe, UseCase
 
 HERE = Path(__file__).parent
 

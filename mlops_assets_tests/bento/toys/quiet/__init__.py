@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlops_assets.ml.features.declarations import Feature
-from mlops_assets.ml.monitoring import MonitoringPlan
-from mlops_assets.ml.use_case import NamedBatches, Recipe, UseCase
+from mlops_assets.contract.features import Feature
+from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.use_case import NamedBatches, Recipe, UseCase
 
 
 class PersonRequest(BaseModel):

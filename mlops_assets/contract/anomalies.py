@@ -1,0 +1,231 @@
+"""What can be wrong with a batch: a closed list of typed findings, the same in a check, a log, a page and a terminal.
+
+Says what an anomaly is and what to do about each kind. Finding them is elsewhere: in bytes (``file_format.py``), rows
+(``breaches.py``), other tables (``cross_table.py``), sizes (``batch_sizes.py``) and distributions (``drift.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from mlops_assets.contract.severity import Severity
+
+
+class Code(StrEnum):
+    """Every kind of anomaly. ``KINDS`` says what each means and what to do about it."""
+
+    EMPTY_FILE = "empty_file"
+    FOREIGN_FORMAT = "foreign_format"
+    BYTE_ORDER_MARK = "byte_order_mark"
+    NOT_UTF8 = "not_utf8"
+    CONTROL_CHARACTERS = "control_characters"
+    LINE_ENDS = "line_ends"
+    CUT_FILE = "cut_file"
+    UNEVEN_LINE = "uneven_line"
+    BROKEN_QUOTES = "broken_quotes"
+    NO_HEADER = "no_header"
+    WRONG_DELIMITER = "wrong_delimiter"
+    MISSING_COLUMNS = "missing_columns"
+    UNKNOWN_COLUMNS = "unknown_columns"
+    REPEATED_COLUMNS = "repeated_columns"
+    COLUMN_ORDER = "column_order"
+    NO_ROWS = "no_rows"
+    SAME_CONTENT = "same_content"
+    FILE_SIZE = "file_size"
+    WRONG_TYPE = "wrong_type"
+    MISSING_VALUE = "missing_value"
+    OUT_OF_RANGE = "out_of_range"
+    VALUE_NOT_ALLOWED = "value_not_allowed"
+    PATTERN_BROKEN = "pattern_broken"
+    TEXT_LENGTH = "text_length"
+    RULE_BROKEN = "rule_broken"
+    NOT_UNIQUE = "not_unique"
+    DUPLICATED_ROWS = "duplicated_rows"
+    OTHER_BATCH = "other_batch"
+    TABLE_RULE_BROKEN = "table_rule_broken"
+    NOT_AS_VALIDATED = "not_as_validated"
+    UNKNOWN_REFERENCE = "unknown_reference"
+    ROW_COUNT = "row_count"
+    DISTRIBUTION_MOVED = "distribution_moved"
+    MISSING_SHARE_MOVED = "missing_share_moved"
+    NEW_VALUES = "new_values"
+
+
+class Cause(StrEnum):
+    """What explains an anomaly, if its evidence says so."""
+
+    FACTOR = "factor"
+    OFFSET = "offset"
+    SWAPPED_COLUMNS = "swapped_columns"
+    ROWS_MISSING = "rows_missing"
+    CATEGORY_RENAMED = "category_renamed"
+    MISSING_AS_CONSTANT = "missing_as_constant"
+    DUPLICATED_ROWS = "duplicated_rows"
+    OTHER_DAY = "other_day"
+    DECIMAL_COMMA = "decimal_comma"
+    THOUSANDS_SEPARATOR = "thousands_separator"
+    SERIAL_DATE = "serial_date"
+    DATE_FORMAT = "date_format"
+    NULL_TEXT = "null_text"
+    SPACES = "spaces"
+    LETTER_CASE = "letter_case"
+    UNIT_SUFFIX = "unit_suffix"
+    BROAD_CHANGE = "broad_change"
+    SOME_SEGMENTS = "some_segments"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of anomaly: its level, what is true of the batch, how grave that is by default, what a person does."""
+
+    level: str
+    meaning: str
+    what_to_do: str
+    severity: Severity = Severity.ERROR
+
+
+_SEND_AGAIN = "Have the source write the file again as plain CSV in UTF-8; it is taken at the next look."
+_MEND_SOURCE = "Ask the source what changed; if the new layout is right, change the use case's pandera model."
+_QUARANTINE = "Read the rows in quarantine; mend them at the source, or change the rule if it is wrong."
+_COMPARE = "Open the profile page; decide whether the world changed or the processing did, and tell the source."
+
+
+def _file(meaning: str, what_to_do: str = _SEND_AGAIN) -> Kind:
+    return Kind(level="file", meaning=meaning, what_to_do=what_to_do)
+
+
+def _rows(meaning: str, what_to_do: str = _QUARANTINE) -> Kind:
+    return Kind(level="rows", meaning=meaning, what_to_do=what_to_do)
+
+
+def _shift(meaning: str) -> Kind:
+    return Kind(level="distribution", meaning=meaning, what_to_do=_COMPARE, severity=Severity.WARN)
+
+
+KINDS: Mapping[Code, Kind] = {
+    Code.EMPTY_FILE: _file("The file has no bytes."),
+    Code.FOREIGN_FORMAT: _file("The file is compressed or of another format. Nothing is ever unpacked here."),
+    Code.BYTE_ORDER_MARK: _file("The file starts with a byte-order mark, which would become part of a column's name."),
+    Code.NOT_UTF8: _file("Some bytes are not UTF-8: another encoding, or two mixed."),
+    Code.CONTROL_CHARACTERS: _file("NUL bytes or control characters stand in the text."),
+    Code.LINE_ENDS: _file("Line ends are mixed, or lines are split by bare carriage returns."),
+    Code.CUT_FILE: _file("The last line has no end: the file is cut or still being written."),
+    Code.UNEVEN_LINE: _file("A line has more or fewer values than the header."),
+    Code.BROKEN_QUOTES: _file("A quote is never closed or stands inside a value."),
+    Code.NO_HEADER: _file("The first line is blank or cannot be read."),
+    Code.WRONG_DELIMITER: _file("The values are separated by another sign than declared."),
+    Code.MISSING_COLUMNS: _file("Declared columns are not in the header.", _MEND_SOURCE),
+    Code.UNKNOWN_COLUMNS: _file("The header has columns that nobody declared.", _MEND_SOURCE),
+    Code.REPEATED_COLUMNS: _file("The header names a column more than once.", _MEND_SOURCE),
+    Code.COLUMN_ORDER: _file("The declared columns are there in another order.", _MEND_SOURCE),
+    Code.NO_ROWS: _file("There is a header and no row, or no row is left."),
+    Code.SAME_CONTENT: _file(
+        "The same bytes have landed for another batch already.", "Land the batch's own file; one of the two is a copy."
+    ),
+    Code.FILE_SIZE: Kind(
+        level="file",
+        meaning="The file is smaller or larger than the same weekday's past leads to expect.",
+        what_to_do="Ask the source whether the file is complete and written as before; land it again if it is not.",
+        severity=Severity.WARN,
+    ),
+    Code.WRONG_TYPE: _rows("Values are not written as the declared type."),
+    Code.MISSING_VALUE: _rows("Values are missing where one is required."),
+    Code.OUT_OF_RANGE: _rows("Numbers lie outside the declared range."),
+    Code.VALUE_NOT_ALLOWED: _rows("Values are not among the declared ones."),
+    Code.PATTERN_BROKEN: _rows("Texts do not match the declared pattern."),
+    Code.TEXT_LENGTH: _rows("Texts are shorter or longer than declared."),
+    Code.RULE_BROKEN: _rows("Rows break a rule across columns or one of the use case's own."),
+    Code.NOT_UNIQUE: _rows("The declared key of a row appeared before, with other values beside it."),
+    Code.DUPLICATED_ROWS: _rows("Whole rows appear more than once."),
+    Code.OTHER_BATCH: _rows("Rows say that they are of another day than their file."),
+    Code.TABLE_RULE_BROKEN: Kind(
+        level="table", meaning="A rule about the table as a whole does not hold.", what_to_do=_QUARANTINE
+    ),
+    Code.NOT_AS_VALIDATED: Kind(
+        level="table",
+        meaning="What was staged is not what was validated: rows lost, types changed, rules broken.",
+        what_to_do="This is a fault of the platform or its disk: keep the branch, run the batch again, report it.",
+    ),
+    Code.UNKNOWN_REFERENCE: Kind(
+        level="across tables",
+        meaning="Rows refer to rows of another table that are not there.",
+        what_to_do="Check that the other table is complete for this batch; land it again if it is not.",
+        severity=Severity.WARN,
+    ),
+    Code.ROW_COUNT: Kind(
+        level="table",
+        meaning="The number of rows is not what the same weekday's past leads to expect.",
+        what_to_do="Ask the source whether the batch is complete; land it again if rows are missing or doubled.",
+        severity=Severity.WARN,
+    ),
+    Code.DISTRIBUTION_MOVED: _shift("A column's values are distributed otherwise than in the reference."),
+    Code.MISSING_SHARE_MOVED: _shift("More or fewer values are missing than in the reference."),
+    Code.NEW_VALUES: _shift("Values occur that the reference does not have."),
+}
+
+
+class Anomaly(BaseModel):
+    """One finding. ``message`` is one sentence; ``rows`` counts the rows concerned, where that can be said.
+
+    ``cause`` and ``explanation`` say what explains it, with the evidence; both are empty where nothing does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code: Code
+    severity: Severity
+    message: str
+    column: str | None = None
+    slice: str | None = None
+    rule: str | None = None
+    expected: str = ""
+    found: str = ""
+    rows: int | None = None
+    cause: Cause | None = None
+    explanation: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.explanation}".strip()
+
+    @computed_field
+    def what_to_do(self) -> str:
+        """What a person does about it."""
+        return KINDS[self.code].what_to_do
+
+
+class AnomalyReport(BaseModel):
+    """All anomalies of one batch, as kept beside it in the lake and printed for programs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    use_case: str
+    source: str
+    batch: str
+    schema_version: str
+    rows_read: int
+    rows_quarantined: int
+    anomalies: tuple[Anomaly, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether any of them keeps the batch from being published."""
+        return any(anomaly.severity is Severity.ERROR for anomaly in self.anomalies)
+
+    def to_bytes(self) -> bytes:
+        """As it is kept in the lake: JSON that people can read, too."""
+        return self.model_dump_json(indent=1).encode()
+
+
+def anomaly(code: Code, message: str, *, severity: Severity | None = None, **more: Any) -> Anomaly:
+    """A finding of that kind, as grave as its kind unless said otherwise."""
+    return Anomaly(code=code, severity=severity or KINDS[code].severity, message=message, **more)
+
+
+def messages(anomalies: Iterable[Anomaly]) -> tuple[str, ...]:
+    """What a check gives as its reasons."""
+    return tuple(str(each) for each in anomalies)

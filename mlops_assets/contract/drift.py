@@ -1,0 +1,47 @@
+"""What a batch's distributions are compared with, as declared. Comparing is in ``watch/profiles/drift.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlops_assets.contract.errors import DeclarationError
+
+Reference = Literal["trailing", "same weekday", "previous"]
+
+LEAST_EFFECTS: Mapping[str, float] = {
+    "jensen_shannon": 0.1,
+    "wasserstein": 0.1,
+    "missing_share": 0.02,
+    "unseen_share": 0.02,
+    "outside_share": 0.98,
+}
+"""The measures that are judged, and what is too small to matter however normal it is to be smaller.
+
+``unseen_share`` is that of texts the reference lacks. ``outside_share`` is that of numbers beyond its least or
+greatest: nearly all of them, whatever is usual, for a cold front brings some, another unit all.
+``wasserstein`` is in standard deviations of the reference; ``missing_share`` is a difference of shares.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPlan:
+    """How batches are compared. ``window`` counts days (or batches with names): so far back the trailing reference and
+    the past that calibrates reach; same weekdays are those of twice as many days, previous is the one before alone.
+
+    ``bounds`` are declared by (column, measure) and then hold in every segment.
+    """
+
+    reference: Reference = "trailing"
+    window: int = 28
+    minimum_batches: int = 4
+    minimum_past: int = 14
+    minimum_rows: int = 40
+    false_alarm_rate: float = 0.01
+    bounds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted({measure for _, measure in self.bounds} - set(LEAST_EFFECTS))
+        if unknown:
+            raise DeclarationError(f"Unknown measures {unknown} in bounds. Measures: {', '.join(LEAST_EFFECTS)}.")

@@ -1,0 +1,195 @@
+"""History views as declared: the past of an entity, and the figures made of it over windows of days.
+
+Each figure says how it is made of the sums over a window. Aggregating batches and adding rows up over a window is in
+``features/history.py`` and ``features/roll_up.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.contract.features import Feature
+from mlops_assets.contract.window import Window
+
+Merge = Literal["sum", "min", "max", "or"]
+
+
+BITS = 62
+"""Bits that one measure of a ``Distinct`` holds: a BIGINT's, without its sign and the one beside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryFeature:
+    """One figure over a window of an entity's past. ``windows`` (days) overrides those of the view.
+
+    ``merge`` is how the measures that it reads add up over rows and days.
+    """
+
+    merge: ClassVar[Merge] = "sum"
+    name: str
+    description: str
+    windows: tuple[int, ...] = ()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it reads: its fields ``of``, ``per`` and ``squares``."""
+        return tuple(name for role in ("of", "per", "squares") if (name := getattr(self, role, None)))
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The figure for every row of ``window``; NaN where nothing is known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count(HistoryFeature):
+    """The sum of a measure that counts."""
+
+    of: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's sum of ``of``."""
+        return window.total(self.of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean(HistoryFeature):
+    """``of`` divided by ``per``, both summed over the window; with a 0/1 measure this is a rate."""
+
+    of: str
+    per: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """One division of two exact sums, hence independent of the order of arrival."""
+        return window.total(self.of) / _positive(window.total(self.per))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation(HistoryFeature):
+    """Standard deviation (of the population) from the sums of values and squares and the count."""
+
+    of: str
+    squares: str
+    per: str
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """sqrt(E[x²] - E[x]²), never below 0."""
+        count = _positive(window.total(self.per))
+        mean = window.total(self.of) / count
+        return np.sqrt(np.maximum(window.total(self.squares) / count - mean * mean, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recency(HistoryFeature):
+    """Days from the last day on which the entity was seen to the day of prediction (1 = yesterday)."""
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """At least 1, at most the window's length."""
+        return window.days_since_last()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowest(HistoryFeature):
+    """The smallest daily value of a measure that is a minimum."""
+
+    of: str
+    merge: ClassVar[Merge] = "min"
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's minimum of ``of``."""
+        return window.extreme(self.of, self.merge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highest(HistoryFeature):
+    """The largest daily value of a measure that is a maximum."""
+
+    of: str
+    merge: ClassVar[Merge] = "max"
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """The window's maximum of ``of``."""
+        return window.extreme(self.of, self.merge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distinct(HistoryFeature):
+    """About how many different values there were, by linear counting (Whang et al. 1990): the same in any order.
+
+    Every value sets one of ``words * BITS`` bits, in the measures ``<of>_0``, ``<of>_1`` … that the view's SQL makes by
+    ``distinct_bits(value, 0, words) AS <of>_0`` and so on. With n bits, the standard error is about 3 % for n / 2
+    values and 248 bits, 7 % for 2n; when every bit is set, the figure is the highest that can be told.
+    """
+
+    of: str
+    words: int = 4
+    merge: ClassVar[Merge] = "or"
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """One measure per word."""
+        return tuple(f"{self.of}_{word}" for word in range(self.words))
+
+    def over(self, window: Window) -> NDArray[np.float64]:
+        """-n ln(share of bits not set)."""
+        bits = self.words * BITS
+        counted = [bits * math.log(bits / max(bits - count, 1)) for count in range(bits + 1)]
+        words = [np.bitwise_count(window.merged(name, self.merge)) for name in self.measures]
+        return np.where(window.seen, np.array(counted)[np.sum(words, axis=0, dtype=np.int64)], np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryView:
+    """The past of one kind of entity.
+
+    ``sql`` reads the validated sources (each with a column ``batch``) and declared relations, and yields
+    ``batch``, the ``keys``, ``known_on`` (DATE, the day on which the outcome became known) and integer
+    measures (BIGINT).
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    sql: Path
+    windows: tuple[int, ...]
+    features: tuple[HistoryFeature, ...]
+
+    def columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
+        """Name, feature and window (days) of every column that this view gives, e.g.
+        ``carrier__late_rate_28d``.
+        """
+        for feature in self.features:
+            for window in feature.windows or self.windows:
+                yield f"{self.name}__{feature.name}_{window}d", feature, window
+
+    @property
+    def longest(self) -> int:
+        """The longest window, in days."""
+        return max(window for _, _, window in self.columns())
+
+
+def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Feature, ...]:
+    """Every column of ``views`` declared as a numeric feature of the model."""
+    return tuple(
+        Feature(
+            name=name,
+            kind="numeric",
+            owner=owner,
+            description=f"{feature.description}, per {' and '.join(view.keys)}, over {_before(window)}.",
+        )
+        for view in views
+        for name, feature, window in view.columns()
+    )
+
+
+def _before(days: int) -> str:
+    return "the day before" if days == 1 else f"the {days} days before"
+
+
+def _positive(count: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(count > 0, count, np.nan)

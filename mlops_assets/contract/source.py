@@ -1,0 +1,112 @@
+"""What a use case says about each thing that lands: how often, in which columns, and how much may be wrong.
+
+The declaration only; reading files is in ``file_format.py``, judging rows in ``validation.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import pyarrow as pa
+
+from mlops_assets.contract.drift import DriftPlan
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.paths import WHOLE
+from mlops_assets.contract.references import Reference
+from mlops_assets.contract.schema import Model, Schema, read_schema
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NAMED_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class Cadence(StrEnum):
+    """How a source arrives: one file per day, one per named drop, or one that is replaced as a whole."""
+
+    DAILY = "daily"
+    NAMED = "named"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One kind of landed file.
+
+    ``schema`` is a pandera model; its column order is the file's header. ``null_values`` are the texts that
+    stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
+    time column, or the three whole-number columns year, month and day. A batch is refused if more than
+    ``max_quarantined_share`` of its rows break a row-level rule. ``references`` say what must be found in other
+    sources. ``derived`` are further columns of a batch's profile, a SQL expression each: what two columns say together.
+    ``drift`` says what a batch's distributions are compared with.
+    """
+
+    name: str
+    description: str
+    owner: str
+    cadence: Cadence
+    schema: Model
+    null_values: tuple[str, ...] = ("",)
+    delimiter: str = ","
+    batch_day: tuple[str, ...] = ()
+    max_quarantined_share: float = 0.01
+    references: tuple[Reference, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
+    drift: DriftPlan = field(default_factory=DriftPlan)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'readings'.")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
+        if not 0 <= self.max_quarantined_share < 1:
+            raise DeclarationError(
+                f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
+            )
+        self._check_batch_day()
+
+    def _check_batch_day(self) -> None:
+        if self.cadence is not Cadence.DAILY:
+            if self.batch_day:
+                raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
+            return
+        types = {column.name: column.type for column in self.columns.columns}
+        unknown = [name for name in self.batch_day if name not in types]
+        if unknown:
+            raise DeclarationError(
+                f"Source '{self.name}': unknown columns {unknown} in batch_day. Columns: {', '.join(types)}."
+            )
+        found = [types[name] for name in self.batch_day]
+        one_day = len(found) == 1 and (pa.types.is_date(found[0]) or pa.types.is_timestamp(found[0]))
+        if not one_day and not (len(found) == 3 and all(map(pa.types.is_integer, found))):
+            raise DeclarationError(
+                f"Source '{self.name}' is daily: batch_day must be one date or time column, or the three "
+                f"whole-number columns year, month, day; found {self.batch_day}."
+            )
+
+    @property
+    def columns(self) -> Schema:
+        """The schema as the lake needs it: columns, Arrow types, unique keys."""
+        return read_schema(self.schema)
+
+    def batch_fault(self, batch: str) -> str | None:
+        """What is wrong with ``batch`` as a batch name of this source, or ``None``."""
+        if self.cadence is Cadence.STATIC:
+            return None if batch == WHOLE else f"must be '{WHOLE}': {self.name} has one file, replaced as a whole"
+        if self.cadence is Cadence.NAMED:
+            known = _NAMED_BATCH.fullmatch(batch)
+            return None if known else "must be letters, digits, - and _, starting with a letter or digit"
+        return None if _is_day(batch) else "must be a day, such as 2013-01-31"
+
+
+def _is_day(text: str) -> bool:
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

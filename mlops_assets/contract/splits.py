@@ -1,0 +1,58 @@
+"""Which rows a model learns from, which stop its training and which judge it, as declared.
+
+Splitting is in ``training/splitting.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops_assets.contract.errors import DeclarationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSplit:
+    """The last ``test_days`` days are the test window, the ``validation_days`` before it stop training early.
+
+    ``gap_days`` is as long as outcomes take to arrive: that many days before validation and before test are
+    left out, because on the first day of a window those labels were not known yet.
+    """
+
+    test_days: int
+    validation_days: int
+    gap_days: int = 0
+
+    def __post_init__(self) -> None:
+        if self.test_days < 1 or self.validation_days < 1 or self.gap_days < 0:
+            raise DeclarationError(
+                f"A TimeSplit needs at least one test and one validation day and no negative gap, not {self}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashSplit:
+    """A stable hash of the column ``key`` says where a row belongs: for use cases without a time axis.
+
+    Rows with the same value of ``key`` are always in the same part: give the row's ``id``, or the entity whose rows
+    must stay together. A row never changes its part when others come or go. The shares are those of the values.
+    """
+
+    key: str
+    test_share: float
+    validation_share: float
+
+    def __post_init__(self) -> None:
+        if min(self.test_share, self.validation_share) <= 0 or self.test_share + self.validation_share >= 1:
+            raise DeclarationError(f"A HashSplit needs shares above 0 that leave rows to train on, not {self}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingOrigin:
+    """``windows`` test windows, the last at the end of the data, each ``step_days`` before the next."""
+
+    windows: int
+    step_days: int
+
+    def __post_init__(self) -> None:
+        if self.windows < 1 or self.step_days < 1:
+            raise DeclarationError(f"A RollingOrigin needs at least one window and one day between them, not {self}.")

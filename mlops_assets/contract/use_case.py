@@ -1,0 +1,184 @@
+"""The contract of a use case: everything the platform must be told about one prediction problem, as data.
+
+Each part is declared with a type of its own (a ``Source`` in ``source.py``, a ``Gate`` in ``gates.py``); this module
+only puts them together and refuses a declaration that does not hang together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.tasks import BINARY, Binary, Task
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from mlops_assets.contract.features import AsOfView, Feature, Relation
+    from mlops_assets.contract.gates import Gate
+    from mlops_assets.contract.history import HistoryView
+    from mlops_assets.contract.learning import Learning
+    from mlops_assets.contract.monitoring import MonitoringPlan
+    from mlops_assets.contract.search_space import Tuning
+    from mlops_assets.contract.slices import AnySlice
+    from mlops_assets.contract.source import Source
+    from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeSplit
+    from mlops_assets.contract.thresholds import ThresholdRule
+
+NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyBatches:
+    """Batches are days: from ``first`` to ``last``, both included; ``last=None`` goes on to today."""
+
+    first: date
+    last: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedBatches:
+    """Batches are drops with names of their own; a new name is a new partition."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model of this use case is trained: XGBoost's own parameter names, rounds and seed."""
+
+    hyperparameters: Mapping[str, float | int | str]
+    rounds: int
+    early_stopping_rounds: int
+    seed: int = 0
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedSeed:
+    """How many files were written, and how many were there already with the same content."""
+
+    written: int
+    unchanged: int
+
+    def __str__(self) -> str:
+        return f"{self.written:,} files written, {self.unchanged:,} were there already"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedData:
+    """The committed data that a demo plays back, as the outside world would send it.
+
+    ``land(zone, *, first, last, sources)`` lands the batches from ``first`` to ``last`` of the named sources (all of
+    them for ``None``) below ``zone``. ``requests(batch)`` are the requests of one batch in the order of their events,
+    each as the service takes it. A demo trains on ``first`` to ``last`` and then serves ``served``; before serving,
+    the sources of ``ahead`` land for that batch, because they arrive ahead of the outcomes.
+    """
+
+    land: Callable[..., LandedSeed]
+    requests: Callable[[str], Sequence[Mapping[str, Any]]]
+    first: str
+    last: str
+    served: str
+    ahead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCase:
+    """One prediction problem.
+
+    ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
+    label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix. A use
+    case whose batches have names has no time axis: its examples have no event_time and no outcome_known_at.
+    ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
+    and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
+    how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
+    for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated alike:
+    they get a fairness report. ``monitoring`` is what of the service's answers is watched: shares of positives, so None
+    for other tasks. ``calibrated`` says that scores are mapped to probabilities by what validation rows
+    choose: nothing, a sigmoid or an isotonic map. ``backtest`` says over which past windows the asset of that name
+    tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches. ``relations`` are
+    named steps of SQL that several views read. ``learning`` is what is learnt from the training rows besides the model,
+    and the features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word``
+    says what a positive prediction means. A feature whose own area under the ROC curve is surely above
+    ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
+    """
+
+    name: str
+    title: str
+    description: str
+    owner: str
+    batches: DailyBatches | NamedBatches
+    sources: tuple[Source, ...]
+    examples_sql: Path
+    features_sql: Path
+    features: tuple[Feature, ...]
+    request: type[BaseModel]
+    split: TimeSplit | HashSplit
+    recipe: Recipe
+    slices: tuple[AnySlice, ...]
+    gates: tuple[Gate, ...]
+    monitoring: MonitoringPlan | None
+    threshold: ThresholdRule
+    seed: SeedData
+    relations: tuple[Relation, ...] = ()
+    history: tuple[HistoryView, ...] = ()
+    asof: tuple[AsOfView, ...] = ()
+    learning: Learning | None = None
+    clusters: str | None = None
+    weight: str | None = None
+    task: Task = BINARY
+    protected: tuple[str, ...] = ()
+    calibrated: bool = False
+    backtest: RollingOrigin | None = None
+    tuning: Tuning | None = None
+    positive_word: str = "positive"
+    suspicious_roc_auc: float = 0.95
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise DeclarationError(
+                f"Use case name '{self.name}' must be lower-case letters, digits and underscores, a letter first."
+            )
+        unknown = sorted(set(self.protected) - {declared.name for declared in self.slices})
+        if unknown:
+            known = ", ".join(declared.name for declared in self.slices)
+            raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
+        if self.backtest and not isinstance(self.batches, DailyBatches):
+            raise DeclarationError(f"Use case '{self.name}' has no time axis to roll a backtest over.")
+        if self.tuning:
+            self.tuning.refuse_outside(self.recipe.hyperparameters)
+        if not isinstance(self.task, Binary) and (self.calibrated or self.protected):
+            raise DeclarationError(f"Use case '{self.name}': only a task of two outcomes is calibrated and fair.")
+        if not isinstance(self.task, Binary) and self.monitoring is not None:
+            raise DeclarationError(
+                f"Use case '{self.name}' asks for no share of positives that could be watched: monitoring=None."
+            )
+        for what, names in (
+            ("sources", [source.name for source in self.sources]),
+            ("features", [each.name for each in (*self.features, *(self.learning.features if self.learning else ()))]),
+            ("history views", [view.name for view in self.history]),
+            ("slices", [declared.name for declared in self.slices]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
+
+    @property
+    def columns_beside(self) -> tuple[str, ...]:
+        """What of an example is kept beside its features, each once: what slices, split, weight and clusters read."""
+        sliced = [column for declared in self.slices for column in declared.columns]
+        named = (getattr(self.split, "key", None), self.weight, None if self.clusters == "day" else self.clusters)
+        return tuple(dict.fromkeys([*sliced, *(name for name in named if name and name != "id")]))
+
+    def source(self, name: str) -> Source:
+        """The source of that name; an unknown one is a ``DeclarationError`` that lists the valid ones."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        known = ", ".join(source.name for source in self.sources)
+        raise DeclarationError(f"Unknown source '{name}'. Sources of {self.name}: {known}.")

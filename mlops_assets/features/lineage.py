@@ -1,0 +1,233 @@
+"""Where every feature comes from: the columns of the sources that its value is made of, read off the SQL.
+
+Only what is written counts: SQL files are parsed, never run. What a query selects is followed through declared
+relations, history views and their roll-up, as-of views and ``features.sql`` down to the sources. Joins, filters and
+windows decide which rows are taken; they are not lineage. What merely counts rows comes from the keys it counts by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+
+from mlops_assets.contract.errors import FeatureError
+from mlops_assets.contract.features import AsOfView
+from mlops_assets.contract.history import HistoryFeature, HistoryView, Recency
+from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.history import IDENTITY
+from mlops_assets.features.requests import request_schema
+
+DIALECT = "duckdb"
+EXAMPLES = "examples"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class SourceColumn:
+    """One column of one validated source."""
+
+    source: str
+    column: str
+
+
+Origins = frozenset[SourceColumn]
+Relations = Mapping[str, Mapping[str, Origins]]
+"""The columns of every relation that a query may read, and where each comes from."""
+
+
+def feature_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
+    """For every feature, declared or learnt, the source columns of its value, sorted.
+
+    Raises FeatureError naming the SQL file that cannot be read.
+    """
+    relations = _relations(use_case)
+    examples = {**_columns_of(use_case.examples_sql, relations=relations), **_attached(use_case, relations=relations)}
+    computed = _columns_of(use_case.features_sql, relations={EXAMPLES: examples})
+    found = {name.lower(): origins for name, origins in {**examples, **computed}.items()}
+    declared = {feature.name: found.get(feature.name.lower(), frozenset()) for feature in use_case.features}
+    learnt = _learnt(use_case, declared=declared, label=examples.get("label", frozenset()))
+    return {name: tuple(sorted(origins)) for name, origins in {**declared, **learnt}.items()}
+
+
+def history_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
+    """For every column of the per-batch history files (entity, known_on, measures) its source columns in any view."""
+    relations = _relations(use_case)
+    found: dict[str, Origins] = {}
+    for view in use_case.history:
+        columns = _columns_of(view.sql, relations=relations)
+        keys = _union(columns.get(key, frozenset()) for key in view.keys)
+        mine = {name: origins or keys for name, origins in columns.items() if name not in (*IDENTITY, *view.keys)}
+        for name, origins in {"entity": keys, "known_on": columns["known_on"], **mine}.items():
+            found[name] = found.get(name, frozenset()) | origins
+    return {name: tuple(sorted(origins)) for name, origins in found.items()}
+
+
+def example_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
+    """For every column of ``examples.sql``, the label among them, its source columns."""
+    columns = _columns_of(use_case.examples_sql, relations=_relations(use_case))
+    return {name: tuple(sorted(origins)) for name, origins in columns.items()}
+
+
+def view_sources(sql: Path, *, use_case: UseCase) -> tuple[str, ...]:
+    """The sources that the columns of a view are made of, sorted."""
+    columns = _columns_of(sql, relations=_relations(use_case))
+    return tuple(sorted({origin.source for origins in columns.values() for origin in origins}))
+
+
+def attached_columns(use_case: UseCase) -> tuple[str, ...]:
+    """The columns of history and side data that the platform attaches to every example, offline and online."""
+    return tuple(_attached(use_case, relations=_relations(use_case)))
+
+
+def columns_read(sql: Path, *, relation: str, columns: Iterable[str]) -> frozenset[str]:
+    """The columns of ``relation`` that the query refers to anywhere, in lower case.
+
+    ``columns`` are those that ``relation`` has: what a star stands for. A name that is neither one of them nor given by
+    the query itself (an alias) counts as referred to.
+    """
+    query = _qualified(sql, schema={relation: dict.fromkeys(columns, "UNKNOWN")})
+    resolved, unresolved = set(), set()
+    for scope in traverse_scope(query):
+        for column in scope.columns:
+            source = scope.sources.get(column.table)
+            if column.table == "":
+                unresolved.add(column.name.lower())
+            elif isinstance(source, exp.Table) and source.name.lower() == relation.lower():
+                resolved.add(column.name.lower())
+    return frozenset(resolved | (unresolved - _given(query)))
+
+
+def columns_needed(use_case: UseCase) -> tuple[str, ...]:
+    """What a row must have besides ``id`` and ``event_time`` for its features to be computed, sorted."""
+    attached = set(attached_columns(use_case))
+    asked = request_schema(use_case.request).names
+    read = columns_read(use_case.features_sql, relation=EXAMPLES, columns={*asked, *attached, "id", "event_time"})
+    computed = {name.lower() for name in yielded_by(use_case.features_sql)}
+    taken = {feature.name for feature in use_case.features if feature.name.lower() not in computed}
+    views = [*(view.keys for view in use_case.history), *(side.keys for side in use_case.asof)]
+    keys = {key for names in views for key in names}
+    wanted = {name.lower() for name in (read | taken | keys) - attached - {"id", "event_time"}}
+    return tuple(sorted(name for name in {*asked, *taken, *keys} if name.lower() in wanted))
+
+
+def yielded_by(sql: Path) -> tuple[str, ...]:
+    """The names of the columns that the query yields, stars left out."""
+    return tuple(select.alias_or_name for select in _parsed(sql).selects if not select.is_star)
+
+
+def _given(query: exp.Expr) -> set[str]:
+    """The aliases of the query that stand for something else than a column of the same name."""
+    return {
+        alias.alias.lower()
+        for alias in query.find_all(exp.Alias)
+        if alias.alias.lower() not in {column.name.lower() for column in alias.find_all(exp.Column)}
+    }
+
+
+def _relations(use_case: UseCase) -> dict[str, Mapping[str, Origins]]:
+    """The sources and the declared relations, each with what its columns are made of."""
+    found: dict[str, Mapping[str, Origins]] = {}
+    for source in use_case.sources:
+        names = (*source.columns.names, SOURCE_ROW)
+        found[source.name] = {
+            **{name: frozenset({SourceColumn(source=source.name, column=name)}) for name in names},
+            "batch": frozenset(),
+        }
+    for relation in use_case.relations:
+        found[relation.name] = _columns_of(relation.sql, relations=found)
+    return found
+
+
+def _attached(use_case: UseCase, *, relations: Relations) -> dict[str, Origins]:
+    found: dict[str, Origins] = {}
+    for view in use_case.history:
+        found |= _rolled_up(view, _columns_of(view.sql, relations=relations))
+    for side in use_case.asof:
+        found |= _side_columns(side, _columns_of(side.sql, relations=relations))
+    return found
+
+
+def _rolled_up(view: HistoryView, columns: Mapping[str, Origins]) -> dict[str, Origins]:
+    keys = _union(columns.get(key, frozenset()) for key in view.keys)
+    found = {}
+    for name, feature, _ in view.columns():
+        found[name] = _union(columns.get(measure, frozenset()) for measure in _read_by(feature)) or keys
+    return found
+
+
+def _read_by(feature: HistoryFeature) -> list[str]:
+    """The columns of the view that a figure over its past is worked out from."""
+    if isinstance(feature, Recency):
+        return ["known_on"]
+    return list(feature.measures)
+
+
+def _side_columns(view: AsOfView, columns: Mapping[str, Origins]) -> dict[str, Origins]:
+    beside = (*view.keys, view.time_column)
+    return {view.column(name): origins for name, origins in columns.items() if name not in beside}
+
+
+def _learnt(use_case: UseCase, *, declared: Mapping[str, Origins], label: Origins) -> dict[str, Origins]:
+    """The learnt features: made of the rows' own features and, through the learnt tables, of labels."""
+    learning = use_case.learning
+    if learning is None:
+        return {}
+    training = {"training": {**declared, "label": label}}
+    tables = {table.name: _columns_of(table.sql, relations=training) for table in learning.tables}
+    examples = {EXAMPLES: {"id": frozenset[SourceColumn](), **declared}}
+    found = _columns_of(learning.sql, relations={**examples, **tables})
+    return {feature.name: found.get(feature.name, frozenset()) for feature in learning.features}
+
+
+def _columns_of(sql: Path, *, relations: Relations) -> dict[str, Origins]:
+    """The columns that a query yields, in order, each with the source columns it is made of."""
+    schema = {name: dict.fromkeys(columns, "UNKNOWN") for name, columns in relations.items()}
+    try:
+        nodes = lineage(None, sql.read_text(encoding="utf-8"), schema=schema, dialect=DIALECT, identify=False)
+    except SqlglotError as error:
+        raise FeatureError(f"'{sql.name}' cannot be read for lineage: {error}") from error
+    known = {
+        (name.lower(), column.lower()): origins
+        for name, columns in relations.items()
+        for column, origins in columns.items()
+    }
+    return {name: _union(known.get(leaf, frozenset()) for leaf in _leaves(node)) for name, node in nodes.items()}
+
+
+def _leaves(node: Node) -> set[tuple[str, str]]:
+    """Relation and column, in lower case, of everything that a column is made of."""
+    return {
+        (each.source.name.lower(), each.name.rpartition(".")[2].strip('"').lower())
+        for each in node.walk()
+        if not each.downstream and isinstance(each.source, exp.Table)
+    }
+
+
+def _qualified(sql: Path, *, schema: Mapping[str, Mapping[str, str]]) -> exp.Expr:
+    try:
+        return qualify(
+            _parsed(sql), dialect=DIALECT, schema=dict(schema), validate_qualify_columns=False, identify=False
+        )
+    except SqlglotError as error:
+        raise FeatureError(f"The columns of '{sql.name}' cannot be told: {error}") from error
+
+
+def _parsed(sql: Path) -> exp.Query:
+    try:
+        query = parse_one(sql.read_text(encoding="utf-8"), dialect=DIALECT)
+    except SqlglotError as error:
+        raise FeatureError(f"'{sql.name}' cannot be parsed: {error}") from error
+    if not isinstance(query, exp.Query):
+        raise FeatureError(f"'{sql.name}' must be a query, one SELECT.")
+    return query
+
+
+def _union(parts: Iterable[Origins]) -> Origins:
+    return frozenset().union(*parts)

@@ -1,0 +1,37 @@
+"""SQL files and identifiers in DuckDB: run as they are written, with errors that name the file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from mlops_assets.contract.errors import FeatureError
+
+
+def quoted(identifier: str) -> str:
+    """``identifier`` as a DuckDB identifier, whatever it contains."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def microseconds(span: timedelta) -> int:
+    """A duration in whole microseconds."""
+    return span // timedelta(microseconds=1)
+
+
+def compute(connection: duckdb.DuckDBPyConnection, name: str, *, sql: Path) -> None:
+    """Make (or remake) the temporary table ``name`` from an SQL file; an error names the file."""
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql.read_text(encoding='utf-8')}")
+    except duckdb.Error as error:
+        raise FeatureError(f"'{sql.name}' failed: {error}") from error
+
+
+def run_sql(connection: duckdb.DuckDBPyConnection, sql: Path) -> pa.Table:
+    """The rows of one SQL file; an error names the file."""
+    try:
+        return connection.sql(sql.read_text(encoding="utf-8")).to_arrow_table()
+    except duckdb.Error as error:
+        raise FeatureError(f"'{sql.name}' failed: {error}") from error

@@ -1,0 +1,110 @@
+"""How far each independent unit moves a figure: what standard errors and paired tests are made of.
+
+A figure that is a smooth function of weighted means is linear near what was found (Hampel 1974; Deville 1999 for
+weights), so its variance is a sum of squares over units: rows, or clusters of rows that depend on each other. A unit
+that carries much of the weight draws the figure to itself and seems to move it less than it does: each is divided by
+the square root of one minus its share (Horn, Horn & Duncan 1975; Bell & McCaffrey 2002 for clusters), which for equal
+rows is the usual n - 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.contract.arrays import Floats, Ints
+from mlops_assets.judge.metrics import Grouped, average_precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Influences:
+    """How far each unit ``moved`` the figure of its ``segment``, both of shape (units,); ``units`` counts them."""
+
+    moved: Floats
+    segment: NDArray[np.signedinteger]
+    units: Ints
+
+    @property
+    def error(self) -> Floats:
+        """Standard error per segment."""
+        return np.sqrt(np.bincount(self.segment, weights=np.square(self.moved), minlength=len(self.units)))
+
+    @property
+    def freedom(self) -> Floats:
+        """Degrees of freedom per segment of the standard error (Satterthwaite 1946).
+
+        Squares that differ much, of heavy tails or of weights, tell less of the variance than units - 1, which is the
+        most there can be.
+        """
+        square = np.square(self.moved)
+        squares, fourth = (
+            np.bincount(self.segment, weights=each, minlength=len(self.units)) for each in (square, np.square(square))
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = 2 * squares**2 / (fourth - squares**2 / self.units)
+        most = np.maximum(self.units - 1.0, 1.0)
+        return np.where(found >= 1, np.minimum(found, most), np.where(found > 0, 1.0, most))
+
+
+def influences(grouped: Grouped, *parts: tuple[Floats, Floats]) -> Influences:
+    """Of a figure that rests on as many totals as there are ``parts``: how far each row moves it through a total, and
+    the share of that total that the row is. All are of shape (rows,), in the order of the segments.
+    """
+    moved, held = np.zeros(1), np.zeros(1, dtype=bool)
+    segment = grouped.segment
+    for influence, share in parts:
+        (through, segment), (part, _) = grouped.per_unit(influence), grouped.per_unit(share)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved = moved + through / np.sqrt(1 - part)
+        held = held | (part > 0) | (through != 0)
+    units = np.bincount(segment, weights=held, minlength=grouped.segments).astype(np.int64)
+    return Influences(moved=moved, segment=segment, units=units)
+
+
+def mean_influences(grouped: Grouped, *, of: Floats, among: Floats | None = None) -> tuple[Floats, Influences]:
+    """The weighted mean per segment of ``of`` (over the rows ``among`` them, 0 or 1), and what moves it."""
+    base = grouped.weights if among is None else grouped.weights * among
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = grouped.sums(base)
+        mean = grouped.sums(base * of) / total
+        share = base / total[grouped.segment]
+        return mean, influences(grouped, (share * (of - mean[grouped.segment]), share))
+
+
+def delong_influences(grouped: Grouped, *, components: Floats, area: Floats) -> Influences:
+    """Of the area under the ROC curve, or of a difference of two.
+
+    ``components`` are the structural components (or their differences), ``area`` their mean: DeLong, DeLong &
+    Clarke-Pearson 1988; Obuchowski 1997 for clusters.
+    """
+    deviation = components - area[grouped.segment]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = [
+            grouped.weights * chosen / mass[grouped.segment]
+            for chosen, mass in ((grouped.labels, grouped.mass[1]), (1 - grouped.labels, grouped.mass[0]))
+        ]
+        return influences(grouped, *((share * deviation, share) for share in shares))
+
+
+def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
+    """How far each row moves average precision, and its share of the positives, for ``influences``.
+
+    A positive moves it by the precision at its own score; every row moves the precision at all positives that do not
+    score higher. Units of clusters are summed later, so that two models on the same rows can be subtracted.
+    """
+    area, end = average_precision(grouped)[grouped.segment], grouped.starts[grouped.segment + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = grouped.weights * grouped.labels / grouped.mass[1][grouped.segment]
+        weight = np.concatenate([[0.0], np.cumsum(grouped.weights)])
+        per_mass = np.nan_to_num(share / (weight[end] - weight[grouped.first]))  # a segment may have no positive
+        at_most, hit_at_most = (_up_to(grouped, each) for each in (per_mass, per_mass * grouped.precision_from))
+        own = share * (grouped.precision_from - area)
+        return own + grouped.weights * (grouped.labels * at_most - hit_at_most), share
+
+
+def _up_to(grouped: Grouped, values: Floats) -> Floats:
+    """Per row: the sum of ``values`` over the rows of its segment that score at most as high."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(total[grouped.last] - total[grouped.starts[grouped.segment]])

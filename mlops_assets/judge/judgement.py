@@ -1,0 +1,237 @@
+"""A version judged as a whole: its report, the comparison with its opponents, and what the gates say to both.
+
+One pure call, the same for the asset, for backtests and for tests. The figures come from ``report.py``, paired
+tests from ``significance.py``, the rules from ``gates.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_assets.contract.arrays import Floats
+from mlops_assets.contract.tasks import Binary, Regression, Task, answers
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.discovery import discover
+from mlops_assets.judge.fairness import fairness
+from mlops_assets.judge.gate_decision import GateDecision, decide
+from mlops_assets.judge.report import Discovered, EvaluationReport, SegmentReport, evaluate
+from mlops_assets.judge.significance import Comparison, Difference, compare
+from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
+from mlops_assets.training.baselines import Baseline, baselines
+from mlops_assets.training.booster import load
+from mlops_assets.training.fit import FittedModel, clusters_of, labels_of, split_view, weights_of
+from mlops_assets.training.scoring import Scorer
+from mlops_assets.training.splitting import places
+
+MOST_TRAINING_ROWS = 50_000
+"""How many training rows, evenly spaced, the gap between training and test is measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A version as it is judged: what answers, and from which score on it decides positive."""
+
+    version: str
+    scorer: Scorer
+    threshold: float
+
+    @classmethod
+    def of(cls, fitted: FittedModel, *, version: str, threads: int = 1) -> Candidate:
+        """What was learnt just now, before it is a version."""
+        scorer = Scorer(
+            booster=load(fitted.trained.booster, threads=threads),
+            vocabulary=fitted.vocabulary,
+            calibration=fitted.calibration,
+        )
+        return cls(version=version, scorer=scorer, threshold=fitted.threshold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What came of it. ``predictions`` are the held-out rows with their scores, which monitoring learns from.
+
+    ``gone`` are weak segments of the previous version whose columns there are no more, so that nobody can look again.
+    """
+
+    report: EvaluationReport
+    comparison: Comparison
+    decision: GateDecision
+    predictions: pa.Table
+    gone: tuple[str, ...] = ()
+
+
+def judge(
+    view: pa.Table,
+    *,
+    use_case: UseCase,
+    challenger: Candidate,
+    champion: Candidate | None,
+    previous: EvaluationReport | None = None,
+    incomparable: str = "",
+) -> Judgement:
+    """Judges ``challenger`` on the test part of ``view``, beside ``champion`` (if any) and two baselines.
+
+    ``previous`` is the champion's own report. ``incomparable`` says why the champion's answers on these rows would
+    prove nothing, if so: then every difference from it is lacking for this reason, and gates that compare fail.
+    """
+    split = split_view(view, use_case=use_case)
+    test = view.take(split.test.rows)
+    scores = challenger.scorer.scores(test)
+    known = baselines(view, split=split, use_case=use_case)
+    before = previous.discovered if previous else ()
+    gone = [each for each in before if not set(each.weak.as_slice.columns) <= {*view.column_names}]
+    report = replace(
+        _report(test, scores, use_case, threshold=challenger.threshold, slices=use_case.slices),
+        baselines={each.name: _overall(test, each, use_case) for each in known},
+        training=_on_training(view.take(_spread(split.train.rows)), challenger, use_case),
+        discovered=_discovered(test, scores, challenger, use_case, before=[e for e in before if e not in gone]),
+        fairness=fairness(
+            labels_of(test),
+            scores,
+            slice_columns=test,
+            protected=[declared for declared in use_case.slices if declared.name in use_case.protected],
+            threshold=challenger.threshold,
+            **_dependence(test, use_case),
+        )
+        if use_case.protected
+        else (),
+    )
+    comparison = _compare(test, scores, use_case, champion=champion, known=known, incomparable=incomparable)
+    return Judgement(
+        report=report,
+        comparison=comparison,
+        decision=decide(report, use_case.gates, comparison=comparison, previous=previous),
+        predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
+        gone=tuple(str(each.weak) for each in gone),
+    )
+
+
+def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float, slices: Any) -> EvaluationReport:
+    labels, task = labels_of(test), use_case.task
+    beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
+    if isinstance(task, Binary):
+        return evaluate(labels, scores, threshold=threshold, seed=use_case.recipe.seed, **beside)
+    return evaluate_task(labels, scores, task=task, **beside)
+
+
+def _dependence(rows: pa.Table, use_case: UseCase) -> dict[str, Any]:
+    """How much each row counts and which belong together."""
+    return {"clusters": clusters_of(rows, use_case=use_case), "weights": weights_of(rows, use_case=use_case)}
+
+
+def _discovered(
+    test: pa.Table, scores: Floats, challenger: Candidate, use_case: UseCase, *, before: Sequence[Discovered]
+) -> tuple[Discovered, ...]:
+    """Weak segments of this version, and those of the previous one again, on the half that confirms."""
+    clusters = clusters_of(test, use_case=use_case)
+    searched = _searched_half(test, clusters)
+    features = [feature.name for feature in use_case.features]
+    sliced = [column for declared in use_case.slices for column in declared.columns]
+    weak = discover(
+        test,
+        losses=_losses(labels_of(test), scores, use_case.task),
+        halves=searched,
+        columns=tuple(dict.fromkeys([*features, *sliced])),
+        **_dependence(test, use_case),
+    )
+    known = {str(each.weak): (each.weak, each.since) for each in before}
+    known |= {str(each): (each, known.get(str(each), (each, challenger.version))[1]) for each in weak}
+    rest = test.filter(pa.array(~searched))
+    rules = [each.as_slice for each, _ in known.values()]
+    report = _report(rest, scores[~searched], use_case, threshold=challenger.threshold, slices=rules)
+    figures = {segment.segment: segment for segment in report.segments}
+    return tuple(
+        Discovered(weak=each, figures=figures[name], since=since)
+        for name, (each, since) in known.items()
+        if name in figures
+    )
+
+
+def _losses(labels: Floats, scores: Floats, task: Task) -> Floats:
+    """What each row loses: log loss, or for numbers the pinball loss or the squared error."""
+    if isinstance(task, Regression):
+        short = labels - scores
+        return (
+            np.square(short)
+            if task.quantile is None
+            else np.maximum(task.quantile * short, (task.quantile - 1) * short)
+        )
+    if isinstance(task, Binary):
+        sure = np.where(labels == 1, scores, 1 - scores)
+    else:
+        sure = scores[np.arange(len(labels)), labels.astype(np.int64)]
+    return np.asarray(-np.log(np.clip(sure, np.finfo(np.float64).eps, 1)), dtype=np.float64)
+
+
+def _searched_half(test: pa.Table, clusters: np.ndarray | None) -> np.ndarray:
+    """The half of the test rows to look for weak segments in: every other cluster, or rows by a hash of their id."""
+    if clusters is not None:
+        return np.asarray(np.unique(clusters, return_inverse=True)[1] % 2 == 0)
+    return places(test.column("id"), salt="half") < 0.5
+
+
+def _overall(test: pa.Table, baseline: Baseline, use_case: UseCase) -> SegmentReport:
+    return _report(test, baseline.scores, use_case, threshold=baseline.threshold, slices=()).overall
+
+
+def _on_training(learnt: pa.Table, challenger: Candidate, use_case: UseCase) -> SegmentReport:
+    scores = challenger.scorer.scores(learnt)
+    return _report(learnt, scores, use_case, threshold=challenger.threshold, slices=()).overall
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    return rows[:: max(-(-len(rows) // MOST_TRAINING_ROWS), 1)]
+
+
+def _compare(
+    test: pa.Table,
+    scores: Floats,
+    use_case: UseCase,
+    *,
+    champion: Candidate | None,
+    known: tuple[Baseline, Baseline],
+    incomparable: str,
+) -> Comparison:
+    """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
+
+    def against(opponent: str, theirs: Floats, *, slices: Any, baseline: bool) -> Comparison:
+        task = use_case.task
+        beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
+        both: Any = {"champion": theirs, "opponent": opponent, "baseline": baseline}
+        if isinstance(task, Binary):
+            return compare(labels_of(test), scores, **both, **beside)
+        return compare_task(labels_of(test), scores, task=task, **both, **beside)
+
+    beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)
+    if champion is None:
+        main = against(known[0].name, known[0].scores, slices=use_case.slices, baseline=True)
+    elif incomparable:
+        main = against(champion.version, known[0].scores, slices=use_case.slices, baseline=False)
+        main = replace(
+            main, differences=tuple(_without_figures(each, reason=incomparable) for each in main.differences)
+        )
+    else:
+        theirs = champion.scorer.scores(test)
+        main = against(champion.version, theirs, slices=use_case.slices, baseline=False)
+    return replace(main, baselines=beside)
+
+
+def _without_figures(difference: Difference, *, reason: str) -> Difference:
+    nothing: Any = dict.fromkeys(("champion", "challenger", "gain", "lower", "upper", "error"))
+    return replace(difference, shortfall=reason, **nothing)
+
+
+def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:
+    """Every test row with what was answered: for classes the most probable one and its probability."""
+    columns = [column for declared in use_case.slices for column in declared.columns]
+    watched = use_case.monitoring.slices if use_case.monitoring else ()
+    kept = dict.fromkeys(("id", "event_time", "label", *columns, *watched))
+    rows = test.select([name for name in kept if name in test.column_names])
+    for name, column in answers(scores, task=use_case.task, threshold=threshold).items():
+        rows = rows.append_column(name, column)
+    return rows

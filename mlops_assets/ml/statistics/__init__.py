@@ -1,1 +1,0 @@
-"""The statistics that every part shares: metrics, intervals, paired tests, corrections, distances."""

@@ -1,0 +1,158 @@
+"""Everything that can be said of a batch at once: its rows, its profile, and every anomaly, typed.
+
+The one path that the asset, the terminal and the tests take. Files come in as paths, what has been before as profiles;
+where these lie is known to ``stores/landing/batch_surroundings.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from mlops_assets.contract.anomalies import Anomaly, AnomalyReport, Cause
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments
+from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL, EarlierFile, judge_file_size, judge_row_count
+from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST, judge_references
+from mlops_assets.watch.validation.quarantine import BatchReport, validate
+from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a batch is compared with: earlier ``files`` and ``profiles`` by batch, the tables it refers to by source and
+    batch.
+
+    A batch without a table in ``referred`` has none in the lake.
+    """
+
+    files: Mapping[str, EarlierFile] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    referred: Mapping[str, Mapping[str, pa.Table]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedBatch:
+    """One batch: what became of its rows, what they looked like, and the verdicts that compare it with others.
+
+    ``drift`` is ``None`` where there is nothing to compare: a static source, a file without rows.
+    """
+
+    report: BatchReport
+    profile: Profile
+    unusual: tuple[CheckResult, ...]
+    drift: DriftReport | None
+    anomalies: AnomalyReport
+
+
+def unusual_checks(source: Source) -> tuple[str, ...]:
+    """The names of the checks that compare a batch with others; they warn, and never keep it from being published."""
+    daily = (ROW_COUNT_IS_USUAL,) if source.cadence is Cadence.DAILY else ()
+    arriving = (DISTRIBUTIONS_ARE_USUAL,) if source.cadence is not Cadence.STATIC else ()
+    return (*daily, *((REFERENCES_EXIST,) if source.references else ()), *arriving)
+
+
+def judge_batches(
+    files: Mapping[str, Path],
+    *,
+    use_case: UseCase,
+    source: Source,
+    surroundings: Surroundings,
+    connection: DuckDBPyConnection,
+) -> dict[str, JudgedBatch]:
+    """Judge the landed file of each batch, against the others and what has been before."""
+    reports = validate(files, source=source, connection=connection)
+    profile = partial(_profiles, use_case=use_case, source=source, connection=connection)
+    profiles = profile({batch: report.valid for batch, report in reports.items()})
+    as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
+    known = {**surroundings.profiles, **as_landed}
+    drift = _drift(list(files), source=source, known=known)
+    rows = {batch: each.rows for batch, each in known.items()}
+    judged = {}
+    for batch, report in reports.items():
+        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows)}
+        given[DISTRIBUTIONS_ARE_USUAL] = (
+            judge_shifts(drift[batch], profile=known[batch], profiles=known) if batch in drift else no_shifts(batch)
+        )
+        if source.references:
+            given[REFERENCES_EXIST] = judge_references(
+                report.valid,
+                references=source.references,
+                others=surroundings.referred.get(batch, {}),
+                batch=batch,
+                connection=connection,
+            )
+        unusual = tuple(given[name] for name in unusual_checks(source))
+        sized = judge_file_size(
+            files[batch].stat().st_size, rows=report.rows_read, batch=batch, past=surroundings.files
+        )
+        found = [*report.anomalies, *(each for check in (sized, *unusual) for each in check.anomalies)]
+        judged[batch] = JudgedBatch(
+            report=report,
+            profile=profiles[batch],
+            unusual=unusual,
+            drift=drift.get(batch),
+            anomalies=AnomalyReport(
+                use_case=use_case.name,
+                source=source.name,
+                batch=batch,
+                schema_version=source.columns.version,
+                rows_read=report.rows_read,
+                rows_quarantined=report.rows_read - report.valid.num_rows,
+                anomalies=explained(found),
+            ),
+        )
+    return judged
+
+
+def explained(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
+    """The gravest first; what broke a rule is explained by what moved its column, or a column that moved at all."""
+    reasons = [each for each in anomalies if each.cause in (Cause.FACTOR, Cause.OFFSET, Cause.SWAPPED_COLUMNS)]
+    reasons += [each for each in anomalies if each.cause is Cause.CATEGORY_RENAMED]
+    found = []
+    for each in anomalies:
+        columns = set((each.column or "").split(", ")) - {""}
+        fitting = [reason for reason in reasons if reason.column in columns or not columns]
+        if each.cause is None and each.rule and fitting:
+            told = {"cause": fitting[0].cause, "explanation": fitting[0].explanation}
+            found.append(each.model_copy(update=told))
+        else:
+            found.append(each)
+    return tuple(sorted(found, key=lambda each: each.severity is not Severity.ERROR))
+
+
+def _profiles(
+    tables: Mapping[str, pa.Table], *, use_case: UseCase, source: Source, connection: DuckDBPyConnection
+) -> dict[str, Profile]:
+    return profile_batches(
+        tables,
+        columns=source.columns.names,
+        slices=profiled_segments(use_case.slices, columns=source.columns.names),
+        derived=source.derived,
+        connection=connection,
+    )
+
+
+def _drift(batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]) -> dict[str, DriftReport]:
+    """How far each batch that has rows is from its past; what names the batch is not compared."""
+    filled = {batch: profile for batch, profile in known.items() if profile.rows}
+    wanted = [batch for batch in batches if batch in filled]
+    if source.cadence is Cadence.STATIC or not wanted:
+        return {}
+    return compare(filled, batches=wanted, plan=source.drift, ignored=naming_columns(source))
+
+
+def naming_columns(source: Source) -> frozenset[str]:
+    """The columns that say which batch a row is of; times say more than that."""
+    dated = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
+    return frozenset(dated & set(source.batch_day))

@@ -1,0 +1,252 @@
+"""The verdicts on a batch of data: what must be true of a raw file and of a validated batch to be published.
+
+Each audit judges what readers will read (staged files); ``validation.py`` uses the same verdicts on what it
+is about to write. A verdict that cannot be given is a failed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mlops_assets.contract.anomalies import Anomaly, Code, anomaly, messages
+from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.watch.validation.breaches import OTHER_BATCH, row_anomalies
+from mlops_assets.watch.validation.file_format import FileReport, header_faults, inspect_file
+from mlops_assets.watch.validation.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
+
+NOT_JUDGED = ("Not judged: the file is not whole.",)
+RAW_CHECKS = ("file_is_whole", "has_expected_header", "has_rows")
+
+NEW_CONTENT = "has_content_of_its_own"
+"""Check that the same bytes have not landed for another batch."""
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        (SOURCE_ROW, pa.int64()),
+        ("rule", pa.string()),
+        ("column", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+        ("line", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedBatch:
+    """One validated batch as staged: its Parquet file, its quarantine if any, and its raw file's rows."""
+
+    valid: Path
+    quarantined: Path | None
+    rows_read: int
+
+
+def validated_checks(source: Source) -> tuple[str, ...]:
+    """The names of the checks of the validated asset of ``source``, in the order they are given."""
+    daily = ("rows_belong_to_batch",) if source.cadence is Cadence.DAILY else ()
+    return ("matches_schema", "has_rows", *daily, "quarantine_within_limit", "every_row_accounted_for")
+
+
+def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:
+    """``RAW_CHECKS`` on one landed or staged file."""
+    report = inspect_file(path, delimiter=source.delimiter)
+    figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
+    found = file_faults(report, source=source)
+    unknown = {"has_expected_header": not report.header, "has_rows": bool(report.faults)}
+    return tuple(
+        CheckResult(
+            name=name,
+            passed=not anomalies and not unknown.get(name),
+            batch=batch,
+            figures=figures,
+            reasons=messages(anomalies) or (NOT_JUDGED if unknown.get(name) else ()),
+            anomalies=anomalies,
+        )
+        for name, anomalies in found.items()
+    )
+
+
+def file_faults(report: FileReport, *, source: Source) -> dict[str, tuple[Anomaly, ...]]:
+    """What is wrong with a file as such, by the name of the check that says so."""
+    header = header_faults(report.header, expected=source.columns.names) if report.header else ()
+    return {
+        "file_is_whole": report.faults,
+        "has_expected_header": header,
+        "has_rows": () if report.faults or report.rows else (no_rows(),),
+    }
+
+
+def judge_content(checksum: str, *, batch: str, others: Mapping[str, str]) -> CheckResult:
+    """``NEW_CONTENT``: no other batch has the same bytes; ``others`` has checksums by batch."""
+    twins = sorted(other for other, theirs in others.items() if theirs == checksum and other != batch)
+    message = f"The file has the same bytes as batch {', '.join(twins[:3])}."
+    found = (anomaly(Code.SAME_CONTENT, message, expected="a file of its own", found=twins[0]),) if twins else ()
+    return _verdict(NEW_CONTENT, batch, found, batches_with_the_same_bytes=len(twins))
+
+
+def no_rows() -> Anomaly:
+    """The finding of a file that ends after its header."""
+    return anomaly(Code.NO_ROWS, "The file has a header and no rows.", expected="at least one row", found="0 rows")
+
+
+def audit_validated(staged: Mapping[str, StagedBatch], *, source: Source) -> dict[str, tuple[CheckResult, ...]]:
+    """``validated_checks(source)`` on staged files, as readers read them; every rule is evaluated again."""
+    valid = {batch: pq.read_table(files.valid) for batch, files in staged.items()}
+    faults = _faults_of_valid(valid, source=source)
+    return {
+        batch: verdicts(
+            source,
+            batch=batch,
+            rows_read=files.rows_read,
+            valid=valid[batch],
+            quarantined=_read_quarantine(files.quarantined),
+            faults=faults[batch],
+        )
+        for batch, files in staged.items()
+    }
+
+
+def verdicts(
+    source: Source,
+    *,
+    batch: str,
+    rows_read: int,
+    valid: pa.Table,
+    quarantined: pa.Table,
+    faults: Sequence[Anomaly],
+) -> tuple[CheckResult, ...]:
+    """``validated_checks(source)`` from the rows that hold, those that don't, and the table's faults."""
+    bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
+    others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
+    given = {
+        "matches_schema": _verdict("matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1),
+        "has_rows": _some_left(batch, rows_read, valid),
+        "rows_belong_to_batch": _verdict(
+            "rows_belong_to_batch",
+            batch,
+            _strays(others, rows_read=rows_read, batch=batch) if others else (),
+            rows_of_other_batches=others,
+        ),
+        "quarantine_within_limit": _within_limit(source, batch, rows_read, bad_rows, quarantined),
+        "every_row_accounted_for": _accounted_for(batch, rows_read, valid, quarantined),
+    }
+    return tuple(given[name] for name in validated_checks(source))
+
+
+def _some_left(batch: str, rows_read: int, valid: pa.Table) -> CheckResult:
+    """A file without rows that can be read has an anomaly that says why, and needs no second one."""
+    none = anomaly(Code.NO_ROWS, "No row is left to publish.")
+    return CheckResult(
+        name="has_rows",
+        passed=valid.num_rows > 0,
+        batch=batch,
+        figures={"rows": valid.num_rows},
+        reasons=() if valid.num_rows else messages([none]),
+        anomalies=(none,) if rows_read and not valid.num_rows else (),
+    )
+
+
+def _strays(others: int, *, rows_read: int, batch: str) -> tuple[Anomaly, ...]:
+    message = f"{others} of {rows_read} rows say they are not of {batch}."
+    return (anomaly(Code.OTHER_BATCH, message, rule=OTHER_BATCH, expected=batch, rows=others),)
+
+
+def _verdict(name: str, batch: str, faults: Sequence[Anomaly], **figures: Figure) -> CheckResult:
+    return CheckResult(
+        name=name,
+        passed=not faults,
+        batch=batch,
+        figures=figures,
+        reasons=messages(faults),
+        anomalies=tuple(faults),
+    )
+
+
+def _within_limit(source: Source, batch: str, rows_read: int, bad_rows: int, quarantined: pa.Table) -> CheckResult:
+    share = bad_rows / rows_read if rows_read else 1.0
+    limit = source.max_quarantined_share
+    passed = share <= limit
+    found = row_anomalies(quarantined, rows_read=rows_read, severity=Severity.WARN if passed else Severity.ERROR)
+    most = ", ".join(f"{each.rows} × {each.rule}{f' of {each.column}' if each.column else ''}" for each in found[:5])
+    reason = f"{bad_rows} of {rows_read} rows break a rule ({share:.2%}, at most {limit:.2%} are allowed): {most}."
+    why = [each.explanation for each in found[:5] if each.explanation]
+    return CheckResult(
+        name="quarantine_within_limit",
+        passed=passed,
+        batch=batch,
+        figures={"rows": rows_read, "quarantined": bad_rows, "share": share, "limit": limit},
+        reasons=() if passed else (reason, *why) if rows_read else ("No rows could be read.",),
+        anomalies=found,
+    )
+
+
+def _accounted_for(batch: str, rows_read: int, valid: pa.Table, quarantined: pa.Table) -> CheckResult:
+    """Every row of the file is in exactly one place: published or quarantined."""
+    kept = valid[SOURCE_ROW].to_numpy() if SOURCE_ROW in valid.column_names else np.array([], dtype=np.int64)
+    held = np.unique(quarantined[SOURCE_ROW].to_numpy())
+    whole = np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(1, rows_read + 1))
+    lost = f"{rows_read} rows were read, but {kept.size} are valid and {held.size} quarantined."
+    faults = () if whole or not rows_read else (anomaly(Code.NOT_AS_VALIDATED, lost),)
+    return CheckResult(
+        name="every_row_accounted_for",
+        passed=whole and rows_read > 0,
+        batch=batch,
+        figures={"rows": rows_read, "valid": int(kept.size), "quarantined": int(held.size)},
+        reasons=messages(faults) if rows_read else ("No rows could be read from the file.",),
+        anomalies=faults,
+    )
+
+
+def _faults_of_valid(valid: Mapping[str, pa.Table], *, source: Source) -> dict[str, list[Anomaly]]:
+    """What makes each batch's published rows break the schema: types, rules, keys, table-level checks."""
+    expected = source.columns.arrow
+    faults: dict[str, list[Anomaly]] = {batch: [] for batch in valid}
+    for batch, table in valid.items():
+        if not table.schema.equals(expected):
+            types: dict[str, Any] = {"expected": _types(expected), "found": _types(table.schema)}
+            message = "Columns or types differ: expected {expected}; found {found}.".format(**types)
+            faults[batch].append(anomaly(Code.NOT_AS_VALIDATED, message, **types))
+    fitting = [batch for batch in valid if not faults[batch] and valid[batch].num_rows]
+    if fitting:
+        _judge_rules({batch: valid[batch] for batch in fitting}, source=source, faults=faults)
+    return faults
+
+
+def _judge_rules(valid: Mapping[str, pa.Table], *, source: Source, faults: Mapping[str, list[Anomaly]]) -> None:
+    schema, batches = source.columns, list(valid)
+    table = pa.concat_tables(valid.values())
+    owner = np.repeat(np.arange(len(batches)), [valid[batch].num_rows for batch in batches])
+    with duckdb.connect() as connection:
+        findings = evaluate_rules(table, schema=schema, connection=connection)
+    broken = [
+        (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows) for breach in findings.breaches
+    ]
+    broken += [(f"unique {', '.join(key)}", repeated_rows(table, key=key, within=owner)) for key in schema.keys]
+    for rule, rows in broken:
+        for number, count in zip(*np.unique(owner[rows], return_counts=True), strict=True):
+            message = f"{count} published rows break {rule}."
+            faults[batches[number]].append(anomaly(Code.NOT_AS_VALIDATED, message, rule=rule, rows=int(count)))
+    if findings.table_checks:
+        for batch in batches:
+            part = to_frame(valid[batch])
+            faults[batch].extend(table_faults(part, checks=findings.table_checks, schema=schema))
+
+
+def _read_quarantine(path: Path | None) -> pa.Table:
+    return QUARANTINE_SCHEMA.empty_table() if path is None else pq.read_table(path)
+
+
+def _types(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)

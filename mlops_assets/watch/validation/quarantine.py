@@ -1,0 +1,229 @@
+"""Validates landed batches: every row is published typed, or quarantined with the reasons why; none is lost.
+
+Many batches are judged at once (one pass over all rows) and split again. Reading text is in
+``landed_text.py``, the rules in ``row_rules.py``, the verdicts in ``data_audits.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+from mlops_assets.contract.anomalies import Anomaly
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.source import Source
+from mlops_assets.watch.validation.breaches import NOT_NULL, OTHER_BATCH, REPEATED, TYPE, UNIQUE
+from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts
+from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.landed_text import cast_text, days_of, read_text, untyped_rows
+from mlops_assets.watch.validation.row_rules import (
+    Breach,
+    Findings,
+    evaluate_rules,
+    repeated_rows,
+    table_faults,
+    to_frame,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchReport:
+    """What became of one batch.
+
+    ``valid`` has the schema's columns in their types and ``source_row``; ``landed`` has all rows, null where a value is
+    not of its type; ``quarantined`` has a row for each breach (``QUARANTINE_SCHEMA``). ``checks`` are
+    ``validated_checks(source)``. A batch whose file cannot be read has no rows at all and checks that say why.
+    """
+
+    batch: str
+    rows_read: int
+    valid: pa.Table
+    quarantined: pa.Table
+    landed: pa.Table
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """All findings, each once."""
+        return tuple(dict.fromkeys(each for check in self.checks for each in check.anomalies))
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing keeps this batch from being published."""
+        return not any(check.blocks for check in self.checks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of all readable batches, one under the other; those of batch i begin at ``starts[i]``."""
+
+    batches: tuple[str, ...]
+    starts: NDArray[np.int64]
+    text: pa.Table
+    typed: pa.Table
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(len(self.batches)), np.diff(self.starts))
+
+
+def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
+    """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others."""
+    inspected = {batch: inspect_file(path, delimiter=source.delimiter) for batch, path in files.items()}
+    faults = {
+        batch: [fault for found in file_faults(report, source=source).values() for fault in found]
+        for batch, report in inspected.items()
+    }
+    readable = {batch: path for batch, path in files.items() if not faults[batch]}
+    reports = {batch: _unread(source, batch=batch, faults=why) for batch, why in faults.items() if why}
+    if readable:
+        rows = _read(readable, inspected=inspected, source=source, connection=connection)
+        reports |= _judge(rows, source=source, connection=connection)
+    return {batch: reports[batch] for batch in files}
+
+
+def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly]) -> BatchReport:
+    valid, quarantined = source.columns.arrow.empty_table(), QUARANTINE_SCHEMA.empty_table()
+    checks = verdicts(source, batch=batch, rows_read=0, valid=valid, quarantined=quarantined, faults=faults)
+    return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=quarantined, landed=valid, checks=checks)
+
+
+def _read(
+    files: Mapping[str, Path],
+    *,
+    inspected: Mapping[str, FileReport],
+    source: Source,
+    connection: DuckDBPyConnection,
+) -> _Rows:
+    texts = [read_text(path, source=source, quoted=inspected[batch].quoted) for batch, path in files.items()]
+    text = pa.concat_tables(texts).combine_chunks()
+    return _Rows(
+        batches=tuple(files),
+        starts=np.cumsum([0, *(table.num_rows for table in texts)]),
+        text=text,
+        typed=cast_text(text, source=source, connection=connection),
+    )
+
+
+def _judge(rows: _Rows, *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
+    """Find every breach in one pass over all rows, then split rows and breaches by batch."""
+    findings = evaluate_rules(rows.typed, schema=source.columns, connection=connection)
+    breaches = _all_breaches(rows, findings, source=source)
+    held = np.zeros(rows.typed.num_rows, dtype=bool)
+    for breach in breaches:
+        held[breach.rows] = True
+    for key in source.columns.keys:
+        kept = np.flatnonzero(~held)
+        repeated = kept[repeated_rows(rows.typed.select(key).take(kept), key=key, within=rows.owner[kept])]
+        held[repeated] = True
+        breaches += _repetitions(rows, repeated, key=key)
+    return _split(rows, findings, held=held, quarantine=_quarantine(rows, breaches), source=source)
+
+
+def _repetitions(rows: _Rows, repeated: NDArray[np.int64], *, key: tuple[str, ...]) -> Iterator[Breach]:
+    """Rows with a key that appeared before; whole rows that did are told apart."""
+    if not repeated.size:
+        return
+    whole = np.intersect1d(repeated, repeated_rows(rows.text, key=rows.text.column_names, within=rows.owner))
+    must = f"{', '.join(key)} must be unique, and an earlier row has the same"
+    yield Breach(columns=key, rule=UNIQUE, must=must, rows=np.setdiff1d(repeated, whole))
+    yield Breach(columns=key, rule=REPEATED, must=f"{must}, and so are all other values", rows=whole)
+
+
+def _all_breaches(rows: _Rows, findings: Findings, *, source: Source) -> list[Breach]:
+    """Wrong types first; a value of the wrong type is not also called missing."""
+    untyped = untyped_rows(rows.text, typed=rows.typed, source=source)
+    kinds = {column.name: column.kind for column in source.columns.columns}
+    breaches = [
+        Breach(columns=(name,), rule=TYPE, must=f"must be {kinds[name]}", rows=found) for name, found in untyped.items()
+    ]
+    for breach in findings.breaches:
+        wrong = untyped.get(breach.columns[0]) if breach.rule == NOT_NULL else None
+        kept = breach.rows if wrong is None else np.setdiff1d(breach.rows, wrong)
+        breaches.append(Breach(columns=breach.columns, rule=breach.rule, must=breach.must, rows=kept))
+    if source.batch_day:
+        expected = np.array([int(batch.replace("-", "")) for batch in rows.batches])[rows.owner]
+        strays = np.flatnonzero(days_of(rows.typed, columns=source.batch_day) != expected)
+        must = "the row must be of its file's day"
+        breaches.append(Breach(columns=source.batch_day, rule=OTHER_BATCH, must=must, rows=strays))
+    return breaches
+
+
+def _quarantine(rows: _Rows, breaches: Sequence[Breach]) -> pa.Table:
+    """One line per breach, with ``at``: the position of its row among all rows; in the order of the rows."""
+    parts = [_quarantined(rows, breach) for breach in breaches if breach.rows.size]
+    if not parts:
+        return QUARANTINE_SCHEMA.append(pa.field("at", pa.int64())).empty_table()
+    found = pa.concat_tables(parts)
+    found = found.take(np.argsort(found["at"].to_numpy(), kind="stable"))
+    distinct, place = np.unique(found["at"].to_numpy(), return_inverse=True)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows.text.take(distinct).to_pylist()]
+    return found.append_column("line", pa.array(lines, pa.string()).take(pa.array(place)))
+
+
+def _quarantined(rows: _Rows, breach: Breach) -> pa.Table:
+    """Columns source_row, rule, column, value, reason and at, for the rows of one breach."""
+    count = breach.rows.size
+    column = ", ".join(breach.columns)
+    values = [rows.text[name].take(breach.rows).combine_chunks() for name in breach.columns]
+    value = pc.binary_join_element_wise(*values, ", ") if values else pa.nulls(count, pa.string())
+    found = pc.binary_join_element_wise(f"{column} is '", value, f"': {breach.must}.", "")
+    return pa.table(
+        {
+            SOURCE_ROW: breach.rows - rows.starts[rows.owner[breach.rows]] + 1,
+            "rule": pa.repeat(breach.rule, count),
+            "column": pa.repeat(column, count),
+            "value": value,
+            "reason": found if values else pa.repeat(f"{breach.must}.", count),
+            "at": breach.rows,
+        }
+    )
+
+
+def _split(
+    rows: _Rows, findings: Findings, *, held: NDArray[np.bool_], quarantine: pa.Table, source: Source
+) -> dict[str, BatchReport]:
+    """Each batch's own rows, its own quarantine, and its verdicts."""
+    valid = _valid_rows(rows, keep=~held, source=source)
+    valid_starts = np.concatenate([[0], np.cumsum(~held)])[rows.starts]
+    held_starts = np.searchsorted(quarantine["at"].to_numpy(), rows.starts)
+    quarantine = quarantine.select(QUARANTINE_SCHEMA.names).cast(QUARANTINE_SCHEMA)
+    reports = {}
+    for number, batch in enumerate(rows.batches):
+        mine = _part(valid, valid_starts, number)
+        outcome = {
+            "batch": batch,
+            "rows_read": int(rows.starts[number + 1] - rows.starts[number]),
+            "valid": mine,
+            "quarantined": _part(quarantine, held_starts, number),
+        }
+        faults = _table_faults(mine, findings, source=source)
+        landed = _part(rows.typed, rows.starts, number)
+        reports[batch] = BatchReport(**outcome, landed=landed, checks=verdicts(source, **outcome, faults=faults))
+    return reports
+
+
+def _part(table: pa.Table, starts: NDArray[np.int64], number: int) -> pa.Table:
+    return table.slice(int(starts[number]), int(starts[number + 1] - starts[number]))
+
+
+def _valid_rows(rows: _Rows, *, keep: NDArray[np.bool_], source: Source) -> pa.Table:
+    """The rows to keep, with their number in their own file."""
+    number = np.arange(1, rows.typed.num_rows + 1) - rows.starts[rows.owner]
+    numbered = rows.typed.append_column(SOURCE_ROW, pa.array(number))
+    return numbered.filter(pa.array(keep)).combine_chunks().cast(source.columns.arrow)
+
+
+def _table_faults(valid: pa.Table, findings: Findings, *, source: Source) -> tuple[Anomaly, ...]:
+    if not findings.table_checks or not valid.num_rows:
+        return ()
+    return table_faults(to_frame(valid), checks=findings.table_checks, schema=source.columns)

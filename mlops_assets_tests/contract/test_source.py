@@ -1,0 +1,54 @@
+"""A source says how it lands; a declaration that cannot work is refused with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.source import Cadence
+from mlops_assets_tests.features.readings import make_source
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"name": "Readings of day"}, "small letters"),
+        ({"name": "../readings"}, "small letters"),
+        ({"delimiter": ";;"}, "one character"),
+        ({"delimiter": '"'}, "one character"),
+        ({"max_quarantined_share": 1.0}, r"must be in \[0, 1\)"),
+        ({"max_quarantined_share": float("nan")}, r"must be in \[0, 1\)"),
+        ({"batch_day": ("date",)}, "unknown columns .* Columns: day, sensor"),
+        ({"batch_day": ()}, "is daily: batch_day must be"),
+        ({"batch_day": ("sensor",)}, "is daily: batch_day must be"),
+        ({"cadence": Cadence.STATIC}, "daily sources only"),
+    ],
+)
+def test_wrong_declaration_is_refused(overrides: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DeclarationError, match=reason):
+        make_source(**overrides)
+
+
+@pytest.mark.parametrize(
+    ("cadence", "batch", "valid"),
+    [
+        (Cadence.DAILY, "2024-02-29", True),
+        (Cadence.DAILY, "2023-02-29", False),
+        (Cadence.DAILY, "20240229", False),
+        (Cadence.DAILY, "2024-2-9", False),
+        (Cadence.DAILY, "../2024-02-29", False),
+        (Cadence.STATIC, "all", True),
+        (Cadence.STATIC, "2024-02-29", False),
+        (Cadence.NAMED, "drop-17_b", True),
+        (Cadence.NAMED, "..", False),
+        (Cadence.NAMED, "a/b", False),
+        (Cadence.NAMED, "", False),
+        (Cadence.NAMED, "a\n", False),
+    ],
+)
+def test_batch_names_follow_the_cadence(cadence: Cadence, batch: str, valid: bool) -> None:
+    days = ("day",) if cadence is Cadence.DAILY else ()
+    fault = make_source(cadence=cadence, batch_day=days).batch_fault(batch)
+    assert (fault is None) == valid

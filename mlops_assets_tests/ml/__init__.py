@@ -1,1 +1,0 @@
-"""Tests; paths mirror the package that they test."""

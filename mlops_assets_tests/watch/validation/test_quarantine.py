@@ -1,0 +1,234 @@
+"""Every landed row is published typed or quarantined with its reasons, and each batch is judged by itself."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pandera.pandas as pandera
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.watch.validation.quarantine import BatchReport, validate
+from mlops_assets_tests.features.readings import DAY, ReadingRows, make_lines, make_source, write_csv
+
+
+def validate_one(path: Path, *, source: Source | None = None, batch: str = DAY) -> BatchReport:
+    with duckdb.connect() as connection:
+        return validate({batch: path}, source=source or make_source(), connection=connection)[batch]
+
+
+def failed(report: BatchReport) -> dict[str, str]:
+    return {check.name: " ".join(check.reasons) for check in report.checks if not check.passed}
+
+
+def check(report: BatchReport, name: str) -> CheckResult:
+    return next(check for check in report.checks if check.name == name)
+
+
+def breaches(report: BatchReport) -> list[tuple[int, str, str]]:
+    return [(row["source_row"], row["rule"], row["column"]) for row in report.quarantined.to_pylist()]
+
+
+def test_good_rows_are_published_typed_with_their_place_in_the_file(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(3), f"{DAY},S4,NA,,false"))
+    assert report.passed
+    assert report.quarantined.num_rows == 0
+    assert report.valid.schema.equals(make_source().columns.arrow)
+    assert report.valid["source_row"].to_pylist() == [1, 2, 3, 4]
+    assert report.valid["degrees"].to_pylist() == [1.5, 2.5, 3.5, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule", "column", "value", "reason"),
+    [
+        (f"{DAY},S9,hot,1,true", "column_type", "degrees", "hot", "degrees is 'hot': must be a number."),
+        (f"{DAY},S9,1.0,1.5,true", "column_type", "count", "1.5", "count is '1.5': must be a whole number."),
+        (f"{DAY},NA,1.0,1,true", "not_null", "sensor", "NA", "sensor is 'NA': a value must be present."),
+        (
+            f"{DAY},S9,61,1,true",
+            "in_range(-50, 60)",
+            "degrees",
+            "61",
+            "degrees is '61': in_range(-50, 60) must hold.",
+        ),
+        (
+            f"{DAY},S9,20,1,false",
+            "failed_readings_are_empty",
+            "",
+            None,
+            "a reading that is not ok must have no degrees.",
+        ),
+        (
+            f"{DAY},S1,20,1,true",
+            "unique",
+            "sensor",
+            "S1",
+            "sensor is 'S1': sensor must be unique, and an earlier row has the same.",
+        ),
+    ],
+)
+def test_row_that_breaks_a_rule_is_quarantined_with_the_reason(
+    tmp_path: Path, line: str, rule: str, column: str, value: str | None, reason: str
+) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(4), line))
+    assert report.passed
+    assert report.valid["source_row"].to_pylist() == [1, 2, 3, 4]
+    (row,) = report.quarantined.to_pylist()
+    assert row | {"line": ""} == {
+        "source_row": 5, "rule": rule, "column": column, "value": value, "reason": reason, "line": "",
+    }  # fmt: skip
+    assert list(json.loads(row["line"]).values()) == line.split(",")
+
+
+def test_row_that_breaks_many_rules_gives_every_reason_and_counts_once(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(4), "2024-03-01,T9,99,-1,maybe"))
+    assert breaches(report) == [
+        (5, "column_type", "ok"),
+        (5, "str_matches('^S[0-9]+$')", "sensor"),
+        (5, "in_range(-50, 60)", "degrees"),
+        (5, "greater_than_or_equal_to(0)", "count"),
+    ]
+    assert check(report, "quarantine_within_limit").figures["quarantined"] == 1
+
+
+def test_first_row_of_a_key_that_holds_is_the_one_that_stays(tmp_path: Path) -> None:
+    lines = [f"{DAY},S1,99,1,true", f"{DAY},S1,20,1,true", f"{DAY},S1,21,1,true", *make_lines(9)[1:]]
+    report = validate_one(write_csv(tmp_path / "x.csv", *lines))
+    assert report.valid["source_row"].to_pylist() == [2, *range(4, 12)]
+    assert breaches(report) == [(1, "in_range(-50, 60)", "degrees"), (3, "unique", "sensor")]
+
+
+def test_share_above_the_limit_is_an_error_that_names_the_rules(tmp_path: Path) -> None:
+    lines = [*make_lines(2), f"{DAY},S8,99,1,true", f"{DAY},S9,99,x,true"]
+    report = validate_one(write_csv(tmp_path / "x.csv", *lines))
+    assert failed(report) == {
+        "quarantine_within_limit": "2 of 4 rows break a rule (50.00%, at most 25.00% are allowed): "
+        "2 × in_range(-50, 60) of degrees, 1 × column_type of count."
+    }
+    assert check(report, "quarantine_within_limit").figures == {
+        "rows": 4, "quarantined": 2, "share": 0.5, "limit": 0.25,
+    }  # fmt: skip
+
+
+def test_rows_of_another_day_are_an_error(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(9), *make_lines(1, day="2024-03-02")))
+    assert failed(report) == {"rows_belong_to_batch": "1 of 10 rows say they are not of 2024-03-01."}
+    assert ("belongs_to_batch", "day") in {(rule, column) for _, rule, column in breaches(report)}
+    assert report.valid.num_rows == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "The file is empty"),
+        (b"day,sensor,degrees,count,ok\n", "a header and no rows"),
+        (b"day,sensor,degrees,count\n2024-03-01,S1,1,1\n", "Missing columns: ok."),
+        (b"day,sensor,degrees,count,ok\n2024-03-01,S1,1", "The file is cut"),
+        (b"\x00\xff\x13junk", "NUL bytes"),
+    ],
+)
+def test_file_that_cannot_be_read_fails_every_check_with_the_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    report = validate_one(path)
+    assert not report.passed
+    assert reason in failed(report)["matches_schema"]
+    assert {"has_rows", "quarantine_within_limit", "every_row_accounted_for"} <= set(failed(report))
+    assert (report.rows_read, report.valid.num_rows, report.quarantined.num_rows) == (0, 0, 0)
+
+
+def test_rule_about_the_table_is_an_error_of_that_batch_only(tmp_path: Path) -> None:
+    class Averaged(ReadingRows):
+        """Readings that are cool on average."""
+
+        @pandera.check("degrees", description="the mean must be below 30")
+        @classmethod
+        def mean_is_low(cls, degrees: pd.Series) -> bool:
+            return bool(degrees.mean() < 30)
+
+    source = make_source(schema=Averaged)
+    files = {
+        DAY: write_csv(tmp_path / "cool.csv", *make_lines(3)),
+        "2024-03-02": write_csv(tmp_path / "hot.csv", "2024-03-02,S1,40,1,true"),
+    }
+    with duckdb.connect() as connection:
+        reports = validate(files, source=source, connection=connection)
+    assert reports[DAY].passed
+    assert failed(reports["2024-03-02"]) == {
+        "matches_schema": "Column 'degrees' breaks mean_is_low: the mean must be below 30."
+    }
+
+
+def test_same_key_in_two_batches_is_no_repetition(tmp_path: Path) -> None:
+    files = {day: write_csv(tmp_path / f"{day}.csv", *make_lines(2, day=day)) for day in ("2024-03-01", "2024-03-02")}
+    with duckdb.connect() as connection:
+        reports = validate(files, source=make_source(), connection=connection)
+    assert [report.quarantined.num_rows for report in reports.values()] == [0, 0]
+
+
+def test_static_source_needs_no_day(tmp_path: Path) -> None:
+    source = make_source(cadence=Cadence.STATIC, batch_day=())
+    report = validate_one(
+        write_csv(tmp_path / "all.csv", *make_lines(2), *make_lines(3, day="2020-01-01")[2:]),
+        source=source,
+        batch="all",
+    )
+    assert report.passed
+    assert "rows_belong_to_batch" not in {check.name for check in report.checks}
+
+
+CELL: dict[str, st.SearchStrategy[str]] = {
+    "day": st.sampled_from([DAY, DAY, DAY, "2024-03-02", "NA", "today"]),
+    "sensor": st.sampled_from(["S1", "S2", "S3", "S4", "T1", "NA", 'a "quoted, one"']),
+    "degrees": st.sampled_from(["1", "-50", "61", "NA", "hot", "1,5"]),
+    "count": st.sampled_from(["0", "-1", "2.0", "NA", ""]),
+    "ok": st.sampled_from(["true", "false", "maybe"]),
+}
+ROWS = st.lists(st.fixed_dictionaries(CELL), min_size=1, max_size=12)
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
+    quoted = ('"' + value.replace('"', '""') + '"' for row in rows for value in row.values())
+    lines = [",".join(values) for values in zip(*[quoted] * 5, strict=True)]
+    return write_csv(path, *lines)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS)
+def test_no_row_is_lost_and_what_is_published_satisfies_pandera(rows: list[dict[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        report = validate_one(write_rows(Path(folder) / "x.csv", rows))
+    held = set(report.quarantined["source_row"].to_pylist())
+    assert sorted([*held, *report.valid["source_row"].to_pylist()]) == list(range(1, len(rows) + 1))
+    assert check(report, "every_row_accounted_for").passed
+    valid = report.valid.drop_columns("source_row").to_pandas(
+        types_mapper={report.valid.schema.field("count").type: pd.Int64Dtype()}.get
+    )
+    if len(valid):
+        ReadingRows.validate(valid)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ROWS, min_size=1, max_size=4))
+def test_batches_together_get_what_each_gets_alone(batches: list[list[dict[str, str]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        files = {
+            f"2024-03-0{number}": write_rows(Path(folder) / f"{number}.csv", rows)
+            for number, rows in enumerate(batches, start=1)
+        }
+        together = validate(files, source=make_source(), connection=connection)
+        alone: dict[str, Any] = {
+            batch: validate({batch: path}, source=make_source(), connection=connection)[batch]
+            for batch, path in files.items()
+        }
+    assert together == alone
