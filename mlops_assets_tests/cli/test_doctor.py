@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.cli import doctor
-from mlops_assets_tests.bento.servers import free_port
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.serving.servers import free_port
 
 
 def line(output: str, what: str) -> str:

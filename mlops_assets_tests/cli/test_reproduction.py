@@ -16,7 +16,7 @@ from mlops_assets.lake.connection import embedded_server
 from mlops_assets_tests.orchestration.toy import day_number
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("mlops_assets", "mlops_assets_tests", "bento")
+PACKAGES = ("mlops_assets", "mlops_assets_tests")
 DECLARED = "from mlops_assets_tests.orchestration.toy import PARCELS as USE_CASE"
 TRAIN = """
 import dagster as dg
@@ -92,7 +92,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
     checkout = make_checkout(tmp_path_factory.mktemp("origin") / "checkout")
     trained = run(checkout, TRAIN)
     assert trained.returncode == 0, trained.stderr
-    booster = checkout / "mlops_assets" / "ml" / "training" / "booster.py"
+    booster = checkout / "mlops_assets" / "training" / "booster.py"
     booster.write_text(booster.read_text(encoding="utf-8") + '\nDEFAULTS = {**DEFAULTS, "lambda": 50.0}\n')
     declared = checkout / "mlops_assets" / "use_cases" / "parcels" / "__init__.py"
     declared.write_text(DECLARED + "\n# It means the same.\n", encoding="utf-8")

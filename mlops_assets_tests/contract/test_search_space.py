@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.search_space import Between, OneOf, Tuning, WholeBetween
-from mlops_assets_tests.bento.toys.quiet import USE_CASE
+from mlops_assets_tests.serving.toys.quiet import USE_CASE
 
 DEPTH = WholeBetween(low=2, high=6)
 

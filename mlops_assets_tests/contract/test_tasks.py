@@ -21,8 +21,8 @@ from mlops_assets.judge.judgement import judge
 from mlops_assets.judge.metrics import higher_is_better
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
-from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
 from mlops_assets_tests.judge.test_judgement import candidate
+from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 
 KINDS = Multiclass(classes=("ant", "bee", "cat"))
 NUMBER = Regression()

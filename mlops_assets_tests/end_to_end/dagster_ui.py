@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Page, expect, sync_playwright
 
-from mlops_assets_tests.bento.servers import free_port
+from mlops_assets_tests.serving.servers import free_port
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

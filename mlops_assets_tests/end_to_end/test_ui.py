@@ -15,9 +15,9 @@ from mlops_assets.orchestration.pipeline import ingest
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.watch.validation.batch_sizes import FILE_SIZE_IS_USUAL
 from mlops_assets.watch.validation.data_audits import NEW_CONTENT, RAW_CHECKS
-from mlops_assets_tests.bento.servers import free_port
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page, dagster_ui
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, Silent, let_go
+from mlops_assets_tests.serving.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

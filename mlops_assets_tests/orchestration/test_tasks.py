@@ -10,8 +10,6 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bento.contract import Answer
-from bento.predictor import Predictor
 from mlops_assets.cli.main import app
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
@@ -20,6 +18,8 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.jobs import WATCH, assets_of
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.reports.model_card import card_page
+from mlops_assets.serving.predictor import Predictor
+from mlops_assets.serving.wire import Answer
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_evaluation, load_version

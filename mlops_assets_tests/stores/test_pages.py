@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.stores.pages import page_url
-from mlops_assets_tests.bento.servers import free_port
+from mlops_assets_tests.serving.servers import free_port
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from mlops_assets.contract.use_case import Recipe
 from mlops_assets.training.booster import load
 from mlops_assets.training.fit import clusters_of, fit, split_view, weights_of
 from mlops_assets.training.scoring import Scorer
-from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
+from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 
 PEOPLE = replace(
     QUIET,

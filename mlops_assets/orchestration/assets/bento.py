@@ -13,7 +13,7 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.models.bento_store import build_bento as package
+from mlops_assets.serving.packaging import build_bento as package
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.models.registry import load_record

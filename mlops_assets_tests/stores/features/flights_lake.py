@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from bento.predictor import Predictor
 from mlops_assets.contract.paths import WHOLE, history_path, training_view_path, validated_path
 from mlops_assets.contract.source import Cadence
 from mlops_assets.features.history import IDENTITY, split_by_batch
 from mlops_assets.features.sql import quoted
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import parquet_bytes
+from mlops_assets.serving.predictor import Predictor
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import refresh_online_store
 from mlops_assets.stores.models.champion import champion, promote

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.stores.models.bento_store import (
+from mlops_assets.serving.packaging import (
     BuiltBento,
     bento_home,
     build_bento,
@@ -19,7 +19,7 @@ from mlops_assets.stores.models.bento_store import (
     serve_environment,
     source_digest,
 )
-from mlops_assets_tests.bento.factories import VERSION, make_checkout, make_model_files
+from mlops_assets_tests.serving.factories import VERSION, make_checkout, make_model_files
 
 LABELS = {"lake_commit": "c0ffee", "git_commit": "beef"}
 
@@ -106,7 +106,7 @@ def test_a_bento_holds_what_it_needs_and_nothing_of_the_platform_around_it(origi
     source = built.path / "src"
     packaged = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     expected = {
-        "bento/service.py",
+        "mlops_assets/serving/service.py",
         "mlops_assets/training/booster.py",
         "mlops_assets/use_cases/parcels/features.sql",
     }
@@ -120,7 +120,9 @@ def test_a_bento_holds_what_it_needs_and_nothing_of_the_platform_around_it(origi
 
 def test_a_failed_build_says_why_and_leaves_the_store_as_it_was(folder: Path) -> None:
     before = find(folder)
-    (folder / "checkout" / "bento" / "service.py").write_text("raise RuntimeError('the service is broken')\n")
+    (folder / "checkout" / "mlops_assets" / "serving" / "service.py").write_text(
+        "raise RuntimeError('the service is broken')\n"
+    )
     with pytest.raises(ServingError, match="the service is broken"):
         build(folder)
     assert find(folder) == before

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
+from mlops_assets.serving.packaging import BuiltBento, build_bento, serve_command, serve_environment
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
-from mlops_assets_tests.bento.factories import (
+from mlops_assets_tests.serving.factories import (
     ROOT,
     VERSION,
     make_checkout,
@@ -27,7 +27,7 @@ from mlops_assets_tests.bento.factories import (
     make_parcel,
     refresh_online_store,
 )
-from mlops_assets_tests.bento.servers import (
+from mlops_assets_tests.serving.servers import (
     Client,
     ServedBento,
     free_port,
@@ -223,7 +223,7 @@ def test_bentoml_serve_started_by_hand_reports_nothing_home(built: tuple[BuiltBe
 
 def test_importing_the_service_loads_neither_dagster_nor_pandas() -> None:
     program = (
-        "import sys, bento.service, bento.predictor\n"
+        "import sys, mlops_assets.serving.service, mlops_assets.serving.predictor\n"
         "print([name for name in ('dagster', 'pandas', 'sklearn') if sys.modules.get(name)])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

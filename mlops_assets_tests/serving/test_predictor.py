@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from bento.predictor import Predictor
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.serving.packaging import checksum
+from mlops_assets.serving.predictor import Predictor
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
-from mlops_assets_tests.bento.factories import (
+from mlops_assets_tests.serving.factories import (
     COMMIT,
     PARCELS,
     VERSION,
@@ -24,7 +24,7 @@ from mlops_assets_tests.bento.factories import (
     make_parcel,
     refresh_online_store,
 )
-from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
+from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 
 
 @contextmanager

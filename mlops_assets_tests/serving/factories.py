@@ -17,7 +17,7 @@ from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.training.booster import train
-from mlops_assets_tests.bento.toys.parcels import USE_CASE as PARCELS
+from mlops_assets_tests.serving.toys.parcels import USE_CASE as PARCELS
 
 ROOT = Path(__file__).parents[2]
 TOYS = Path(__file__).parent / "toys"
@@ -29,7 +29,6 @@ def make_checkout(folder: Path) -> Path:
     """A checkout in which the toys are use cases."""
     leave = shutil.ignore_patterns("__pycache__", "flights")
     shutil.copytree(ROOT / "mlops_assets", folder / "mlops_assets", ignore=leave)
-    shutil.copytree(ROOT / "bento", folder / "bento", ignore=leave)
     for toy in ("parcels", "quiet"):
         shutil.copytree(TOYS / toy, folder / "mlops_assets" / "use_cases" / toy, ignore=leave)
     return folder

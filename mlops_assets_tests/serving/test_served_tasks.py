@@ -15,16 +15,16 @@ import pytest
 from mlops_assets.contract.paths import model_path
 from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.stores.models.bento_store import build_bento
+from mlops_assets.serving.packaging import build_bento
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.models.registry import load_record
-from mlops_assets_tests.bento.factories import ROOT
-from mlops_assets_tests.bento.servers import Client, served
 from mlops_assets_tests.orchestration import toy
 from mlops_assets_tests.orchestration.conftest import _use_folder, ingested_template
 from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment, let_go
 from mlops_assets_tests.orchestration.test_tasks import CLASSES, LABELS, NUMBERS, labelled, trained
+from mlops_assets_tests.serving.factories import ROOT
+from mlops_assets_tests.serving.servers import Client, served
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,6 @@ def make_checkout(folder: Path, use_case: UseCase) -> Path:
     """A checkout whose one use case is the toy with that task."""
     leave = shutil.ignore_patterns("__pycache__", "flights", "income")
     shutil.copytree(ROOT / "mlops_assets", folder / "mlops_assets", ignore=leave)
-    shutil.copytree(ROOT / "bento", folder / "bento", ignore=leave)
     package = folder / "mlops_assets" / "use_cases" / "parcels"
     shutil.copytree(toy.SQL, package / toy.SQL.name)
     declared = f"\nfrom mlops_assets.contract.tasks import Multiclass, Regression\n\nTASK = {use_case.task!r}\n"

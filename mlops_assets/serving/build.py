@@ -1,4 +1,4 @@
-"""Builds a Bento out of the folder it stands in: run as `python -m bento.build` by ``stores/models/bento_store.py``.
+"""Builds a Bento out of the folder it stands in: run as `python -m mlops_assets.serving.build` by ``packaging.py``.
 
 Belongs here: the two calls to BentoML (model into the model store, source into a Bento). They run in a
 process of their own because BentoML's build imports the service, changes the working folder, and keeps its
@@ -17,7 +17,7 @@ import bentoml
 
 ORDER = "built.json"
 MODEL_FOLDER = "model"
-SOURCE = ["bento/**", "mlops_assets/**", ORDER]
+SOURCE = ["mlops_assets/**", ORDER]
 
 
 def build(folder: Path) -> str:
@@ -31,7 +31,7 @@ def build(folder: Path) -> str:
         for name in checksums:
             Path(model.path_of(name)).write_bytes((folder / MODEL_FOLDER / name).read_bytes())
     built = bentoml.build(
-        "bento.service:PredictionService",
+        "mlops_assets.serving.service:PredictionService",
         name=order["use_case"],
         version=order["version"],
         labels=labels,

@@ -19,15 +19,15 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
-from bento.contract import Answer
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.tasks import Binary, answers, by_class
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.matrix import Matrix
 from mlops_assets.features.request_step import RequestStep
 from mlops_assets.features.requests import request_table
+from mlops_assets.serving.packaging import checksum
+from mlops_assets.serving.wire import Answer
 from mlops_assets.stores.features.online import LookUp, OnlineStore, open_online_store
-from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
 from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bento.contract import MOST_ROWS, refusal, rows_of
-from mlops_assets_tests.bento.factories import make_parcel
-from mlops_assets_tests.bento.toys.parcels import ParcelRequest
+from mlops_assets.serving.wire import MOST_ROWS, refusal, rows_of
+from mlops_assets_tests.serving.factories import make_parcel
+from mlops_assets_tests.serving.toys.parcels import ParcelRequest
 
 ROWS: TypeAdapter[Any] = TypeAdapter(rows_of(ParcelRequest))
 

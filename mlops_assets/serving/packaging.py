@@ -27,7 +27,9 @@ from pathlib import Path
 from mlops_assets.contract.errors import ServingError
 
 BUILT = "built.json"
-CHECKOUT = Path(__file__).resolve().parents[3]
+ROOMS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "serving")
+"""The parts of the package that a service imports; beside them goes its use case."""
+CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bentoml", "duckdb", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scipy", "xgboost")
 
 
@@ -158,7 +160,7 @@ def _source_files(use_case: str, *, checkout: Path) -> Iterator[Path]:
     package = checkout / "mlops_assets"
     yield package / "__init__.py"
     yield from sorted((package / "use_cases").glob("*.py"))
-    for folder in (checkout / "bento", package / "ml", package / "stores", package / "use_cases" / use_case):
+    for folder in (*(package / room for room in ROOMS), package / "use_cases" / use_case):
         if not folder.is_dir():
             raise ServingError(f"A Bento of {use_case} needs the folder {folder}, which is not there.")
         yield from sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
@@ -180,7 +182,7 @@ def _copy_model(files: Mapping[str, Path], *, to: Path) -> None:
 def _run_build(context: Path, *, store: Path) -> None:
     environ = {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "true"}
     environ.pop("PYTHONPATH", None)  # the packaged source must suffice by itself
-    command = [sys.executable, "-m", "bento.build"]
+    command = [sys.executable, "-m", "mlops_assets.serving.build"]
     done = subprocess.run(command, cwd=context, env=environ, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]

@@ -1,3 +1,0 @@
-"""The BentoML service: what `bentoml serve` runs. Imports everything but ``orchestration/``; never
-Dagster.
-"""
