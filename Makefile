@@ -55,5 +55,5 @@ lock: setup  ## resolve pyproject.toml anew into requirements.lock
 
 clean:  ## remove the environment and everything that was generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
-	find data -mindepth 1 -maxdepth 1 ! -name seed ! -name README.md -exec rm -rf {} +
+	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -46,7 +46,7 @@ from mlops_assets.watch.profiles.profile import Profile, merge  # noqa: E402
 from mlops_assets.watch.profiles.profiling import profile_batches  # noqa: E402
 from mlops_assets.watch.validation.row_rules import evaluate_rules, to_frame  # noqa: E402
 
-SEED = PROJECT / "data" / "seed" / "flights" / "flights.parquet"
+SEED = PROJECT / "mlops_assets" / "use_cases" / "flights" / "seed_data" / "flights.parquet"
 PEERS = Path(__file__).with_name("validation_peers.py")
 RESULTS = PROJECT / "benchmarks" / "results" / "validation.json"
 REQUIREMENTS = {

@@ -14,7 +14,7 @@ from mlops_assets.orchestration.instance import SETTINGS, storage_in
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOP = ("mlops_assets/", "mlops_assets_tests/", "bento/", "benchmarks/", "docs/", "data/seed/")
+TOP = ("mlops_assets/", "mlops_assets_tests/", "bento/", "benchmarks/", "docs/")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -163,7 +163,11 @@ def _source_files(use_case: str, *, checkout: Path) -> Iterator[Path]:
     for folder in (*(package / room for room in ROOMS), package / "use_cases" / use_case):
         if not folder.is_dir():
             raise ServingError(f"A Bento of {use_case} needs the folder {folder}, which is not there.")
-        yield from sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        yield from sorted(path for path in folder.rglob("*") if path.is_file() and _is_code(path))
+
+
+def _is_code(path: Path) -> bool:
+    return path.suffix != ".pyc" and path.parent.name != "seed_data"
 
 
 def _copy_source(use_case: str, *, checkout: Path, to: Path) -> None:

@@ -6,6 +6,7 @@ What of the code decides a model's bytes, and so its version, is in ``models/ide
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 UNKNOWN = "unknown"
+BUILT_FROM = "built_from.json"
+"""What a wheel says of the commit it was built from; a checkout has no such file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,9 @@ class GitState:
 
 @cache
 def git_state(folder: Path = PACKAGE) -> GitState:
-    """The state of the checkout that holds ``folder``, read once per process."""
+    """The state of the checkout that holds ``folder``, or that its wheel was built from; read once per process."""
+    if (folder / BUILT_FROM).is_file():
+        return GitState(**json.loads((folder / BUILT_FROM).read_text(encoding="utf-8")))
     try:
         commit = _git(folder, "rev-parse", "HEAD").strip()
         changes = _git(folder, "status", "--porcelain") + _git(folder, "diff", "HEAD")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.code import code_version, feature_files, git_state
+from mlops_assets.stores.code import GitState, code_version, feature_files, git_state
 
 FLIGHTS = Path(__file__).parents[2] / "mlops_assets" / "use_cases" / "flights"
 
@@ -79,3 +80,10 @@ def test_a_repository_of_another_user_is_a_problem_that_is_told(tmp_path: Path) 
 
 def test_a_folder_outside_any_checkout_is_a_problem_that_is_told(tmp_path: Path) -> None:
     assert "not a git repository" in git_state(tmp_path).problem
+
+
+def test_an_installed_package_says_what_its_wheel_was_built_from(tmp_path: Path) -> None:
+    told = {"commit": "abc123", "dirty": False, "diff_hash": "", "problem": ""}
+    (tmp_path / "built_from.json").write_text(json.dumps(told))
+
+    assert git_state(tmp_path) == GitState(**told)

@@ -21,7 +21,7 @@ from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.use_cases.flights.sources import SOURCES
 
 SQL = Path(__file__).parent / "sql"
-SEED = Path(__file__).resolve().parents[3] / "data" / "seed" / "flights"
+SEED = Path(__file__).parent / "seed_data"
 SPLIT_BY_DAY = SQL / "seed_by_day.sql"
 REQUESTS = SQL / "seed_requests.sql"
 
@@ -48,7 +48,7 @@ def _contents(source: Source, *, seed: Path, first: date, last: date) -> Iterato
     """Batches of one source with the bytes of their files."""
     file = seed / f"{source.name}{'.parquet' if source.cadence is Cadence.DAILY else '.csv'}"
     if not file.is_file():
-        raise LandingError(f"Seed file {file} is missing: is '{seed}' the folder data/seed/flights?")
+        raise LandingError(f"Seed file {file} is missing: is '{seed}' the folder seed_data of flights?")
     if source.cadence is not Cadence.DAILY:
         yield WHOLE, file.read_bytes()
         return

@@ -17,7 +17,7 @@ from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.sources import PEOPLE
 
-SEED = Path(__file__).resolve().parents[3] / "data" / "seed" / "income"
+SEED = Path(__file__).parent / "seed_data"
 DROPS = {"data": ("adult.data.gz", 8192), "test": ("adult.test.gz", 1024)}
 """The names of drops begin like this: the published file they are cut from, and people per drop."""
 FIELDS = 15
@@ -50,7 +50,7 @@ def drops(seed: Path) -> dict[str, list[str]]:
     person = 0
     for word, (name, size) in DROPS.items():
         if not (seed / name).is_file():
-            raise LandingError(f"Seed file {seed / name} is missing: is '{seed}' the folder data/seed/income?")
+            raise LandingError(f"Seed file {seed / name} is missing: is '{seed}' the folder seed_data of income?")
         with gzip.open(seed / name, "rt", encoding="ascii") as file:
             people = [line.strip().rstrip(".").split(", ") for line in file]
         lines = []

@@ -17,7 +17,7 @@ from mlops_assets.use_cases.flights.sources import AIRPORTS, FLIGHTS, SOURCES, W
 from mlops_assets.watch.validation.data_audits import audit_raw
 from mlops_assets.watch.validation.quarantine import BatchReport, validate
 
-SEED = Path(__file__).parents[3] / "data" / "seed" / "flights"
+SEED = Path(__file__).parents[3] / "mlops_assets" / "use_cases" / "flights" / "seed_data"
 DAY = "2013-03-01"
 
 

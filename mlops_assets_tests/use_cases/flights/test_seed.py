@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.contract.errors import LandingError
 from mlops_assets.use_cases.flights.seed import land_seed
 
-SEED = Path(__file__).parents[3] / "data" / "seed" / "flights"
+SEED = Path(__file__).parents[3] / "mlops_assets" / "use_cases" / "flights" / "seed_data"
 NEW_YEAR = date(2013, 1, 1)
 
 
