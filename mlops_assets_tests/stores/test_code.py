@@ -18,7 +18,7 @@ def test_every_file_of_a_use_case_has_a_version_of_its_own() -> None:
     found = feature_files("flights")
 
     assert set(found) == {
-        path.relative_to(FLIGHTS).as_posix() for path in FLIGHTS.rglob("*.*") if path.suffix != ".pyc"
+        path.relative_to(FLIGHTS).as_posix() for path in FLIGHTS.rglob("*.*") if path.suffix in {".py", ".sql"}
     }
     assert found["features.py"] == code_version([FLIGHTS / "features.py"])
     assert len(set(found.values())) == len(found)
