@@ -15,11 +15,11 @@ help:  ## this list
 
 setup: $(VENV)/.installed  ## the environment: .venv with exactly what requirements.lock pins
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock pyproject.toml packages/lakefs-embedded/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --editable packages/lakefs-embedded --editable .
 	@touch $@
 
 demo: setup  ## the whole loop on real data: USE_CASE=flights
@@ -49,11 +49,11 @@ format: setup  ## write the code in the house's format
 bench: setup  ## every benchmark against its goals
 	@set -e; for each in lake validation features evaluation coverage challengers history_worth; do $(BIN)/python benchmarks/$$each.py; done
 
-lock: setup  ## resolve pyproject.toml anew into requirements.lock
+lock: setup  ## resolve both pyproject.toml anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and everything that was generated
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist packages/*/dist *.egg-info
 	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

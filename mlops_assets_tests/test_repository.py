@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,8 +14,14 @@ import yaml
 from mlops_assets.orchestration.instance import SETTINGS, storage_in
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOP = ("mlops_assets/", "mlops_assets_tests/", "bento/", "benchmarks/", "docs/")
+EMBEDDED = ROOT / "packages" / "lakefs-embedded"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    EMBEDDED / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+TOP = ("mlops_assets/", "mlops_assets_tests/", "packages/", "bento/", "benchmarks/", "docs/")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -47,13 +54,36 @@ def test_a_bare_dagster_dev_has_the_settings_of_make_dev() -> None:
     assert bare["storage"] == storage_in(Path("data/dagster"))
 
 
-def test_the_lock_pins_everything_that_is_declared() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
+def declared(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_lock_pins_everything_that_is_declared_and_comes_from_elsewhere() -> None:
+    platform, embedded = declared(ROOT), declared(EMBEDDED)
+    wanted = [
+        *platform["project"]["dependencies"],
+        *platform["dependency-groups"]["dev"],
+        *embedded["project"]["dependencies"],
+        *embedded["dependency-groups"]["test"],
+    ]
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = set(re.findall(r"^([\w.-]+)==", lock, flags=re.MULTILINE))
-    assert wanted
-    assert {re.split(r"[^\w.-]", each)[0] for each in wanted} - pinned == set()
+    assert pinned
+    assert {re.split(r"[^\w.-]", each)[0] for each in wanted} - pinned == {"lakefs-embedded"}
+
+
+def test_the_lock_names_no_place_on_this_machine() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.findall(r"^(?:-e|file:|/).*|.*@ file:.*", lock, flags=re.MULTILINE)
+    assert str(ROOT) not in lock
+
+
+def test_the_platform_asks_for_the_embedded_lakefs_of_its_own_version() -> None:
+    platform, embedded = declared(ROOT)["project"], declared(EMBEDDED)["project"]
+    assert embedded["version"] == platform["version"]
+    assert embedded["requires-python"] == platform["requires-python"]
+    asked = [each for each in platform["dependencies"] if each.startswith("lakefs-embedded")]
+    assert asked == [f"lakefs-embedded=={platform['version']}"]
 
 
 def test_nothing_in_the_repository_names_a_retired_client() -> None:

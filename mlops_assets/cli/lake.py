@@ -18,11 +18,10 @@ from rich.table import Table
 
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.branches import BranchInfo
+from mlops_assets.lake.connection import embedded_lakefs_needed
 from mlops_assets.lake.copy import copy_repository
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeKind, LakeSettings
-from mlops_assets.stores.lakefs_server.gc import collect_garbage
-from mlops_assets.stores.lakefs_server.run import run_standalone
 
 DEFAULT_PORT = 8000
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -140,6 +139,8 @@ def serve(
 ) -> None:
     """Serve the embedded lake to other programs until stopped; without a subcommand."""
     if context.invoked_subcommand is None:
+        with embedded_lakefs_needed():
+            from lakefs_embedded import run_standalone
         run_standalone(LakeSettings.from_environment().root, host=host, port=port)
 
 
@@ -149,12 +150,11 @@ def gc(
     dry_run: Annotated[bool, typer.Option(help="Only say what would go.")] = False,
 ) -> None:
     """Remove from the embedded store what no branch, tag or young commit reaches."""
+    with embedded_lakefs_needed():
+        from lakefs_embedded import collect_garbage
     root = LakeSettings.from_environment().root
     report = collect_garbage(root, keep=age(keep), now=datetime.now(UTC), dry_run=dry_run)
-    typer.echo(
-        f"{'Would remove' if dry_run else 'Removed'} {report.commits} commits, {report.objects} objects and "
-        f"{report.unfinished_uploads} unfinished uploads: {report.bytes_freed:,} bytes."
-    )
+    typer.echo(str(report))
 
 
 def age(text: str) -> timedelta:

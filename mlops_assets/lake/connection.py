@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lakefs
 import urllib3
@@ -27,7 +28,9 @@ from lakefs.exceptions import (
 
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.settings import LakeKind, LakeSettings
-from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
+
+if TYPE_CHECKING:
+    from lakefs_embedded import EmbeddedLakeFS
 
 _servers: dict[tuple[int, Path], EmbeddedLakeFS] = {}
 _servers_lock = threading.Lock()
@@ -71,6 +74,19 @@ def close_embedded_servers() -> None:
             if pid == os.getpid():
                 server.close()
         _servers.clear()
+
+
+@contextmanager
+def embedded_lakefs_needed() -> Iterator[None]:
+    """Around an import of ``lakefs_embedded``, which whoever has a real lakeFS may do without."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "lakefs_embedded":
+            raise
+        raise LakeError(
+            "The embedded lakeFS is not installed: pip install lakefs-embedded, or set LAKEFS_ENDPOINT."
+        ) from error
 
 
 @contextmanager
@@ -118,7 +134,12 @@ def _client(settings: LakeSettings) -> lakefs.Client:
 
 
 def embedded_server(root: Path) -> EmbeddedLakeFS:
-    """This process's server on ``root``, started at first use. A forked child starts its own."""
+    """This process's server on ``root``, started at first use. A forked child starts its own.
+
+    Raises LakeError where the distribution ``lakefs-embedded`` is not installed.
+    """
+    with embedded_lakefs_needed():
+        from lakefs_embedded import EmbeddedLakeFS
     key = (os.getpid(), root.resolve())
     with _servers_lock:
         if key not in _servers:

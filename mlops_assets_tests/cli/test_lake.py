@@ -139,6 +139,16 @@ def test_an_age_without_a_known_unit_is_refused(text: str) -> None:
         age(text)
 
 
+@pytest.mark.parametrize("words", [[], ["gc"]])
+def test_without_the_embedded_lakefs_its_commands_say_how_to_get_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lakefs_embedded", None)
+    with pytest.raises(LakeError, match="pip install lakefs-embedded"):
+        CliRunner().invoke(lakefs_app, words, catch_exceptions=False)
+    assert list(data.iterdir()) == []
+
+
 def test_the_server_stands_alone_until_it_is_told_to_stop(data: Path) -> None:
     program = "from mlops_assets.cli.lake import lakefs_app; lakefs_app(['--port', '0'])"
     root = str(Path(__file__).resolve().parents[2])

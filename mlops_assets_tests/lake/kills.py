@@ -24,9 +24,9 @@ from typing import Any
 
 import urllib3
 
+from lakefs_embedded import EmbeddedLakeFS
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeKind, LakeSettings
-from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
 from mlops_assets_tests.lake.factories import make_write, seeing
 
 PARTS = 3
@@ -138,7 +138,7 @@ def _run_child(settings: LakeSettings, write: int, *, ready: int, planned: int |
 
 def serve(folder: Path) -> tuple[subprocess.Popen[str], LakeSettings]:
     program = (
-        "from pathlib import Path; from mlops_assets.stores.lakefs_server.run import run_standalone; "
+        "from pathlib import Path; from lakefs_embedded import run_standalone; "
         f"run_standalone(Path({str(folder / 'server')!r}), host='127.0.0.1', port=0)"
     )
     server = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

@@ -74,6 +74,27 @@ def test_closing_the_servers_lets_the_next_connection_start_anew(tmp_path: Path)
     close_embedded_servers()
 
 
+@pytest.fixture
+def without_embedded_lakefs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the distribution were not installed."""
+    monkeypatch.setitem(sys.modules, "lakefs_embedded", None)
+
+
+@pytest.mark.usefixtures("without_embedded_lakefs")
+def test_without_the_embedded_lakefs_and_without_an_endpoint_it_is_said_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LakeError) as said:
+        Lake.connect(LakeSettings.from_environment({}, home=tmp_path, data=tmp_path))
+    assert str(said.value) == (
+        "The embedded lakeFS is not installed: pip install lakefs-embedded, or set LAKEFS_ENDPOINT."
+    )
+
+
+def test_a_real_lakefs_needs_no_embedded_one(remote_lake: Lake, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue("without_embedded_lakefs")
+    lake = Lake.connect(remote_lake.settings)
+    assert lake.publish(make_write(), files={"flights/a": b"rows"}, audit=passing).changed
+
+
 def test_importing_the_lake_starts_and_reads_nothing(tmp_path: Path) -> None:
     program = (
         "import mlops_assets.lake.lake, threading, sys; "

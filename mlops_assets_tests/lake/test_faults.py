@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from lakefs_embedded import EmbeddedLakeFS
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.branches import BranchKind
@@ -27,7 +28,6 @@ from mlops_assets.lake.connection import close_embedded_servers
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeKind, LakeSettings
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.stores.lakefs_server.run import EmbeddedLakeFS
 from mlops_assets_tests.lake import kills
 from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.lake.rivals import SHARED

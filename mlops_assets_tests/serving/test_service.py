@@ -77,6 +77,18 @@ def test_good_rows_are_answered_in_order_and_recorded(service: Client, built: tu
     assert {each["model_version"] for each in given} == {VERSION}
 
 
+def test_the_service_needs_neither_lakefs_nor_dagster(
+    built: tuple[BuiltBento, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = ("lakefs_embedded", "lakefs", "lakefs_sdk", "dagster")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({missing}))\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    refresh_online_store(built[1], make_history())
+    with served(built[0].tag, data_dir=built[1]) as running:
+        status, answer = Client(running.url).post({"rows": [make_parcel()]})
+    assert (status, len(answer["predictions"])) == (200, 1)
+
+
 def test_a_bad_row_gives_400_and_nothing_is_answered_or_recorded(
     service: Client, built: tuple[BuiltBento, Path]
 ) -> None:
