@@ -86,9 +86,19 @@ def prediction_log_path(use_case: str, *, day: date, log: str, first: int, last:
     return f"{use_case}/prediction_log/{day.isoformat()}/{log}-{first}-{last}.parquet"
 
 
+def prediction_log_folder(use_case: str, *, day: date | None = None) -> str:
+    """Everything collected of what was served, or what of it is of one day's events."""
+    return f"{use_case}/prediction_log/" + (f"{day.isoformat()}/" if day else "")
+
+
 def monitoring_path(use_case: str, *, batch: str) -> str:
     """What monitoring found for one day."""
     return f"{use_case}/monitoring/{batch}.json"
+
+
+def folder_of(path: str) -> str:
+    """The folder that a path lies in: ``flights/raw/weather/2013-01-01.csv`` -> ``flights/raw/weather/``."""
+    return path.rsplit("/", 1)[0] + "/"
 
 
 def batch_of(path: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
@@ -174,6 +175,16 @@ class UseCase:
         sliced = [column for declared in self.slices for column in declared.columns]
         named = (getattr(self.split, "key", None), self.weight, None if self.clusters == "day" else self.clusters)
         return tuple(dict.fromkeys([*sliced, *(name for name in named if name and name != "id")]))
+
+    @property
+    def arriving(self) -> tuple[Source, ...]:
+        """The sources that arrive batch by batch."""
+        return tuple(source for source in self.sources if source.cadence is not Cadence.STATIC)
+
+    @property
+    def static(self) -> tuple[Source, ...]:
+        """The sources that are replaced as a whole."""
+        return tuple(source for source in self.sources if source.cadence is Cadence.STATIC)
 
     def source(self, name: str) -> Source:
         """The source of that name; an unknown one is a ``DeclarationError`` that lists the valid ones."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from mlops_assets.contract.paths import batch_of
+from mlops_assets.contract.paths import batch_of, folder_of
 from mlops_assets.lake.snapshot import ObjectInfo, Snapshot
 
 HIGHEST = "\U0010ffff"
@@ -71,4 +71,4 @@ def newest_day(snapshot: Snapshot, *, path: PathOf) -> date | None:
 
 
 def _folder(path: PathOf) -> str:
-    return path(batch="").rsplit("/", 1)[0] + "/"
+    return folder_of(path(batch=""))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.features.sql import quoted
+
+Connect: TypeAlias = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+"""Opens a DuckDB connection of one's own, closed when its context ends."""
 
 MADE_FROM = b"made_from"
 """In a Parquet file's metadata: the checksum of what the file was made from."""

@@ -11,14 +11,14 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
-from mlops_assets.lake.publishing import Audit, Publication, WriteRefused
+from mlops_assets.lake.publishing import Publication, WriteRefused
 from mlops_assets.lake.write import Write
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
+from mlops_assets.steps.step import Step, publish
 from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.identity import use_case_code_version
 
@@ -76,23 +76,13 @@ class AssetRun:
         """Starts the clock and reads which batches are asked for."""
         return cls(context=context, use_case=use_case, lake=lake, batches=batches_of(context))
 
-    def publish(
-        self,
-        *,
-        files: Mapping[str, Any],
-        audit: Audit,
-        deletes: Sequence[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        verdicts: Sequence[CheckResult] = (),
-        message: str = "",
-    ) -> Events:
-        """Stages, audits and publishes; yields what Dagster records of it.
+    def publish(self, step: Step[Any], *, metadata: Mapping[str, Any]) -> Events:
+        """Stages, audits and publishes what a step made; yields what Dagster records of it.
 
-        ``verdicts`` are judgements about what was made rather than about the write, such as the gates on a model:
-        they are recorded as checks and stop what comes after, but the asset itself is published.
+        The step's own checks are recorded and stop what comes after, but the asset itself is published.
         """
         try:
-            publication = self.lake.publish(self.write(message), files=files, deletes=deletes, audit=audit)
+            publication = publish(step, lake=self.lake, write=self.write(step.message))
         except WriteRefused as refusal:
             yield from check_results(self.context, audits=refusal.audits)
             refused = sorted({audit.batch for audit in refusal.audits if audit.blocks and audit.batch})
@@ -106,19 +96,19 @@ class AssetRun:
             ) from refusal
         self.log(publication)
         yield dg.MaterializeResult(
-            metadata={**_readable(metadata or {}), **self._lineage(publication), "seconds": self.seconds},
-            check_results=list(check_results(self.context, audits=[*publication.audits, *verdicts])),
+            metadata={**_readable(metadata), **self._lineage(publication), "seconds": self.seconds},
+            check_results=list(check_results(self.context, audits=[*publication.audits, *step.checks])),
         )
 
-    def record(self, *, audits: Sequence[CheckResult], metadata: Mapping[str, Any]) -> Events:
-        """What was made outside the lake, with its verdicts: recorded if none blocks, failed otherwise."""
-        failed = [audit for audit in audits if audit.blocks]
+    def record(self, step: Step[Any], *, metadata: Mapping[str, Any]) -> Events:
+        """What a step made outside the lake, with its checks: recorded if none blocks, failed otherwise."""
+        failed = [check for check in step.checks if check.blocks]
         if failed:
-            yield from check_results(self.context, audits=audits)
+            yield from check_results(self.context, audits=step.checks)
             raise dg.Failure(" ".join(reason for audit in failed for reason in audit.reasons))
         yield dg.MaterializeResult(
             metadata={**_readable(metadata), "git_commit": git_state().commit, "seconds": self.seconds},
-            check_results=list(check_results(self.context, audits=audits)),
+            check_results=list(check_results(self.context, audits=step.checks)),
         )
 
     def write(self, message: str = "") -> Write:

@@ -1,7 +1,7 @@
 """What an asset tells of itself in the UI: column schema with meanings, column lineage, preview, row counts, pages."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import SourceColumn
+from mlops_assets.reports.markdown import markdown_table
 from mlops_assets.stores.pages import page_url
 
 PREVIEW_ROWS = 5
@@ -64,19 +65,16 @@ def preview(table: pa.Table) -> dg.MarkdownMetadataValue:
     """The first rows as a Markdown table; wide tables are cut, and say so."""
     names = table.column_names[:PREVIEW_COLUMNS]
     head = table.select(names).slice(0, PREVIEW_ROWS).to_pylist()
-    lines = [_row(names), _row(["---"] * len(names)), *(_row([_cell(row[name]) for name in names]) for row in head)]
     cut = len(table.column_names) - len(names)
-    note = [f"\n… and {cut} more columns"] if cut else []
-    return dg.MetadataValue.md("\n".join(lines + note))
+    note = f"\n\n… and {cut} more columns" if cut else ""
+    return dg.MetadataValue.md(markdown_table(names, [[readable(row[name]) for name in names] for row in head]) + note)
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(readable(value))
-    return text.replace("|", "\\|")
+def table_of(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = ()
+) -> dg.MarkdownMetadataValue:
+    """A table that the UI shows in place."""
+    return dg.MetadataValue.md(markdown_table(columns, rows, right=right))
 
 
 def page_links(name: str, page: Path, *, root: Path) -> dict[str, dg.MetadataValue[Any]]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.features.catalogue import LEARNT, Catalogue, Entry, FeatureProfile
+from mlops_assets.reports.markdown import markdown_table
 from mlops_assets.reports.page import document
 
 WIDTH, HEIGHT = 168, 34
@@ -51,14 +52,17 @@ percentile of the training view. Importance is a feature's share of the gain of 
 def strongest(catalogue: Catalogue, *, count: int = 12) -> str:
     """The features that matter most to the champion, or the first ones without a champion, as a Markdown table."""
     ranked = sorted(catalogue.entries, key=lambda entry: -(entry.importance or 0.0))[:count]
-    lines = ["| feature | importance | missing | freshness |", "| --- | ---: | ---: | --- |"]
-    for entry in ranked:
-        importance = "–" if entry.importance is None else f"{entry.importance:.2%}"
-        missing = f"{entry.profile.missing_share:.1%}" if entry.profile else "–"
-        lines.append(f"| {entry.name} | {importance} | {missing} | {freshness(entry)} |")
-    return "\n".join(
-        [*lines, "", f"… of {len(catalogue.entries)}; `mlops features {catalogue.use_case}` lists them all."]
-    )
+    rows = [
+        (
+            entry.name,
+            "–" if entry.importance is None else f"{entry.importance:.2%}",
+            f"{entry.profile.missing_share:.1%}" if entry.profile else "–",
+            freshness(entry),
+        )
+        for entry in ranked
+    ]
+    table = markdown_table(("feature", "importance", "missing", "freshness"), rows, right=("importance", "missing"))
+    return f"{table}\n\n… of {len(catalogue.entries)}; `mlops features {catalogue.use_case}` lists them all."
 
 
 def _heading(made_by: str) -> str:

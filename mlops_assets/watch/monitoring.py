@@ -30,6 +30,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlops_assets.contract.checks import CheckResult, Figure
 from mlops_assets.contract.errors import EvaluationError
@@ -122,8 +123,10 @@ class WatchedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringReport:
-    """One served day of one model version against its baseline; ``realised`` is there once outcomes have
-    landed.
+    """One served day of one model version against its baseline.
+
+    ``realised`` is there once outcomes have landed: the figures of the rows that are known, overall and by slice, and
+    under ``prior`` the losses of the training rows' share of positives on the same rows.
     """
 
     day: str
@@ -175,6 +178,15 @@ def learn_baseline(predictions: pa.Table, *, plan: MonitoringPlan, model_version
         slices=plan.slices,
         scopes=scopes,
     )
+
+
+def losses_of_constant(labels: NDArray[np.float64], *, score: float) -> dict[str, float]:
+    """The losses of answering every row with the same ``score``, strictly between 0 and 1, by the metrics' names."""
+    positive = labels == 1
+    return {
+        "log_loss": float(-np.mean(np.where(positive, np.log(score), np.log1p(-score)))),
+        "brier_loss": float(np.mean(np.square(score - positive))),
+    }
 
 
 def compare(served: pa.Table, *, baseline: Baseline, plan: MonitoringPlan, day: date) -> MonitoringReport:

@@ -2,21 +2,18 @@
 
 import dagster as dg
 
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.paths import backtest_path
 from mlops_assets.contract.splits import RollingOrigin
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.judge.backtest import BacktestReport, backtest
-from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.judge.backtest import BacktestReport
+from mlops_assets.judge.estimate import Estimate
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
-from mlops_assets.orchestration.assets.evaluation import lacking
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import page_links, svg_picture
+from mlops_assets.orchestration.metadata import page_links, svg_picture, table_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
-from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
+from mlops_assets.steps.backtest import EVERY_WINDOW, backtest
 
-CHECKS = (Check(name="every_window_is_judged", description="Each window has every overall figure with its interval."),)
+CHECKS = (Check(name=EVERY_WINDOW, description="Each window has every overall figure with its interval."),)
 
 
 def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefinition:
@@ -36,48 +33,35 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
     def backtests(context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
-        version = current_version(head, use_case=use_case)
-        told, _ = with_tuned_recipe(head, use_case=use_case)
-        report = backtest(read_view(head, use_case=use_case), use_case=told, plan=plan)
-        path = backtest_path(use_case.name, version=version)
+        step = backtest(head, use_case=use_case, plan=plan)
+        version, report = step.outcome.version, step.outcome.report
         page = data.reports(use_case) / f"backtest_{version}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         text = backtest_page(report, use_case=use_case, version=version, commit=head.commit)
         page.write_text(text, encoding="utf-8")
         yield from run.publish(
-            files={path: report.to_json()},
-            audit=lambda staged: [_judged(staged, path)],
+            step,
             metadata={
                 **page_links("backtest_page", page, root=data.root),
                 "recipe_of_version": version,
                 "windows": len(report.windows),
                 "picture": svg_picture("the recipe over past windows", backtest_picture(report, use_case=use_case)),
-                "figures": dg.MetadataValue.md(_table(report)),
+                "figures": _table(report),
             },
-            message=f"{use_case.name}: backtest of the recipe of {version}",
         )
 
     return backtests
 
 
-def _judged(staged: Snapshot, path: str) -> CheckResult:
-    told = BacktestReport.from_json(staged.read(path))
-    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in lacking(w.metrics)]
-    return CheckResult(
-        name=CHECKS[0].name, passed=not missing, figures={"windows": len(told.windows)}, reasons=tuple(missing)
-    )
-
-
-def _table(report: BacktestReport) -> str:
+def _table(report: BacktestReport) -> dg.MarkdownMetadataValue:
     """A column per window, a row per figure, and what the gates would have said."""
     windows = report.windows
-    lines = [
-        f"| | {' | '.join(f'{w.test_first} – {w.test_last}' for w in windows)} |",
-        "| --- |" + " --- |" * len(windows),
-    ]
-    for name in windows[0].metrics:
-        told = [w.metrics[name] for w in windows]
-        cells = [f"{e.value:.3f} ({e.lower:.3f} – {e.upper:.3f})" if e.value is not None else "" for e in told]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines.append(f"| gates | {' | '.join('passed' if not w.reasons else '; '.join(w.reasons) for w in windows)} |")
-    return "\n".join(lines)
+    rows = [(name, *(_told(window.metrics[name]) for window in windows)) for name in windows[0].metrics]
+    gates = ("gates", *("passed" if not window.reasons else "; ".join(window.reasons) for window in windows))
+    return table_of(("", *(f"{window.test_first} – {window.test_last}" for window in windows)), [*rows, gates])
+
+
+def _told(estimate: Estimate) -> str | None:
+    if estimate.value is None:
+        return None
+    return f"{estimate.value:.3f} ({estimate.lower:.3f} – {estimate.upper:.3f})"

@@ -6,9 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import RegistryError
-from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -16,12 +13,12 @@ from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
-from mlops_assets.stores.models.champion import Pointer, promote, reign
-from mlops_assets.stores.models.recipe import current_version
+from mlops_assets.steps.promote import GATES_ALLOW, promote, verdict
+from mlops_assets.stores.models.champion import Pointer
 
 CHECKS = (
     Check(
-        name="gates_allow_promotion",
+        name=GATES_ALLOW,
         description=(
             "The recorded decision on the version passes, was taken against today's champion, and every checksum holds."
         ),
@@ -48,31 +45,20 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource, data: DataResource
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
-        version = config.version or current_version(run.lake.at(), use_case=use_case)
-        try:
-            pointer = promote(
-                run.lake,
-                use_case=use_case,
-                version=version,
-                by=f"dagster run {context.run.run_id[:8]}",
-                why="passed every gate",
-                at=datetime.now(UTC),
-                run_id=context.run.run_id,
-            )
-        except RegistryError as error:
-            refused = CheckResult(name=CHECKS[0].name, passed=False, reasons=(str(error),))
-            yield from run.record(audits=(refused,), metadata={})
-            return
-        pages = data.reports(use_case)
-        for moved in filter(None, (pointer.version, pointer.previous)):
-            write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
-        yield from run.record(
-            audits=(_verdict(reign(run.lake.at(), use_case=use_case.name) or pointer),),
-            metadata={
-                **_metadata(pointer, page=pages / card_file(pointer.version), root=data.root),
-                "lakefs_commit": run.lake.head(),
-            },
+        step = promote(
+            run.lake,
+            use_case=use_case,
+            by=f"dagster run {context.run.run_id[:8]}",
+            at=datetime.now(UTC),
+            version=config.version,
+            run_id=context.run.run_id,
         )
+        pointer = step.outcome
+        pages = data.reports(use_case)
+        for moved in filter(None, (pointer.version, pointer.previous) if pointer else ()):
+            write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))
+        metadata = pointer and _metadata(pointer, page=pages / card_file(pointer.version), root=data.root)
+        yield from run.record(step, metadata={**(metadata or {}), "lakefs_commit": run.lake.head()})
 
     return champion
 
@@ -81,7 +67,7 @@ def moved_by_hand(
     pointer: Pointer, *, promotion: Pointer, use_case: UseCase, page: Path, root: Path
 ) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
     """What the UI is told of a move that was made on the command line; ``promotion`` is the one in force since."""
-    key, verdict = asset_key(use_case, "champion"), _verdict(promotion)
+    key, told = asset_key(use_case, "champion"), verdict(promotion)
     return (
         dg.AssetMaterialization(
             asset_key=key,
@@ -90,24 +76,12 @@ def moved_by_hand(
         ),
         dg.AssetCheckEvaluation(
             asset_key=key,
-            check_name=verdict.name,
-            passed=verdict.passed,
+            check_name=told.name,
+            passed=told.passed,
             severity=dg.AssetCheckSeverity.WARN,
-            description=" ".join(verdict.reasons) or None,
-            metadata=dict(verdict.figures),
+            description=" ".join(told.reasons) or None,
+            metadata=dict(told.figures),
         ),
-    )
-
-
-def _verdict(promotion: Pointer) -> CheckResult:
-    """What was overruled is a check that warns for as long as the version serves, with who did it then and why."""
-    told = f"{promotion.by} overruled: {'; '.join(promotion.overridden)}. Reason given: {promotion.why}"
-    return CheckResult(
-        name=CHECKS[0].name,
-        passed=not promotion.overridden,
-        severity=Severity.WARN,
-        figures={"version": promotion.version},
-        reasons=(told,) if promotion.overridden else (),
     )
 
 

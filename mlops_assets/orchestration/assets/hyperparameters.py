@@ -6,23 +6,20 @@ from collections.abc import Callable
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.paths import hyperparameters_path
 from mlops_assets.contract.search_space import Tuning
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import svg_picture
+from mlops_assets.orchestration.metadata import svg_picture, table_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.tuning_history import tuning_history
-from mlops_assets.stores.models.recipe import read_view, study_of
+from mlops_assets.steps.tune import NOT_WORSE, tune
 from mlops_assets.stores.models.trials import open_trials
-from mlops_assets.training.tuning import TriedRecipe, TunedRecipe, tune
+from mlops_assets.training.tuning import TriedRecipe, TunedRecipe
 
 CHECKS = (
     Check(
-        name="not_worse_than_declared",
+        name=NOT_WORSE,
         description="What was found has a loss on every fold, and a mean loss that is at most the declared recipe's.",
     ),
 )
@@ -56,24 +53,16 @@ def build_hyperparameters(use_case: UseCase, *, tuning: Tuning) -> dg.AssetsDefi
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
-        study = study_of(head, use_case=use_case, tuning=tuning)
         with open_trials(use_case.name, folder=data.environment) as storage:
-            found = tune(
-                read_view(head, use_case=use_case),
+            step = tune(
+                head,
                 use_case=use_case,
                 tuning=tuning,
-                study=study,
                 storage=storage,
                 more=_budget(config, tuning=tuning),
                 tell=lambda tried, best: _tell(context, tried, best),
             )
-        path = hyperparameters_path(use_case.name)
-        yield from run.publish(
-            files={path: found.to_json()},
-            audit=lambda staged: [_not_worse(staged, path)],
-            metadata={**_metadata(found), "read_at_lakefs_commit": head.commit},
-            message=f"{use_case.name}: hyperparameters after {len(found.trials)} trials of {found.study}",
-        )
+        yield from run.publish(step, metadata={**_metadata(step.outcome), "read_at_lakefs_commit": head.commit})
 
     return hyperparameters
 
@@ -93,18 +82,6 @@ def _tell(context: dg.AssetExecutionContext, tried: TriedRecipe, best: TriedReci
     context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=told))
 
 
-def _not_worse(staged: Snapshot, path: str) -> CheckResult:
-    found = TunedRecipe.from_json(staged.read(path))
-    gain, folds = found.gain(found.best), len(found.best.losses)
-    whole = folds == len(found.declared.losses) == len(found.folds)
-    return CheckResult(
-        name=CHECKS[0].name,
-        passed=whole and gain >= 0,
-        figures={"gain": gain, "folds": folds, "trials": len(found.trials)},
-        reasons=() if whole and gain >= 0 else (f"gain {gain:+.4g} over {folds} of {len(found.folds)} folds",),
-    )
-
-
 def _metadata(found: TunedRecipe) -> dict[str, object]:
     return {
         "search": found.study,
@@ -113,27 +90,27 @@ def _metadata(found: TunedRecipe) -> dict[str, object]:
         "best_trial": found.trials.index(found.best) + 1,
         "best_loss": found.best.loss,
         "declared_loss": found.declared.loss,
-        "found": dg.MetadataValue.md(_found_table(found)),
+        "found": _found_table(found),
         "history": svg_picture("history of the search", tuning_history(found)),
-        "best_trials": dg.MetadataValue.md(_trials_table(found)),
+        "best_trials": _trials_table(found),
         "folds": dg.MetadataValue.md("\n".join(f"{number}. {each}" for number, each in enumerate(found.folds, 1))),
     }
 
 
-def _found_table(found: TunedRecipe) -> str:
-    lines = ["| hyperparameter | declared | found |", "| --- | ---: | ---: |"]
+def _found_table(found: TunedRecipe) -> dg.MarkdownMetadataValue:
     declared = found.declared.hyperparameters
-    lines += [f"| {name} | {_told(declared[name])} | {_told(v)} |" for name, v in found.best.hyperparameters.items()]
-    return "\n".join([*lines, f"| mean loss | {found.declared.loss:.5f} | {found.best.loss:.5f} |"])
+    rows = [(name, _told(declared[name]), _told(value)) for name, value in found.best.hyperparameters.items()]
+    losses = ("mean loss", f"{found.declared.loss:.5f}", f"{found.best.loss:.5f}")
+    return table_of(("hyperparameter", "declared", "found"), [*rows, losses], right=("declared", "found"))
 
 
-def _trials_table(found: TunedRecipe) -> str:
-    names = list(found.declared.hyperparameters)
-    lines = [f"| trial | loss | {' | '.join(names)} |", "| ---: |" + " ---: |" * (len(names) + 1)]
-    for each in sorted(found.finished, key=lambda each: each.loss)[:SHOWN]:
-        values = " | ".join(_told(each.hyperparameters[name]) for name in names)
-        lines.append(f"| {found.trials.index(each) + 1} | {each.loss:.5f} | {values} |")
-    return "\n".join(lines)
+def _trials_table(found: TunedRecipe) -> dg.MarkdownMetadataValue:
+    columns = ("trial", "loss", *found.declared.hyperparameters)
+    rows = [
+        (found.trials.index(each) + 1, f"{each.loss:.5f}", *(_told(each.hyperparameters[name]) for name in columns[2:]))
+        for each in sorted(found.finished, key=lambda each: each.loss)[:SHOWN]
+    ]
+    return table_of(columns, rows, right=columns)
 
 
 def _told(value: float | int | str) -> str:

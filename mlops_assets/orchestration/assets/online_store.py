@@ -9,7 +9,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.stores.features.online_refresh import refresh_online_store
+from mlops_assets.steps.refresh import refresh
 
 CHECKS = (
     Check(name="every_view_has_entities", description="Each history and side view holds at least one entity."),
@@ -45,15 +45,15 @@ def build_online_store(use_case: UseCase) -> dg.AssetsDefinition:
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         head = run.lake.at()
-        with duckdb.get_connection() as connection, data.online_store(use_case) as online:
-            done = refresh_online_store(online, snapshot=head, use_case=use_case, connection=connection)
-        view = done.view
+        with data.online_store(use_case) as online:
+            step = refresh(head, use_case=use_case, online=online, connect=duckdb.get_connection)
+        view = step.outcome.view
         yield from run.record(
-            audits=done.audits,
+            step,
             metadata={
                 "as_of": view.as_of.isoformat(),
                 "lakefs_commit": head.commit,
-                "changed": done.changed,
+                "changed": step.outcome.changed,
                 "entities": json.dumps({each.name: len(each.entities) for each in (*view.history, *view.side)}),
             },
         )

@@ -1,31 +1,26 @@
 """``validated_<source>``: the rows that hold, typed, with what breaks a rule set aside in quarantine and counted."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.paths import anomalies_path, profile_path, quarantine_path, raw_path, validated_path
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
 from mlops_assets.orchestration.metadata import page_links, table_metadata
 from mlops_assets.orchestration.partitions import source_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.profile_page import profile_page
-from mlops_assets.stores.landing.batch_surroundings import surroundings_of
+from mlops_assets.steps.validate import validate
 from mlops_assets.watch.profiles.profile import CATEGORY, Profile
-from mlops_assets.watch.validation.batch_judgement import JudgedBatch, Surroundings, judge_batches, unusual_checks
+from mlops_assets.watch.validation.batch_judgement import JudgedBatch, Surroundings, unusual_checks
 from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST
-from mlops_assets.watch.validation.data_audits import StagedBatch, audit_validated, validated_checks
+from mlops_assets.watch.validation.data_audits import validated_checks
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 
 DESCRIPTIONS = {
@@ -64,75 +59,21 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
-        head = run.lake.at()
-        paths = {batch: raw_path(use_case.name, source=source.name, batch=batch) for batch in run.batches}
-        landed = {batch: head.local(path) for batch, path in paths.items()}
-        checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
-        surroundings = surroundings_of(run.batches, use_case=use_case, source=source, head=head)
-        with duckdb.get_connection() as connection:
-            judged = judge_batches(
-                landed,
-                use_case=use_case,
-                source=source,
-                surroundings=surroundings,
-                connection=connection,
-            )
+        step = validate(
+            run.lake.at(), use_case=use_case, source=source, batches=run.batches, connect=duckdb.get_connection
+        )
+        judged = step.outcome.batches
         log_anomalies(context, [each.anomalies for each in judged.values()])
         yield from run.publish(
-            files=_files(use_case, source, judged, made_from=checksums),
-            deletes=_emptied(use_case, source, judged),
-            audit=lambda staged: _audit(run, staged, source, judged),
+            step,
             metadata={
                 **_metadata(source, judged),
                 **_figures({batch: each.profile for batch, each in judged.items()}),
-                **_page(judged, surroundings=surroundings, data=data),
+                **_page(judged, surroundings=step.outcome.surroundings, data=data),
             },
-            verdicts=[verdict for each in judged.values() for verdict in each.unusual],
         )
 
     return validated
-
-
-def _files(
-    use_case: UseCase, source: Source, judged: Mapping[str, JudgedBatch], *, made_from: Mapping[str, str]
-) -> dict[str, bytes]:
-    """Of every batch: the rows that hold, those that don't, the profile and the anomalies."""
-    files = {}
-    for batch, each in judged.items():
-        of = {"source": source.name, "batch": batch}
-        rows = parquet_bytes(each.report.valid, made_from=made_from[batch])
-        files[validated_path(use_case.name, **of)] = rows
-        if each.report.quarantined.num_rows:
-            files[quarantine_path(use_case.name, **of)] = parquet_bytes(each.report.quarantined)
-        files[profile_path(use_case.name, **of)] = parquet_bytes(each.profile.table)
-        files[anomalies_path(use_case.name, **of)] = each.anomalies.to_bytes()
-    return files
-
-
-def _emptied(use_case: UseCase, source: Source, judged: Mapping[str, JudgedBatch]) -> list[str]:
-    """Quarantine files of an earlier version of a batch that has none any more."""
-    return [
-        quarantine_path(use_case.name, source=source.name, batch=batch)
-        for batch, each in judged.items()
-        if not each.report.quarantined.num_rows
-    ]
-
-
-def _audit(run: AssetRun, staged: Snapshot, source: Source, judged: Mapping[str, JudgedBatch]) -> Sequence[CheckResult]:
-    name = run.use_case.name
-    files = {
-        batch: StagedBatch(
-            valid=staged.local(validated_path(name, source=source.name, batch=batch)),
-            quarantined=_local_if_there(staged, quarantine_path(name, source=source.name, batch=batch)),
-            rows_read=each.report.rows_read,
-        )
-        for batch, each in judged.items()
-    }
-    return [check for checks in audit_validated(files, source=source).values() for check in checks]
-
-
-def _local_if_there(staged: Snapshot, path: str) -> Path | None:
-    return staged.local(path) if staged.exists(path) else None
 
 
 def _metadata(source: Source, judged: Mapping[str, JudgedBatch]) -> dict[str, object]:

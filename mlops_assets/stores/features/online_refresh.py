@@ -25,16 +25,12 @@ from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
 from mlops_assets.features.relations import compute_relations
-from mlops_assets.features.training_view import attach, labelled_examples
-from mlops_assets.lake.batches import EVERY_BATCH, Wanted, newest_day
+from mlops_assets.lake.batches import newest_day
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.stores.features.offline import attached_rows, examples_of, open_views, reach_back, since
 from mlops_assets.stores.features.online import OnlineStore
-from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
 from mlops_assets.stores.landing.arrivals import history_inputs
-
-LATE_OUTCOMES = timedelta(days=3)
-"""How long after its batch's day an outcome may become known: batches this much older than a window still count."""
 
 SAMPLE = 500
 NAMED_DIFFERENCES = 5
@@ -64,13 +60,16 @@ def refresh_online_store(
     differs from the offline features the store goes back to what it held before, or to nothing.
     """
     as_of = as_of or next_day(snapshot, use_case=use_case)
-    create_recent_views(connection, snapshot, use_case=use_case, as_of=as_of)
+    seed = int(snapshot.commit[:8], 16)
+    open_views(connection, snapshot, use_case=use_case, reach=reach_back(use_case, as_of=as_of))
+    asked = _drawn(examples_of(connection, use_case=use_case), day=as_of, seed=seed)
+    offline = attached_rows(connection, asked, use_case=use_case, as_of=as_of)
     view = online_view(connection, as_of=as_of, history=use_case.history, asof=use_case.asof)
     changed = online.refresh(view, commit=snapshot.commit)
     audits = (
         _every_view(view),
-        _freshness(view, left_out=history_inputs(snapshot, use_case=use_case, wanted=_since(as_of))),
-        _equality(connection, online, use_case=use_case, as_of=as_of, seed=int(snapshot.commit[:8], 16)),
+        _freshness(view, left_out=history_inputs(snapshot, use_case=use_case, wanted=since(as_of))),
+        _equality(online, asked=asked, offline=offline, seed=seed),
     )
     if changed and any(audit.blocks for audit in audits):
         _take_back(online)
@@ -98,7 +97,8 @@ def verify_online_store(
     if generation is None:
         return CheckResult(name="store_equals_lake", passed=False, reasons=("The online store is empty: rebuild it.",))
     snapshot = lake.at(generation.commit)
-    create_recent_views(connection, snapshot, use_case=use_case, as_of=generation.as_of)
+    open_views(connection, snapshot, use_case=use_case, reach=reach_back(use_case, as_of=generation.as_of))
+    compute_relations(connection, use_case.relations)
     view = online_view(connection, as_of=generation.as_of, history=use_case.history, asof=use_case.asof)
     asked = [*(part.keys for part in view.history), *(side.keys for side in view.side)]
     keys = tuple(dict.fromkeys(key for part in asked for key in part))
@@ -122,34 +122,6 @@ def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
     if newest is None:
         raise LakeError(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
     return newest + timedelta(days=1)
-
-
-def create_recent_views(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, use_case: UseCase, as_of: date
-) -> None:
-    """Sources, history and relations in ``connection``, reaching back as far as windows and side data of a day ask."""
-    create_history_view(connection, snapshot, use_case=use_case, wanted=history_since(use_case, as_of=as_of))
-    create_source_views(connection, snapshot, use_case=use_case, wanted=side_data_since(use_case, as_of=as_of))
-    compute_relations(connection, use_case.relations)
-
-
-def history_since(use_case: UseCase, *, as_of: date) -> Wanted:
-    """The batches that can reach into a window before ``as_of``."""
-    longest = max((view.longest for view in use_case.history), default=0)
-    return _since(as_of - timedelta(days=longest) - LATE_OUTCOMES)
-
-
-def side_data_since(use_case: UseCase, *, as_of: date) -> Wanted:
-    """The batches that can hold side data which is young enough on ``as_of`` or later."""
-    ages = [view.max_age for view in use_case.asof if view.time_column is not None]
-    if None in ages:
-        return EVERY_BATCH
-    oldest = max((age for age in ages if age), default=timedelta(0))
-    return _since((datetime.combine(as_of, time()) - oldest - LATE_OUTCOMES).date())
-
-
-def _since(first: date) -> Wanted:
-    return Wanted(first=first.isoformat())
 
 
 def _take_back(online: OnlineStore) -> None:
@@ -198,31 +170,27 @@ def _entities(view: OnlineView) -> dict[str, int]:
     }
 
 
-def _equality(
-    connection: duckdb.DuckDBPyConnection, online: OnlineStore, *, use_case: UseCase, as_of: date, seed: int
-) -> CheckResult:
-    """Recent rows, drawn at random, asked again at noon of ``as_of``: online look-up against the offline join."""
-    examples = labelled_examples(connection, examples_sql=use_case.examples_sql, relations=use_case.relations)
-    drawn = np.sort(np.random.default_rng(seed).permutation(examples.num_rows)[:SAMPLE])
-    examples = _at_noon(examples.take(drawn), day=as_of)
-    offline = attach(connection, examples, history=use_case.history, asof=use_case.asof, as_of=as_of)
-    served = online.look_up(examples).examples
+def _drawn(examples: pa.Table, *, day: date, seed: int) -> pa.Table:
+    """Recent rows, drawn at random, to be asked again at noon of ``day``."""
+    drawn = examples.take(np.sort(np.random.default_rng(seed).permutation(examples.num_rows)[:SAMPLE]))
+    noon = pa.repeat(pa.scalar(datetime.combine(day, time(12)), pa.timestamp("us")), drawn.num_rows)
+    return drawn.set_column(drawn.column_names.index("event_time"), "event_time", noon)
+
+
+def _equality(online: OnlineStore, *, asked: pa.Table, offline: pa.Table, seed: int) -> CheckResult:
+    """Online look-up against the offline join of the same rows."""
+    served = online.look_up(asked).examples
     differing = [
         name
         for name in offline.column_names
-        if name not in examples.column_names and not _equal(offline.column(name), served.column(name))
+        if name not in asked.column_names and not _equal(offline.column(name), served.column(name))
     ]
     return CheckResult(
         name="online_equals_offline",
         passed=not differing,
-        figures={"rows": examples.num_rows, "columns": offline.num_columns - examples.num_columns, "seed": seed},
+        figures={"rows": asked.num_rows, "columns": offline.num_columns - asked.num_columns, "seed": seed},
         reasons=(f"These columns differ: {', '.join(differing)}.",) if differing else (),
     )
-
-
-def _at_noon(examples: pa.Table, *, day: date) -> pa.Table:
-    noon = pa.repeat(pa.scalar(datetime.combine(day, time(12)), pa.timestamp("us")), examples.num_rows)
-    return examples.set_column(examples.column_names.index("event_time"), "event_time", noon)
 
 
 def _equal(offline: pa.ChunkedArray, served: pa.ChunkedArray) -> bool:

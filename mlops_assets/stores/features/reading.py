@@ -1,7 +1,7 @@
 """Features of any rows as they were known at each row's own moment, read from one lake commit.
 
 The same join and the same SQL as training, for whoever has entities and times of their own: a notebook, a back-test, a
-batch of questions. The arithmetic is in ``features/training_view.py``.
+batch of questions. The road is in ``offline.py``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ import pyarrow.compute as pc
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.lineage import columns_needed
-from mlops_assets.features.relations import compute_relations
 from mlops_assets.features.requests import request_schema, request_table
-from mlops_assets.features.training_view import attach, request_features
-from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.lake.batches import EVERY_BATCH
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.stores.features.online_refresh import history_since, side_data_since
-from mlops_assets.stores.features.source_tables import create_history_view, create_source_views
+from mlops_assets.stores.features.offline import Reach, compute_features, reach_between
 
 MOMENT = pa.timestamp("us")
 
@@ -43,14 +40,8 @@ def point_in_time_features(
     later than ``snapshot`` is known. Raises FeatureError naming the columns that are missing or cannot be converted.
     """
     examples = _examples(entities, use_case=use_case)
-    history, sides = _wanted(examples, use_case=use_case, as_of=as_of)
-    create_history_view(connection, snapshot, use_case=use_case, wanted=history)
-    if use_case.asof:
-        create_source_views(connection, snapshot, use_case=use_case, wanted=sides)
-        compute_relations(connection, use_case.relations)
-    attached = attach(connection, examples, history=use_case.history, asof=use_case.asof, as_of=as_of)
-    features = request_features(connection, attached, features_sql=use_case.features_sql, features=use_case.features)
-    return features.add_column(1, "event_time", examples.column("event_time"))
+    reach = _reach(examples, use_case=use_case, as_of=as_of)
+    return compute_features(connection, snapshot, use_case=use_case, reach=reach, rows=examples, as_of=as_of).table
 
 
 def _examples(entities: pa.Table, *, use_case: UseCase) -> pa.Table:
@@ -88,12 +79,13 @@ def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.Chu
         raise FeatureError(f"Column '{name}' is {column.type} and cannot be read as {to}: {error}") from error
 
 
-def _wanted(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> tuple[Wanted, Wanted]:
-    """Which batches of history and of side data can matter to these rows."""
-    if not isinstance(use_case.batches, DailyBatches) or not examples.num_rows:
-        return EVERY_BATCH, EVERY_BATCH
-    moments = pc.min_max(examples.column("event_time"))
-    first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
-    history = history_since(use_case, as_of=as_of or first)
-    sides = side_data_since(use_case, as_of=first)
-    return replace(history, last=(as_of or last).isoformat()), replace(sides, last=last.isoformat())
+def _reach(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> Reach:
+    """Which batches of history and, where side data is joined, of sources can matter to these rows."""
+    reach = Reach(history=EVERY_BATCH, sources=EVERY_BATCH)
+    if isinstance(use_case.batches, DailyBatches) and examples.num_rows:
+        moments = pc.min_max(examples.column("event_time"))
+        first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
+        reach = reach_between(use_case, first=first, last=last)
+        if as_of is not None:
+            reach = replace(reach, history=reach_between(use_case, first=as_of, last=as_of).history)
+    return reach if use_case.asof else replace(reach, sources=None)

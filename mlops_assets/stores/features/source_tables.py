@@ -9,7 +9,6 @@ import duckdb
 
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.paths import history_path, validated_path
-from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
 from mlops_assets.lake.snapshot import Snapshot
@@ -25,7 +24,7 @@ def create_source_views(
     """
     found = {}
     for source in use_case.sources:
-        of_source = EVERY_BATCH if source.cadence is Cadence.STATIC else wanted
+        of_source = EVERY_BATCH if source in use_case.static else wanted
         path = partial(validated_path, use_case.name, source=source.name)
         chosen = files_by_batch(snapshot, path=path, wanted=of_source)
         if not chosen:

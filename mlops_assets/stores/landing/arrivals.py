@@ -43,8 +43,8 @@ class Arrivals:
 def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
     """Compares what has landed with what the lake holds, by checksum."""
     held = {info.path: info.checksum for info in snapshot.paths(f"{use_case.name}/raw/")}
-    static = tuple(source.name for source in use_case.sources if source.cadence is Cadence.STATIC)
-    arriving = tuple(source.name for source in use_case.sources if source.cadence is not Cadence.STATIC)
+    static = tuple(source.name for source in use_case.static)
+    arriving = tuple(source.name for source in use_case.arriving)
     landed: dict[str, dict[str, LandedFile]] = defaultdict(dict)
     for file in scan.files:
         landed[file.batch][file.source] = file
@@ -116,9 +116,9 @@ def history_inputs(snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EV
 
     Reference files are left out: replacing one does not make the past anew.
     """
-    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
     held = [
-        _checksums(snapshot, partial(validated_path, use_case.name, source=name), wanted=wanted) for name in arriving
+        _checksums(snapshot, partial(validated_path, use_case.name, source=source.name), wanted=wanted)
+        for source in use_case.arriving
     ]
     whole = set.intersection(*(set(each) for each in held)) if held else set()
     return {batch: hashlib.sha256("".join(each[batch] for each in held).encode()).hexdigest() for batch in whole}

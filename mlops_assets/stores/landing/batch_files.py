@@ -9,7 +9,7 @@ import duckdb
 
 from mlops_assets.contract.anomalies import AnomalyReport
 from mlops_assets.contract.errors import LandingError
-from mlops_assets.contract.paths import WHOLE, batch_of, raw_path
+from mlops_assets.contract.paths import WHOLE, batch_of, folder_of, raw_path
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
@@ -44,7 +44,7 @@ def batch_named(file: Path, *, source: Source, batch: str | None) -> str:
 
 def judge_file(file: Path, *, use_case: UseCase, source: Source, batch: str, head: Snapshot) -> JudgedBatch:
     """Everything that would be said of ``file`` if it landed for ``batch`` now, and nothing is written."""
-    folder = raw_path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
+    folder = folder_of(raw_path(use_case.name, source=source.name, batch=""))
     checksums = {batch_of(info.path): info.checksum for info in head.paths(folder)}
     with file.open("rb") as stream:
         own = hashlib.file_digest(stream, "sha256").hexdigest()

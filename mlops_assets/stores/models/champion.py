@@ -65,6 +65,14 @@ def champion(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
     return read_document(Pointer, snapshot.read(path), path=path) if snapshot.exists(path) else None
 
 
+def require_champion(snapshot: Snapshot, *, use_case: str) -> Pointer:
+    """The champion's pointer. Raises RegistryError saying what to do before the first promotion."""
+    found = champion(snapshot, use_case=use_case)
+    if found is None:
+        raise RegistryError(f"{use_case} has no champion yet: materialise {use_case}/champion.")
+    return found
+
+
 def events(snapshot: Snapshot, *, use_case: str) -> tuple[Pointer, ...]:
     """Every move of the pointer, oldest first."""
     paths = (info.path for info in snapshot.paths(f"{use_case}/champion_events/"))

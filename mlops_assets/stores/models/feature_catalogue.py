@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import AsOfView
-from mlops_assets.contract.paths import batch_of, history_path, training_view_path, validated_path
+from mlops_assets.contract.paths import batch_of, folder_of, history_path, training_view_path, validated_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.catalogue import (
     Catalogue,
@@ -91,4 +91,4 @@ def _side_data_through(snapshot: Snapshot, view: AsOfView, *, use_case: UseCase)
 
 
 def _last_batch(snapshot: Snapshot, *, example: str) -> str:
-    return max((batch_of(info.path) for info in snapshot.paths(example.rsplit("/", 1)[0] + "/")), default="")
+    return max((batch_of(info.path) for info in snapshot.paths(folder_of(example))), default="")

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
@@ -27,6 +25,7 @@ from mlops_assets.contract.tasks import answers
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.requests import request_table
 from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.tables import Connect
 from mlops_assets.stores.features.reading import point_in_time_features
 from mlops_assets.stores.models.registry import load_version
 from mlops_assets.training.scoring import Scorer
@@ -37,7 +36,6 @@ NAMED_DIFFERENCES = 5
 SCORE = "score"
 
 Record = dict[str, Any]
-Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
 @dataclass(frozen=True, kw_only=True)

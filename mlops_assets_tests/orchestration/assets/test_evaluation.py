@@ -1,4 +1,4 @@
-"""What an evaluation must tell to be one, and which rows, columns, gates and files it may rest on."""
+"""Which rows, columns, gates and files an evaluation may rest on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from mlops_assets.contract.paths import evaluation_path
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.splits import TimeSplit
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.judge.estimate import Estimate
-from mlops_assets.orchestration.assets.evaluation import lacking
 from mlops_assets.orchestration.runs import RunFailed, RunSummary
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation, version_ids
@@ -21,21 +19,8 @@ from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
 
-KNOWN = Estimate(value=0.7, lower=0.6, upper=0.8, method="any")
-TOO_FEW = Estimate(value=None, lower=None, upper=None, method="any", shortfall="10 units, needs 25")
-NOTHING = Estimate(value=None, lower=None, upper=None, method="any")
 WITHOUT_SNOW = replace(PARCELS, features=tuple(each for each in PARCELS.features if each.name != "roads__snow"))
 TIGHT = replace(PARCELS, gates=(MetricBound(metric="roc_auc_score", at_least=0.9999, judge="point"), PARCELS.gates[1]))
-
-
-def test_every_figure_without_a_value_is_named_with_what_it_lacks() -> None:
-    metrics = {"roc_auc_score": KNOWN, "expected_calibration_error": TOO_FEW, "f1_score": NOTHING}
-
-    assert lacking(metrics) == ["expected_calibration_error: 10 units, needs 25", "f1_score: no value"]
-
-
-def test_nothing_is_lacking_where_every_figure_has_a_value() -> None:
-    assert lacking({"roc_auc_score": KNOWN}) == []
 
 
 def newest(deployment: Deployment, *, but: str = "") -> str:

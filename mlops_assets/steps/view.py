@@ -1,0 +1,114 @@
+"""View: history and side data joined point-in-time to labelled examples; the model's matrix, and is it honest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.tasks import two_outcomes
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.features.catalogue import ViewProfile, profile_view
+from mlops_assets.judge.leakage import audit_request_sql, audit_single_features
+from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
+from mlops_assets.steps.step import Step
+from mlops_assets.stores.features.offline import FeatureRows, Reach, compute_features
+from mlops_assets.stores.models.feature_catalogue import PROFILE
+from mlops_assets.training.fit import labels_of
+
+BOTH_OUTCOMES, ONE_ROW = "has_both_outcomes", "one_row_per_example"
+NOTHING_LATER = "nothing_known_later_is_used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The matrix, which batches and how many rows it is made of, and what its columns look like."""
+
+    table: pa.Table
+    manifest: Mapping[str, str | int]
+    profile: ViewProfile
+
+
+def view(head: Snapshot, *, use_case: UseCase, connect: Connect, through: str | None = None) -> Step[View]:
+    """Every labelled example of the batches up to ``through`` (all there are by default), as of its own moment."""
+    rows = _labelled(head, use_case=use_case, connect=connect, through=through)
+    first, last = rows.batches[0], rows.batches[-1]
+    manifest = {"first": first, "last": last, "batches": len(rows.batches), "rows": rows.table.num_rows}
+    profile = profile_view(rows.table, features=use_case.features, through=last)
+    return Step(
+        files={
+            training_view_path(use_case.name): parquet_bytes(rows.table),
+            training_view_path(use_case.name, name="manifest.json"): json.dumps(manifest, indent=1).encode(),
+            training_view_path(use_case.name, name=PROFILE): profile.model_dump_json(indent=1).encode(),
+        },
+        audit=lambda staged: _audit(staged, read_from=head, use_case=use_case, connect=connect),
+        outcome=View(table=rows.table, manifest=manifest, profile=profile),
+    )
+
+
+def _labelled(head: Snapshot, *, use_case: UseCase, connect: Connect, through: str | None) -> FeatureRows:
+    wanted = EVERY_BATCH if through is None else Wanted(last=through)
+    with connect() as connection:
+        return compute_features(
+            connection,
+            head,
+            use_case=use_case,
+            reach=Reach(history=wanted, sources=wanted),
+            rows=lambda examples: examples.filter(pc.is_valid(examples.column("label"))),
+            beside=use_case.columns_beside,
+        )
+
+
+def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect: Connect) -> tuple[CheckResult, ...]:
+    table = read_parquet(staged.local(training_view_path(use_case.name)))
+    outcomes = two_outcomes(labels_of(table), task=use_case.task)
+    positives = int(outcomes.sum())
+    repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
+    return (
+        CheckResult(
+            name=BOTH_OUTCOMES,
+            passed=0 < positives < table.num_rows,
+            figures={"rows": table.num_rows, "positives": positives},
+            reasons=() if 0 < positives < table.num_rows else (f"{positives} of {table.num_rows} rows are positive.",),
+        ),
+        CheckResult(
+            name=ONE_ROW,
+            passed=not repeated,
+            figures={"repeated": repeated},
+            reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
+        ),
+        audit_request_sql(use_case),
+        audit_single_features(table, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
+        *(
+            [_moved_by_the_future(table, read_from, use_case=use_case, connect=connect)]
+            if isinstance(use_case.batches, DailyBatches)
+            else []
+        ),
+    )
+
+
+def _moved_by_the_future(table: pa.Table, head: Snapshot, *, use_case: UseCase, connect: Connect) -> CheckResult:
+    """The middle day of the view once more, from a lake in which no later batch was ever landed."""
+    days = sorted(pc.unique(_days(table)).to_pylist())
+    day = days[len(days) // 2]
+    kept = table.filter(pc.equal(_days(table), day))
+    again = _labelled(head, use_case=use_case, connect=connect, through=day).table
+    again = again.filter(pc.equal(_days(again), day))
+    moved = [name for name in kept.column_names if not kept[name].combine_chunks().equals(again[name].combine_chunks())]
+    return CheckResult(
+        name=NOTHING_LATER,
+        passed=not moved,
+        figures={"day": day, "rows": kept.num_rows, "columns": kept.num_columns},
+        reasons=(f"On {day} these columns depend on later data: {', '.join(moved)}.",) if moved else (),
+    )
+
+
+def _days(table: pa.Table) -> pa.ChunkedArray:
+    return pc.strftime(table.column("event_time"), "%Y-%m-%d")

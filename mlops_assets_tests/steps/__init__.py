@@ -1,0 +1,1 @@
+"""Tests of the steps: called as a notebook would, without Dagster."""
