@@ -22,7 +22,7 @@ from mlops_assets.contract.errors import EvaluationError, RegistryError
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.serving.packaging import find_bento
+from mlops_assets.stores.models.bento_store import find_bento
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.serving.packaging import serve_command, serve_environment
+from mlops_assets.stores.models.bento_store import serve_command, serve_environment
 
 START_SECONDS = 90
 REQUEST_SECONDS = 60

@@ -14,7 +14,7 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
-from mlops_assets.serving.packaging import find_bento, serve_command, serve_environment
+from mlops_assets.stores.models.bento_store import find_bento, serve_command, serve_environment
 from mlops_assets.stores.models.champion import champion
 
 

@@ -10,8 +10,8 @@ from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import bento_path, model_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.serving.packaging import BuiltBento, build_bento
 from mlops_assets.steps.step import Step
+from mlops_assets.stores.models.bento_store import BuiltBento, build_bento
 from mlops_assets.stores.models.champion import require_champion
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.models.registry import load_record

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
-from mlops_assets.serving.packaging import serve_command, serve_environment
+from mlops_assets.stores.models.bento_store import serve_command, serve_environment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
 
-from mlops_assets.serving.packaging import BuiltBento, build_bento, serve_command, serve_environment
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets_tests.serving.factories import (
     ROOT,

@@ -27,7 +27,7 @@ from pathlib import Path
 from mlops_assets.contract.errors import ServingError
 
 BUILT = "built.json"
-ROOMS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "serving")
+ROOMS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
 """The parts of the package that a service imports; beside them goes its use case."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bentoml", "duckdb", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scipy", "xgboost")
