@@ -1,4 +1,4 @@
-"""Builds a Bento out of the folder it stands in: run as `python -m mlops_assets.serving.build` by ``stores/models/bento_store.py``.
+"""Builds a Bento out of the folder it stands in: run as `python -m mlops_assets.serving.build` by ``bento_store.py``.
 
 Belongs here: the two calls to BentoML (model into the model store, source into a Bento). They run in a
 process of their own because BentoML's build imports the service, changes the working folder, and keeps its

@@ -1,6 +1,6 @@
 """Answer: from checked requests to answers that can be recorded: look up history, compute features, score, flag.
 
-Belongs here: the order of these steps, for whoever serves. Opening a model, HTTP and writing the log are in ``serving/``.
+Belongs here: the order of these steps, for whoever serves. Opening a model, HTTP and the log are in ``serving/``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,16 @@ import pytest
 from mlops_assets.contract.errors import EvaluationError
 from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.severity import Severity
-from mlops_assets.watch.monitoring import Baseline, MonitoringReport, checks, compare, learn_baseline, watched_rows
+from mlops_assets.judge.metrics import brier_loss, log_loss
+from mlops_assets.watch.monitoring import (
+    Baseline,
+    MonitoringReport,
+    checks,
+    compare,
+    learn_baseline,
+    losses_of_constant,
+    watched_rows,
+)
 
 PLAN = MonitoringPlan(slices=("carrier", "origin"))
 FIRST = date(2013, 6, 3)
@@ -230,3 +239,12 @@ def test_without_a_time_axis_too_only_one_day_is_judged_at_a_time() -> None:
 
     with pytest.raises(EvaluationError, match="was given rows of 2024-05-06"):
         compare(answered(0.2), baseline=baseline, plan=UNTIMED, day=date(2024, 5, 7))
+
+
+def test_the_losses_of_a_constant_are_those_of_the_metrics() -> None:
+    labels = np.array([1.0, 0, 0, 1, 0, 0, 0])
+    scores = np.full(len(labels), 0.3)
+
+    assert losses_of_constant(labels, score=0.3) == pytest.approx(
+        {"log_loss": log_loss(labels, scores), "brier_loss": brier_loss(labels, scores)}
+    )

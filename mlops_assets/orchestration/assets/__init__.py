@@ -1,1 +1,1 @@
-"""One module per asset. A body reads like a sentence: read, one pure call, publish with its metadata."""
+"""One module per asset. A body reads like a sentence: call the step, publish what it answers, with its metadata."""
