@@ -167,7 +167,7 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     use_case.seed.land(landing_zone().root, first=served, last=served)
     for run in ingest(use_case, instance=instance, steps=steps):
         told.seconds = run.seconds | told.seconds
-    told.seconds |= score(use_case, batch=served, instance=instance, steps=steps).seconds
+    told.seconds |= score(use_case, batches=[served], instance=instance, steps=steps).seconds
     told.watched_day = served if isinstance(use_case.batches, DailyBatches) else _day_of_last_answer(told)
     told.seconds |= watch(use_case, day=told.watched_day, instance=instance, steps=steps).seconds
     lake = Lake.connect()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.history import HistoryView
     from mlops_assets.contract.learning import Learning
     from mlops_assets.contract.monitoring import MonitoringPlan
+    from mlops_assets.contract.retraining import Retrain
     from mlops_assets.contract.search_space import Tuning
     from mlops_assets.contract.slices import AnySlice
     from mlops_assets.contract.source import Source
@@ -101,8 +102,9 @@ class UseCase:
     they get a fairness report. ``monitoring`` is what of the service's answers is watched: shares of positives, so None
     for other tasks. ``calibrated`` says that scores are mapped to probabilities by what validation rows
     choose: nothing, a sigmoid or an isotonic map. ``backtest`` says over which past windows the asset of that name
-    tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches. ``relations`` are
-    named steps of SQL that several views read. ``learning`` is what is learnt from the training rows besides the model,
+    tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches; ``retrain`` when a
+    challenger is trained without anybody asking, never if None. ``relations`` are named steps of SQL that several views
+    read. ``learning`` is what is learnt from the training rows besides the model,
     and the features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word``
     says what a positive prediction means. A feature whose own area under the ROC curve is surely above
     ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
@@ -136,6 +138,7 @@ class UseCase:
     calibrated: bool = False
     backtest: RollingOrigin | None = None
     tuning: Tuning | None = None
+    retrain: Retrain | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     tags: Mapping[str, str] = field(default_factory=dict)

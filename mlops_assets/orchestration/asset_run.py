@@ -22,6 +22,8 @@ from mlops_assets.steps.step import Step, publish
 from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.identity import use_case_code_version
 
+REASON = "mlops/reason"
+"""The run tag that says in a sentence why a run was started."""
 REFUSED_BATCHES = "refused_batches"
 """What a failed write tells of itself: the batches whose audits blocked it, none if they were not told apart."""
 
@@ -73,7 +75,9 @@ class AssetRun:
 
     @classmethod
     def begin(cls, context: dg.AssetExecutionContext, *, use_case: UseCase, lake: Lake) -> "AssetRun":
-        """Starts the clock and reads which batches are asked for."""
+        """Starts the clock, reads which batches are asked for, and logs why the run was started if that was said."""
+        if reason := context.run.tags.get(REASON):
+            context.log.info(reason)
         return cls(context=context, use_case=use_case, lake=lake, batches=batches_of(context))
 
     def publish(self, step: Step[Any], *, metadata: Mapping[str, Any]) -> Events:

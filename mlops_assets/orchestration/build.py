@@ -23,6 +23,7 @@ from mlops_assets.orchestration.assets.training_view import build_training_view
 from mlops_assets.orchestration.assets.validated import build_validated
 from mlops_assets.orchestration.jobs import build_jobs
 from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.schedules import build_schedules
 from mlops_assets.orchestration.sensors import build_sensors
 
 
@@ -41,6 +42,9 @@ def _definitions(use_cases: Sequence[UseCase], *, resources: Mapping[str, object
         assets=[asset for use_case in use_cases for asset in build_assets(use_case)],
         jobs=[job for built in jobs.values() for job in built],
         sensors=[sensor for use_case in use_cases for sensor in build_sensors(use_case, jobs=jobs[use_case.name])],
+        schedules=[
+            schedule for use_case in use_cases for schedule in build_schedules(use_case, jobs=jobs[use_case.name])
+        ],
         resources={**standard_resources(), **resources},
         executor=dg.in_process_executor,
     )

@@ -14,6 +14,15 @@ SETTINGS = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
+    # a run whose process died is started again, one that ended with a verdict is not: the same data gives the same
+    "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
+    # this launcher cannot be asked whether a run's process lives: what never ends is taken for dead after a while
+    "run_monitoring": {
+        "enabled": True,
+        "start_timeout_seconds": 600,
+        "max_runtime_seconds": 6 * 3600,
+        "free_slots_after_run_end_seconds": 300,
+    },
 }
 OURS = "# Written anew by mlops when it differs. For settings of your own set DAGSTER_HOME to a folder that has some.\n"
 

@@ -1,10 +1,8 @@
 """The main job as a person runs it: take in what has landed, train, and package, one Dagster run after the other."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
-from itertools import pairwise
 from typing import Protocol
 
 import dagster as dg
@@ -13,7 +11,7 @@ from mlops_assets.contract.errors import DeclarationError, LandingError
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TUNE, WATCH, assets_of
-from mlops_assets.orchestration.partitions import batch_partitions, served_days
+from mlops_assets.orchestration.partitions import add_served_days, batch_partitions, contiguous
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
 from mlops_assets.stores.landing.arrivals import arrivals, unfinished_batches
@@ -88,11 +86,17 @@ def tune(
 
 
 def train(
-    use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, through: str | None = None
+    use_case: UseCase,
+    *,
+    instance: dg.DagsterInstance,
+    steps: Reporter,
+    through: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Trains on everything up to ``through``, evaluates, promotes if the gates allow it, and packages."""
     config = {"ops": {f"{use_case.name}__training_view": {"config": {"through": through}}}} if through else None
-    return _run(use_case, TRAIN, "Train, evaluate, promote, package", instance=instance, steps=steps, run_config=config)
+    what = "Train, evaluate, promote, package"
+    return _run(use_case, TRAIN, what, instance=instance, steps=steps, run_config=config, tags=tags)
 
 
 def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
@@ -103,31 +107,22 @@ def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, s
         return run_job(use_case, job=INGEST, instance=instance, batches=[batch], assets=names, watch=watched)
 
 
-def score(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
-    """Scores a batch with the champion."""
-    return _run(use_case, SCORE, f"Score batch {batch}", instance=instance, steps=steps, batches=[batch])
+def score(use_case: UseCase, *, batches: Sequence[str], instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Scores contiguous batches with the champion, in one run."""
+    what = f"Score batch {batches[0]}" if len(batches) == 1 else f"Score {batches[0]} to {batches[-1]}"
+    return _run(use_case, SCORE, what, instance=instance, steps=steps, batches=batches)
+
+
+def collect(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+    """Collects what was served and is not in the lake yet, and watches nothing."""
+    with steps.assets("Collect what was served", names=["prediction_log"]) as watched:
+        return run_job(use_case, job=WATCH, instance=instance, assets=["prediction_log"], watch=watched)
 
 
 def watch(use_case: UseCase, *, day: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
     """Collects what was served and compares the day with what is normal."""
-    if not isinstance(use_case.batches, DailyBatches):
-        instance.add_dynamic_partitions(served_days(use_case).name, [day])
+    add_served_days(use_case, [day], instance=instance)
     return _run(use_case, WATCH, f"Watch what was served on {day}", instance=instance, steps=steps, batches=[day])
-
-
-def contiguous(use_case: UseCase, batches: set[str]) -> Iterator[list[str]]:
-    """``batches`` in order, cut where a day is missing; batches with names go one by one."""
-    ordered = sorted(batches)
-    if not isinstance(use_case.batches, DailyBatches):
-        yield from ([batch] for batch in ordered)
-        return
-    start = 0
-    for position, (one, other) in enumerate(pairwise(ordered), start=1):
-        if date.fromisoformat(other) - date.fromisoformat(one) > timedelta(days=1):
-            yield ordered[start:position]
-            start = position
-    if ordered:
-        yield ordered[start:]
 
 
 def _run(
@@ -139,6 +134,9 @@ def _run(
     steps: Reporter,
     batches: Sequence[str] = (),
     run_config: dict[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
     with steps.assets(what, names=assets_of(use_case, job)) as watched:
-        return run_job(use_case, job=job, instance=instance, batches=batches, run_config=run_config, watch=watched)
+        return run_job(
+            use_case, job=job, instance=instance, batches=batches, run_config=run_config, watch=watched, tags=tags
+        )

@@ -13,9 +13,8 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import REFUSED_BATCHES, asset_key
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name
+from mlops_assets.orchestration.partitions import over_batches
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 SECONDS_BETWEEN_LOOKS = 0.5
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -54,20 +53,23 @@ def run_job(
     run_config: Mapping[str, Any] | None = None,
     assets: Sequence[str] | None = None,
     watch: Watcher | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Runs one job, over one batch or a contiguous range of them, and answers what it did.
 
-    ``assets`` restricts it to some of its assets. Raises RunFailed with the asset's own words.
+    ``tags`` are kept with the run. ``assets`` restricts it to some of its assets. Raises RunFailed with the asset's own
+    words.
     """
     resolved = build_definitions([use_case]).resolve_job_def(job_name(use_case, job))
+    over = over_batches(batches)
     run_id = str(uuid.uuid4())
 
     def execute() -> dg.ExecuteInProcessResult:
         return resolved.execute_in_process(
             instance=instance,
             run_id=run_id,
-            partition_key=batches[0] if len(batches) == 1 else None,
-            tags={RANGE_START: batches[0], RANGE_END: batches[-1]} if len(batches) > 1 else {},
+            partition_key=over.partition_key,
+            tags={**over.tags, **(tags or {})},
             run_config={**QUIET, **(run_config or {})},
             asset_selection=[asset_key(use_case, name) for name in assets] if assets is not None else None,
             raise_on_error=False,

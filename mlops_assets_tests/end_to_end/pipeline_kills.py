@@ -56,7 +56,7 @@ def run_pipeline(data: Path) -> None:
     with open_instance(data) as instance:
         ingest(PARCELS, instance=instance, steps=Silent())
         run_job(PARCELS, job="train", instance=instance, assets=TRAINED)
-        score(PARCELS, batch=day_number(LAST), instance=instance, steps=Silent())
+        score(PARCELS, batches=[day_number(LAST)], instance=instance, steps=Silent())
 
 
 def examine() -> None:

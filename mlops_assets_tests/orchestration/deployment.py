@@ -19,8 +19,9 @@ from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.jobs import job_name
+from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 from mlops_assets.orchestration.pipeline import ingest
-from mlops_assets.orchestration.runs import RANGE_END, RANGE_START, RunSummary, run_job
+from mlops_assets.orchestration.runs import RunSummary, run_job
 from mlops_assets_tests.orchestration.toy import CONTENTS, PARCELS, day_number, land
 
 FOREIGN_SETTINGS = (

@@ -239,7 +239,18 @@ class PredictionLog:
 
 def prediction_log_of(use_case: str, *, folder: Path, timeout: float = 5.0) -> PredictionLog:
     """The log of a use case below ``folder`` (``environment_directory()`` of a deployment)."""
-    return PredictionLog(folder / "prediction_log" / f"{use_case}.sqlite", timeout=timeout)
+    return PredictionLog(log_path(use_case, folder=folder), timeout=timeout)
+
+
+def log_path(use_case: str, *, folder: Path) -> Path:
+    """Where the log of a use case lies below ``folder``, whether it is there or not."""
+    return folder / "prediction_log" / f"{use_case}.sqlite"
+
+
+def uncollected_days(log: PredictionLog, *, collected: Iterable[str]) -> frozenset[date]:
+    """The event days with records that the lake does not hold yet; ``collected`` as for ``pending``."""
+    cursors = _cursors(collected, log_id=log.log_id)
+    return frozenset(day for day in log.days() if log.last_seq(day=day) > cursors.get(day, 0))
 
 
 def pending(

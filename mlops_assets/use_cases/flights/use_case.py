@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from mlops_assets.contract.gates import (
@@ -13,6 +13,7 @@ from mlops_assets.contract.gates import (
     TrainTestGap,
 )
 from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.retraining import Retrain
 from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
 from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.splits import RollingOrigin, TimeSplit
@@ -101,6 +102,8 @@ USE_CASE = UseCase(
         NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01, few_rows="skip"),
     ),
     monitoring=MonitoringPlan(slices=("carrier", "origin")),
+    # a month of flights is what the next model learns more; a fortnight lets what a challenger changed be seen
+    retrain=Retrain(every=timedelta(days=28), when_deviating=True, cooldown=timedelta(days=14)),
     seed=SeedData(
         land=_land,
         requests=seed_requests,

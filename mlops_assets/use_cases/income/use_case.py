@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from mlops_assets.contract.gates import (
     TrainTestGap,
 )
 from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.retraining import Retrain
 from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.slices import Quantiles, Rule, Slice
@@ -99,5 +102,7 @@ USE_CASE = UseCase(
         NoSliceRegressed(slice="sex_race", metric="log_loss", margin=0.01, few_rows="skip"),
     ),
     monitoring=MonitoringPlan(slices=("sex", "race"), minimum_rows=30),
+    # people are not asked daily: only what has landed since can make a better model
+    retrain=Retrain(every=timedelta(days=90), when_deviating=True, cooldown=timedelta(days=30)),
     seed=SeedData(land=land_seed, requests=seed_requests, first="data-1", last="data-4", served="test-01"),
 )

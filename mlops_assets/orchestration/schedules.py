@@ -1,0 +1,145 @@
+"""What runs by the clock: scoring what has landed, collecting and watching what was served, retraining when it is due.
+
+The clock is UTC throughout, so that no hour is skipped or comes twice. After a downtime a schedule fires once: each
+looks at everything that is left to do, not at yesterday only. What decides is read by ``stores/``; here it only becomes
+run requests. A run key holds the tick, so that what failed is tried again by the next one.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import TypeAlias
+
+import dagster as dg
+
+from mlops_assets.contract.retraining import Retrain, why_retrain, why_wait
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.orchestration.asset_run import asset_key
+from mlops_assets.orchestration.jobs import SCORE, TRAIN, WATCH, AssetJob, job_name
+from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
+from mlops_assets.stores.models.unlearnt import unscored_batches
+from mlops_assets.stores.predictions.served_days import ServedDays, served_days
+
+SCORE_AT, WATCH_AT, RETRAIN_AT = "30 0 * * *", "0 1 * * *", "15 * * * *"
+NAMED = 5
+
+Requests: TypeAlias = list[dg.RunRequest] | dg.SkipReason
+
+
+def build_schedules(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.ScheduleDefinition]:
+    """The schedules of one use case, each of which starts one of its ``jobs``."""
+    by_name = {job.name: job for job in jobs}
+    score, watch, train = (by_name[job_name(use_case, job)] for job in (SCORE, WATCH, TRAIN))
+    return [
+        *([_score_daily(use_case, job=score)] if isinstance(use_case.batches, DailyBatches) else []),
+        _watch_daily(use_case, job=watch),
+        *([_retrain(use_case, job=train, plan=use_case.retrain)] if use_case.retrain else []),
+    ]
+
+
+def _score_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{use_case.name}__score_daily",
+        job=job,
+        cron_schedule=SCORE_AT,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            "Scores every day that has landed, that the champion has not learnt from and that has no predictions yet."
+        ),
+    )
+    def score_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
+        tick = _tick(context)
+        left = unscored_batches(lake.connect(), use_case=use_case)
+        over = [batch for batch in left if batch < tick.date().isoformat()]
+        if not over:
+            return dg.SkipReason("Every day that has landed and that a champion has not learnt from is scored.")
+        return list(_score_requests(use_case, over, tick=tick))
+
+    return score_daily
+
+
+def _score_requests(use_case: UseCase, batches: Sequence[str], *, tick: datetime) -> Iterator[dg.RunRequest]:
+    """One run for each stretch of days without a gap."""
+    for stretch in contiguous(use_case, set(batches)):
+        over = over_batches(stretch)
+        yield dg.RunRequest(run_key=f"{tick}/{stretch[0]}", partition_key=over.partition_key, tags=dict(over.tags))
+
+
+def _watch_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{use_case.name}__watch_daily",
+        job=job,
+        cron_schedule=WATCH_AT,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            "Collects what the service answered and watches every day that is over (UTC) and was not watched since its "
+            "records, or its first outcomes, came in."
+            if use_case.monitoring
+            else "Collects what the service answered."
+        ),
+    )
+    def watch_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
+        tick = _tick(context)
+        served = served_days(lake.connect().at(), use_case=use_case, folder=data.environment)
+        days = [day for day in served.unwatched if day < tick.date()]
+        if days:
+            return list(_watch_requests(use_case, days, tick=tick, instance=context.instance))
+        if served.uncollected:
+            log = asset_key(use_case, "prediction_log")
+            return [dg.RunRequest(run_key=f"{tick}/collect", asset_selection=[log])]
+        return dg.SkipReason(_nothing_to_watch(use_case, served))
+
+    return watch_daily
+
+
+def _watch_requests(
+    use_case: UseCase, days: Sequence[date], *, tick: datetime, instance: dg.DagsterInstance
+) -> Iterator[dg.RunRequest]:
+    """One run for each day: a day that cannot be judged holds up no other."""
+    keys = [day.isoformat() for day in days]
+    add_served_days(use_case, keys, instance=instance)
+    for key in keys:
+        yield dg.RunRequest(run_key=f"{tick}/{key}", partition_key=key)
+
+
+def _nothing_to_watch(use_case: UseCase, served: ServedDays) -> str:
+    said = "Everything the service answered is collected"
+    if use_case.monitoring is None:
+        return f"{said}; {use_case.name} declares no monitoring."
+    if not served.unwatchable:
+        return f"{said}, and every day that is over is watched."
+    days = ", ".join(day.isoformat() for day in served.unwatchable[:NAMED])
+    more = f" and {len(served.unwatchable) - NAMED} more" if len(served.unwatchable) > NAMED else ""
+    return f"{said}; what was asked of {days}{more} cannot be watched: {use_case.name} has no batches of those days."
+
+
+def _retrain(use_case: UseCase, *, job: AssetJob, plan: Retrain) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{use_case.name}__retrain",
+        job=job,
+        cron_schedule=RETRAIN_AT,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            "Trains a challenger on everything that has landed when the champion is due to be challenged: by its age, "
+            "or because a watched day deviates. It goes through the same gates as any other. The reason is on the run."
+        ),
+    )
+    def retrain(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
+        tick = _tick(context)
+        state = state_of_training(use_case, lake=lake.connect(), instance=context.instance)
+        reason, wait = (why(plan, state=state, now=tick) for why in (why_retrain, why_wait))
+        if wait is not None or reason is None:
+            return dg.SkipReason(wait or "Not due.")
+        context.log.info(reason)
+        return [dg.RunRequest(run_key=str(tick), tags=dict(retraining_tags(reason)))]
+
+    return retrain
+
+
+def _tick(context: dg.ScheduleEvaluationContext) -> datetime:
+    """The moment that the schedule fires for, in UTC."""
+    return context.scheduled_execution_time.astimezone(UTC)

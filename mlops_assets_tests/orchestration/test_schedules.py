@@ -1,0 +1,289 @@
+"""What the schedules ask for at a tick: everything that is left to do, said in a sentence where there is nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from mlops_assets.contract.paths import monitoring_path
+from mlops_assets.contract.retraining import Retrain
+from mlops_assets.contract.use_case import NamedBatches, UseCase
+from mlops_assets.lake.write import Write
+from mlops_assets.orchestration.asset_run import REASON
+from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.instance import open_instance
+from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
+from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.registry import load_record
+from mlops_assets.stores.predictions.prediction_log import PredictionRecord
+from mlops_assets.watch.monitoring import MonitoringReport, WatchedCell
+from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.test_serving import SERVED, answer
+from mlops_assets_tests.orchestration.toy import PARCELS, day_number
+
+LATER = datetime(2024, 3, 20, 1, tzinfo=UTC)
+LEARNING = replace(PARCELS, retrain=Retrain(every=timedelta(days=28), when_deviating=True, cooldown=timedelta(days=14)))
+Tick = Callable[..., list[dg.RunRequest] | str]
+
+
+@pytest.fixture
+def kept(trained: Deployment) -> Iterator[Deployment]:
+    """Ten days taken in and a champion, with an instance on disk as a schedule's own process opens it."""
+    with open_instance(trained.data) as instance:
+        yield replace(trained, instance=instance)
+
+
+@pytest.fixture
+def tick() -> Tick:
+    """What a schedule asks for at a moment, or why it asks for nothing."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+
+    def look(
+        deployment: Deployment, schedule: str, *, at: datetime = LATER, use_case: UseCase = LEARNING
+    ) -> list[dg.RunRequest] | str:
+        definitions = build_definitions([use_case]).get_repository_def()
+        found = definitions.get_schedule_def(f"{use_case.name}__{schedule}")
+        with dg.build_schedule_context(
+            instance=deployment.instance,
+            scheduled_execution_time=at,
+            resources={"lake": LakeResource(), "data": DataResource()},
+        ) as context:
+            told = found(context)
+        return str(told.skip_message) if isinstance(told, dg.SkipReason) else told
+
+    return look
+
+
+def asked(requests: list[dg.RunRequest] | str) -> list[str | None]:
+    assert not isinstance(requests, str), requests
+    return [request.partition_key for request in requests]
+
+
+def deviate(deployment: Deployment) -> None:
+    """Publishes a report of the served day in which one cell deviates."""
+    serving = champion(deployment.lake.at(), use_case="parcels")
+    assert serving is not None
+    cell = WatchedCell(
+        scope="overall",
+        hour=None,
+        rows=400,
+        positives=400,
+        share=1.0,
+        normal=0.3,
+        low=0.2,
+        high=0.4,
+        p_value=1e-9,
+        verdict="deviates",
+    )
+    report = MonitoringReport(
+        day=SERVED,
+        model_version=serving.version,
+        rows=400,
+        positives=400,
+        false_discovery_rate=0.01,
+        cells=(cell,),
+    )
+    deployment.lake.publish(
+        Write(use_case="parcels", asset="monitoring", message="a strange day"),
+        files={monitoring_path("parcels", batch=SERVED): report.to_json().encode()},
+        audit=lambda staged: [],
+    )
+
+
+def answer_beyond(deployment: Deployment, *, day: str) -> None:
+    """Logs an answer about a day that is no batch."""
+    log = DataResource().prediction_log(PARCELS)
+    log.append(
+        [
+            PredictionRecord(
+                prediction_id="beyond",
+                answered_at=datetime(2024, 3, 11, tzinfo=UTC),
+                event_time=datetime.fromisoformat(f"{day}T08:00:00"),
+                model_version="any",
+                score=0.9,
+                predicted_positive=True,
+                inputs={"depot": "AMS"},
+                features={},
+            )
+        ]
+    )
+    log.close()
+
+
+def test_every_schedule_runs_by_utc_and_without_anybody_starting_it() -> None:
+    schedules = build_definitions([LEARNING]).get_repository_def().schedule_defs
+    assert {each.name for each in schedules} == {
+        "parcels__score_daily",
+        "parcels__watch_daily",
+        "parcels__retrain",
+    }
+    assert {each.execution_timezone for each in schedules} == {"UTC"}
+    assert {each.default_status for each in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_where_nothing_was_served_or_landed_since_nothing_is_asked_for(kept: Deployment, tick: Tick) -> None:
+    assert tick(kept, "watch_daily") == (
+        "Everything the service answered is collected, and every day that is over is watched."
+    )
+    assert tick(kept, "score_daily") == ("Every day that has landed and that a champion has not learnt from is scored.")
+
+
+def test_all_days_left_after_a_downtime_are_watched_each_once(kept: Deployment, tick: Tick) -> None:
+    for day in (day_number(10), day_number(12)):
+        answer(kept, batch=day)
+
+    assert asked(tick(kept, "watch_daily")) == [day_number(10), day_number(12)]
+    for day in (day_number(10), day_number(12)):
+        kept.run("watch", day)
+    assert "is watched" in str(tick(kept, "watch_daily"))
+
+
+def test_a_day_is_watched_again_when_records_or_its_outcomes_come_in_later(kept: Deployment, tick: Tick) -> None:
+    answer(kept, stop=20)
+    kept.run("watch", SERVED)
+    answer(kept, start=20)
+    assert asked(tick(kept, "watch_daily")) == [SERVED]
+    kept.run("watch", SERVED)
+    assert isinstance(tick(kept, "watch_daily"), str)
+
+    kept.land(10)
+    kept.ingest()
+
+    assert asked(tick(kept, "watch_daily")) == [SERVED]
+    kept.run("watch", SERVED)
+    assert isinstance(tick(kept, "watch_daily"), str)
+
+
+def test_a_day_that_is_not_over_is_collected_and_watched_the_day_after(kept: Deployment, tick: Tick) -> None:
+    answer(kept)
+    during = datetime.fromisoformat(f"{SERVED}T01:00:00+00:00")
+
+    (collects,) = tick(kept, "watch_daily", at=during)
+
+    assert isinstance(collects, dg.RunRequest)
+    assert collects.partition_key is None
+    assert [key.path[-1] for key in collects.asset_selection or []] == ["prediction_log"]
+    kept.run("watch", assets=["prediction_log"])
+    assert isinstance(tick(kept, "watch_daily", at=during), str)
+    assert asked(tick(kept, "watch_daily", at=during + timedelta(days=1))) == [SERVED]
+
+
+def test_answers_for_a_day_that_is_no_batch_are_collected_and_the_rest_is_said(kept: Deployment, tick: Tick) -> None:
+    answer_beyond(kept, day="2031-01-01")
+    at = datetime(2031, 1, 2, 1, tzinfo=UTC)
+
+    (collects,) = tick(kept, "watch_daily", at=at)
+    kept.run("watch", assets=["prediction_log"])
+
+    assert isinstance(collects, dg.RunRequest)
+    assert "2031-01-01 cannot be watched: parcels has no batches of those days" in str(tick(kept, "watch_daily", at=at))
+
+
+def test_ticks_ask_with_keys_of_their_own_so_that_a_failed_day_is_tried_again(kept: Deployment, tick: Tick) -> None:
+    answer(kept)
+    keys = [
+        request.run_key
+        for at in (LATER, LATER, LATER + timedelta(days=1))
+        for request in tick(kept, "watch_daily", at=at)
+        if isinstance(request, dg.RunRequest)
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_use_case_without_a_time_axis_gets_its_served_days_as_partitions(kept: Deployment, tick: Tick) -> None:
+    named = replace(LEARNING, batches=NamedBatches(), backtest=None, history=())
+    answer(kept)
+
+    assert asked(tick(kept, "watch_daily", use_case=named)) == [SERVED]
+    assert kept.instance.get_dynamic_partitions("parcels__served_days") == [SERVED]
+    names = {each.name for each in build_definitions([named]).get_repository_def().schedule_defs}
+    assert "parcels__score_daily" not in names
+
+
+def test_without_monitoring_what_was_served_is_collected(kept: Deployment, tick: Tick) -> None:
+    blind = replace(LEARNING, monitoring=None)
+    answer(kept)
+
+    assert asked(tick(kept, "watch_daily", use_case=blind)) == [None]
+    kept.run("watch", assets=["prediction_log"])
+    assert "declares no monitoring" in str(tick(kept, "watch_daily", use_case=blind))
+
+
+def test_days_that_landed_after_the_champion_are_scored_in_one_run_and_only_once(kept: Deployment, tick: Tick) -> None:
+    kept.land(10, 12)
+    kept.land(14)
+    kept.ingest()
+
+    stretch, single = tick(kept, "score_daily")
+
+    assert isinstance(stretch, dg.RunRequest)
+    assert stretch.tags[RANGE_START], stretch.tags[RANGE_END] == (day_number(10), day_number(12))
+    assert isinstance(single, dg.RunRequest)
+    assert single.partition_key == day_number(14)
+    kept.run("score", *(day_number(day) for day in (10, 11, 12)))
+    assert asked(tick(kept, "score_daily")) == [day_number(14)]
+
+
+def test_an_old_champion_is_challenged_with_the_reason_on_the_run(kept: Deployment, tick: Tick) -> None:
+    kept.land(10)
+    kept.ingest()
+    at = trained_at(kept) + timedelta(days=30)
+
+    (request,) = tick(kept, "retrain", at=at)
+
+    assert isinstance(request, dg.RunRequest)
+    assert "was trained 30 days ago, due every 28 days." in request.tags[REASON]
+    assert request.run_key == str(at)
+
+
+def test_a_deviating_day_challenges_the_champion_once_until_the_cooldown_is_over(kept: Deployment, tick: Tick) -> None:
+    deviate(kept)
+    kept.land(10)
+    kept.ingest()
+    at = trained_at(kept) + timedelta(hours=2)
+
+    (request,) = tick(kept, "retrain", at=at)
+    assert isinstance(request, dg.RunRequest)
+    assert f"served on {SERVED} deviates" in request.tags[REASON]
+
+    retraining = kept.instance.create_run_for_job(
+        build_definitions([LEARNING]).resolve_job_def("parcels__train"), tags=dict(request.tags)
+    )
+    assert "never two at once" in str(tick(kept, "retrain", at=at))
+    assert running_training(LEARNING, instance=kept.instance) == retraining.run_id
+
+    kept.instance.report_run_failed(retraining)
+    assert "14 days is the cooldown" in str(tick(kept, "retrain", at=at))
+    assert isinstance(tick(kept, "retrain", at=datetime.now(UTC) + timedelta(days=15)), list)
+
+
+def test_the_same_data_is_not_learnt_again(kept: Deployment, tick: Tick) -> None:
+    at = trained_at(kept) + timedelta(days=30)
+
+    assert "nothing has landed that the newest model has not learnt from" in str(tick(kept, "retrain", at=at))
+
+
+def test_before_the_first_champion_nothing_is_retrained_or_scored(ingested: Deployment, tick: Tick) -> None:
+    with open_instance(ingested.data) as instance:
+        untrained = replace(ingested, instance=instance)
+        assert "no champion to challenge" in str(tick(untrained, "retrain"))
+        assert "is scored" in str(tick(untrained, "score_daily"))
+
+
+def test_the_tags_of_a_retraining_tell_it_from_other_trainings() -> None:
+    assert set(retraining_tags("because")) == {REASON, STARTED_AS}
+
+
+def trained_at(deployment: Deployment) -> datetime:
+    """When the champion was kept."""
+    head = deployment.lake.at()
+    serving = champion(head, use_case="parcels")
+    assert serving is not None
+    return load_record(head, use_case="parcels", version=serving.version).created_at
