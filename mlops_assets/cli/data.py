@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,11 +19,13 @@ from mlops_assets.contract.paths import batch_of
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import environment_directory
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.arrivals import arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.listing import listed_versions
+from mlops_assets.stores.predictions.served_days import served_days
 
 console = Console()
 
@@ -96,12 +99,28 @@ def status(use_case: UseCaseName) -> None:
         console.print(f"[yellow]{escape(reason)}[/]", soft_wrap=True)
     if found.batches:
         console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
+    _show_served(head, chosen)
     serving = champion(head, use_case=use_case)
     listing = listed_versions(head, use_case=use_case)
     damaged = f", and {len(listing.unreadable)} that cannot be read" if listing.unreadable else ""
+    trained = max((each.record.created_at for each in listing.versions), default=None)
     console.print(
         f"Champion: {serving.version if serving else 'none yet'} of {len(listing.versions)} versions{damaged}."
+        + (f" The newest was trained {trained:%Y-%m-%d %H:%M} UTC." if trained else "")
     )
+
+
+def _show_served(head: Snapshot, use_case: UseCase) -> None:
+    """When answers were last collected and watched, and what is left of both; nothing where nothing was served."""
+    served = served_days(head, use_case=use_case, folder=environment_directory())
+    for folder, word in (("prediction_log", "collected"), ("monitoring", "watched")):
+        if at := max((info.modified for info in head.paths(f"{use_case.name}/{folder}/")), default=0):
+            console.print(f"Answers were last {word} {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC.")
+    if served.unwatched:
+        console.print(f"Served and not watched like that: {len(served.unwatched)} days. `mlops watch {use_case.name}`.")
+    elif served.uncollected:
+        days = len(served.uncollected)
+        console.print(f"Answers of {days} days wait to be collected. `mlops collect {use_case.name}`.")
 
 
 def refuse_no_batch(use_case: UseCase, batch: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from typing import Annotated
@@ -51,6 +52,12 @@ def serve(use_case: UseCaseName, port: Annotated[int, typer.Option(help="Port of
     """Serve the champion's Bento at 127.0.0.1 with `bentoml serve`; Ctrl-C ends it."""
     tag = champion_tag(use_case_of(use_case))
     os.execve(sys.executable, serve_command(tag, port=port), serve_environment(data_directory()))
+
+
+def env() -> None:
+    """Print what a shell needs to use `bentoml` by hand on this deployment: `eval "$(mlops env)"`."""
+    for name, value in serve_environment(data_directory(), environ={}).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def champion_tag(use_case: UseCase) -> str:

@@ -1,0 +1,191 @@
+"""`mlops collect`, `score`, `watch` and `retrain`: by hand what the schedules do by the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mlops_assets.cli.data import refuse_no_batch
+from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
+from mlops_assets.cli.progress import Steps
+from mlops_assets.contract.errors import DeclarationError, ServingError, TrainingError
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import environment_directory
+from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.unlearnt import unscored_batches
+from mlops_assets.stores.predictions.served_days import ServedDays, served_days
+
+if TYPE_CHECKING:
+    from mlops_assets.orchestration.runs import RunSummary
+
+console = Console()
+
+
+def collect(use_case: UseCaseName) -> None:
+    """Collect what the service answered into the lake, each answer exactly once."""
+    chosen = use_case_of(use_case)
+    with dagster_instance() as instance, Steps(console) as steps:
+        from mlops_assets.orchestration.pipeline import collect as collect_served
+
+        done = collect_served(chosen, instance=instance, steps=steps)
+    rows, days = (done.metadata["prediction_log"][name] for name in ("dagster/row_count", "event_days"))
+    console.print(f"{rows} answers were collected, of days: {days}.")
+    _show_checks([done])
+
+
+def score(
+    use_case: UseCaseName,
+    day: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First batch.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last batch.")] = None,
+) -> None:
+    """Score batches with the champion.
+
+    Without a batch: all that have landed, that the champion has not learnt from and that have no predictions yet.
+    """
+    chosen = use_case_of(use_case)
+    if day and (first or last):
+        raise DeclarationError("--day names one batch, --from and --to a range of them: give one or the other.")
+    for batch in (day, first, last):
+        refuse_no_batch(chosen, batch)
+    batches = _batches_to_score(chosen, first=day or first, last=day or last)
+    with dagster_instance() as instance, Steps(console) as steps:
+        from mlops_assets.orchestration.partitions import contiguous
+        from mlops_assets.orchestration.pipeline import score as score_batches
+
+        done = [
+            score_batches(chosen, batches=stretch, instance=instance, steps=steps)
+            for stretch in contiguous(chosen, set(batches))
+        ]
+    console.print(f"{len(batches)} batches were scored." if batches else "Nothing is left to score.")
+    _show_checks(done)
+
+
+def watch(
+    use_case: UseCaseName,
+    day: Annotated[str | None, typer.Option(help="Only this day, also if it was watched already.")] = None,
+) -> None:
+    """Collect what the service answered and compare each day with what is normal.
+
+    Without a day: every one that was not watched since its answers, or its first outcomes, came in.
+    """
+    chosen = use_case_of(use_case)
+    if chosen.monitoring is None:
+        raise DeclarationError(f"{use_case} declares no monitoring: `mlops collect {use_case}` collects its answers.")
+    served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory())
+    days = [_served_day(chosen, day)] if day else [each.isoformat() for each in served.unwatched]
+    with dagster_instance() as instance, Steps(console) as steps:
+        from mlops_assets.orchestration.pipeline import collect as collect_served
+        from mlops_assets.orchestration.pipeline import watch as watch_day
+
+        done = [watch_day(chosen, day=each, instance=instance, steps=steps) for each in days]
+        if not days and served.uncollected:
+            done.append(collect_served(chosen, instance=instance, steps=steps))
+    for told in done:
+        _show_day(told)
+    console.print(f"{len(days)} days were watched." if days else "Every served day is watched.")
+    _show_unwatchable(chosen, served)
+    _show_checks(done)
+
+
+def retrain(
+    use_case: UseCaseName,
+    reason: Annotated[str | None, typer.Option(help="Retrain now for this reason, due or not.")] = None,
+) -> None:
+    """Train a challenger on everything that has landed, if it is due; it goes through the same gates as any other.
+
+    Without a reason of yours the use case's own declaration decides, as in the hourly schedule, cooldown and all.
+    """
+    chosen, lake = use_case_of(use_case), Lake.connect()
+    with dagster_instance() as instance, Steps(console) as steps:
+        from mlops_assets.orchestration.pipeline import train
+        from mlops_assets.orchestration.retraining import retraining_tags, running_training
+
+        if running := running_training(chosen, instance=instance):
+            raise TrainingError(f"A model of {use_case} is being trained by run {running[:8]}: never two at once.")
+        because = (reason or "").strip() or _due(chosen, lake=lake, instance=instance)
+        if because is not None:
+            before = champion(lake.at(), use_case=use_case)
+            train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
+            after = champion(lake.at(), use_case=use_case)
+            moved = "is the new champion" if after != before else "stays the champion"
+            console.print(f"{escape(because)} {after.version if after else 'None'} {moved}.", soft_wrap=True)
+
+
+def _due(use_case: UseCase, *, lake: Lake, instance: object) -> str | None:
+    """Why a retraining is due; says why not and answers None if it is not."""
+    from mlops_assets.contract.retraining import why_retrain, why_wait
+    from mlops_assets.orchestration.retraining import state_of_training
+
+    if use_case.retrain is None:
+        raise DeclarationError(
+            f"{use_case.name} does not declare when to retrain: say why with --reason, or give its use case a Retrain."
+        )
+    state, now = state_of_training(use_case, lake=lake, instance=instance), datetime.now(UTC)
+    wait = why_wait(use_case.retrain, state=state, now=now)
+    if wait is not None:
+        console.print(f"Nothing was trained. {escape(wait)}", soft_wrap=True)
+        return None
+    return why_retrain(use_case.retrain, state=state, now=now)
+
+
+def _batches_to_score(use_case: UseCase, *, first: str | None, last: str | None) -> list[str]:
+    """The whole batches from ``first`` to ``last``; without both, what is left to score."""
+    lake = Lake.connect()
+    if champion(lake.at(), use_case=use_case.name) is None:
+        raise ServingError(f"{use_case.name} has no champion to score with yet: `mlops run {use_case.name}`.")
+    if first is None and last is None:
+        return list(unscored_batches(lake, use_case=use_case))
+    whole = sorted(history_inputs(lake.at(), use_case=use_case))
+    chosen = [batch for batch in whole if (first or batch) <= batch <= (last or batch)]
+    if not chosen:
+        asked = first if first == last else f"{first or 'the first'} to {last or 'the last'}"
+        held = f"the lake holds {whole[0]} to {whole[-1]}" if whole else "the lake holds none"
+        raise DeclarationError(f"No batch of {use_case.name} to score in {asked}: {held}.")
+    return chosen
+
+
+def _served_day(use_case: UseCase, day: str) -> str:
+    """``day``, if it is one and something was served on it."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise DeclarationError(f"'{day}' is no day: write it as 2013-07-01.") from None
+    served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory())
+    known = {each.isoformat() for each in (*served.unwatched, *served.uncollected)}
+    collected = Lake.connect().at().paths(f"{use_case.name}/prediction_log/{day}/")
+    if day not in known and not collected:
+        raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
+    if day in {each.isoformat() for each in served.unwatchable}:
+        raise ServingError(f"{day} cannot be watched: {use_case.name} has no batch of that day.")
+    return day
+
+
+def _show_day(told: RunSummary) -> None:
+    if found := told.metadata.get("monitoring"):
+        console.print(
+            f"{told.batches[0]}: {found['answers']} answers, {found['deviations']} hours or days deviate, "
+            f"outcomes {'have' if found['outcomes_landed'] else 'have not'} landed.",
+            soft_wrap=True,
+        )
+
+
+def _show_unwatchable(use_case: UseCase, served: ServedDays) -> None:
+    if served.unwatchable:
+        days = ", ".join(each.isoformat() for each in served.unwatchable)
+        console.print(f"[yellow]Not watched: {days}. {use_case.name} has no batches of those days.[/]", soft_wrap=True)
+
+
+def _show_checks(done: list[RunSummary]) -> None:
+    """Every check that is not green, with its reason."""
+    for told in done:
+        for check in told.checks:
+            if not check.passed:
+                said = f"{check.asset_key.path[-1]} {check.check_name}: {check.description or 'no reason was given'}"
+                console.print(f"[yellow]{check.severity.value}[/] {escape(said)}", soft_wrap=True)
