@@ -21,7 +21,6 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
 # XGBoost imports scikit-learn wherever it is installed, and that imports pandas: a second and 130 MB that no
 # prediction needs. XGBoost supports an installation without it; this makes every service process such a one.
 sys.modules["sklearn"] = None  # type: ignore[assignment]
-
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,11 @@ from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from mlops_assets.contract.errors import ServingError
+from mlops_assets.serving.first_page import HEADERS, first_page
 from mlops_assets.serving.wire import Answers, Refusal, refusal, rows_of
 from mlops_assets.use_cases.registry import find
 
@@ -65,6 +65,14 @@ async def _describe(_: Request) -> JSONResponse:
     return JSONResponse(bentoml.get_current_service().predictor.describe())
 
 
+async def _show_first_page(request: Request) -> HTMLResponse:
+    told = bentoml.get_current_service().predictor.describe()
+    return HTMLResponse(first_page(told, url=str(request.base_url).rstrip("/")), headers=HEADERS)
+
+
+ROUTES = [Route("/", _show_first_page, methods=["GET"]), Route("/describe", _describe, methods=["GET"])]
+
+
 def _model_folder() -> Path:
     return Path(bentoml.models.get(FROZEN.model).path)
 
@@ -76,7 +84,7 @@ def _model_folder() -> Path:
     traffic={"timeout": 30},
     envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "true"}],
 )
-@bentoml.asgi_app(Starlette(routes=[Route("/describe", _describe, methods=["GET"])]), path="/")
+@bentoml.asgi_app(Starlette(routes=ROUTES), path="/")  # its own first page and GET go before BentoML's
 class PredictionService:
     """Predictions of one model version: POST /predict with rows, GET /describe for what it expects and is
     made of.
@@ -98,12 +106,17 @@ class PredictionService:
 
     @bentoml.on_deployment
     def verify() -> None:  # type: ignore[misc]  # BentoML calls it without an instance, once, before any worker starts
-        """Refuses to start on a damaged model: a worker that fails would be started again and again."""
+        """Refuses to start on what would never work: a worker that fails would be started again and again."""
         from mlops_assets.serving.predictor import verify_files
 
-        if not FROZEN.use_case:
-            raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
-        verify_files(_model_folder(), checksums=FROZEN.checksums)
+        try:
+            if not FROZEN.use_case:
+                raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
+            _make_paths_absolute()
+            _refuse_no_data_folder(os.environ.get("MLOPS_DATA_DIR", ""))
+            verify_files(_model_folder(), checksums=FROZEN.checksums)
+        except ServingError as error:
+            sys.exit(str(error))
 
     @bentoml.on_startup
     def end_with_supervisor(self) -> None:
@@ -137,6 +150,26 @@ class PredictionService:
         too.
         """
         return self.predictor.describe()
+
+
+def _make_paths_absolute() -> None:
+    """The workers are started in the Bento's own folder, where a path relative to this one would lead elsewhere."""
+    for name in ("BENTOML_HOME", "MLOPS_DATA_DIR"):
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+
+
+def _refuse_no_data_folder(folder: str) -> None:
+    """Without it the log of answers would be made inside the Bento, where nobody collects it."""
+    if not folder:
+        raise ServingError(
+            "MLOPS_DATA_DIR is not set, so nobody would find what this service answers: "
+            'eval "$(mlops env)" sets it, or name the data folder of your deployment.'
+        )
+    if not Path(folder).is_dir():
+        raise ServingError(
+            f"MLOPS_DATA_DIR names {folder}, where no folder is: name the data folder of your deployment."
+        )
 
 
 def _end_with(parent: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from mlops_assets.stores.models.bento_store import serve_command, serve_environment
 
 

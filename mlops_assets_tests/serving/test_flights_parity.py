@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from mlops_assets.stores.models.bento_store import checksum
 
 from mlops_assets.features.online_view import online_view
 from mlops_assets.features.training_view import labelled_examples
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.training.booster import load, score
 from mlops_assets.use_cases.flights import USE_CASE

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_assets.stores.models.bento_store import checksum
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.predictor import Predictor
+from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets_tests.serving.factories import (
     COMMIT,

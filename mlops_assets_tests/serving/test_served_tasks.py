@@ -11,11 +11,11 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
-from mlops_assets.stores.models.bento_store import build_bento
 
 from mlops_assets.contract.paths import model_path
 from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.stores.models.bento_store import build_bento
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.models.registry import load_record

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,9 +17,11 @@ from typing import Any
 
 import psutil
 import pytest
-from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
+from playwright.sync_api import expect
 
+from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets_tests.end_to_end.dagster_ui import browser_page
 from mlops_assets_tests.serving.factories import (
     ROOT,
     VERSION,
@@ -125,6 +129,31 @@ def test_describe_tells_what_is_expected_and_what_answers(service: Client) -> No
         assert told["history"]["as_of"] == "2013-07-01"
         assert told["record"]["lake_commit"]
         assert "depot__late_rate_7d" in [feature["name"] for feature in told["features"]]
+
+
+def test_the_first_page_names_nobody_outside_this_machine_and_lets_a_browser_load_nothing(service: Client) -> None:
+    with urllib.request.urlopen(service.url + "/", timeout=30) as response:
+        page, policy = response.read().decode(), response.headers["Content-Security-Policy"]
+
+    assert "Will this parcel be late?" in page
+    assert VERSION in page
+    outside = [found for found in re.findall(r"https?://[^/\s\"'<&]+", page) if found != service.url]
+    assert outside == []
+    assert policy.startswith("default-src 'none'")
+    linked = re.findall(r'href="(/[^"]+)"', page)
+    assert {"/docs.json", "/readyz", "/metrics"} <= set(linked)
+    assert [service.get(path)[0] for path in linked] == [200] * len(linked)
+
+
+@pytest.mark.slow
+def test_a_browser_that_opens_the_first_page_asks_only_for_that_page(service: Client, tmp_path: Path) -> None:
+    asked: list[str] = []
+    with browser_page(seen=tmp_path / "first-page.png", width=900) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(service.url + "/")
+        expect(page.get_by_role("heading", name="Ask it")).to_be_visible()
+
+    assert {url.removesuffix("/favicon.ico").rstrip("/") for url in asked} == {service.url}
 
 
 def test_health_is_answered(service: Client) -> None:
