@@ -1,4 +1,4 @@
-"""Tables in the docs that are made by tests: a test compares, running its module writes."""
+"""What stands in the docs: tables that are made by tests (one compares, running its module writes), and blocks to run."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def write_section(page: Path, name: str, *, text: str) -> None:
     start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, after = old.split(start)[0], old.split(end)[1]
     page.write_text(f"{before}{start}{text}\n{end}{after}", encoding="utf-8")
+
+
+def blocks(page: Path) -> list[str]:
+    """The fenced blocks of a page, in order, without their fences."""
+    found = re.findall(r"^```\w*\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [text.strip() for text in found]

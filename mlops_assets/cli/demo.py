@@ -73,8 +73,8 @@ def _learn(told: Demo, instance: Any, steps: Steps) -> None:
     from mlops_assets.orchestration.pipeline import ingest, train
 
     for run in ingest(told.use_case, instance=instance, steps=steps):
-        told.seconds |= run.seconds
-    told.seconds |= train(told.use_case, instance=instance, steps=steps, through=told.use_case.seed.last).seconds
+        told.took(run)
+    told.took(train(told.use_case, instance=instance, steps=steps, through=told.use_case.seed.last))
     head = Lake.connect().at()
     told.pointer = champion(head, use_case=told.use_case.name)
     if told.pointer is None:
@@ -98,7 +98,7 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
         return
     if use_case.seed.ahead:
         use_case.seed.land(landing_zone().root, first=served, last=served, sources=use_case.seed.ahead)
-        take_ahead(use_case, batch=served, instance=instance, steps=steps)
+        told.took(take_ahead(use_case, batch=served, instance=instance, steps=steps))
     with (
         _on_the_morning_of(served, use_case=use_case),
         RunningService.start(told.tag, data_dir=data_directory(), log=data_directory() / "demo-service.log") as service,
@@ -166,10 +166,10 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     use_case, served = told.use_case, told.use_case.seed.served
     use_case.seed.land(landing_zone().root, first=served, last=served)
     for run in ingest(use_case, instance=instance, steps=steps):
-        told.seconds = run.seconds | told.seconds
-    told.seconds |= score(use_case, batches=[served], instance=instance, steps=steps).seconds
+        told.took(run)
+    told.took(score(use_case, batches=[served], instance=instance, steps=steps))
     told.watched_day = served if isinstance(use_case.batches, DailyBatches) else _day_of_last_answer(told)
-    told.seconds |= watch(use_case, day=told.watched_day, instance=instance, steps=steps).seconds
+    told.took(watch(use_case, day=told.watched_day, instance=instance, steps=steps))
     lake = Lake.connect()
     head = lake.at()
     told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=told.watched_day)))

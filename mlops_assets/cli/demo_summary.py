@@ -19,6 +19,7 @@ from mlops_assets.lake.tables import count_rows
 from mlops_assets.watch.monitoring import WatchedCell
 
 WEAKEST = 4
+REASON_LINES = 4
 SHOWN_METRICS = {
     "roc_auc_score": "ROC AUC",
     "average_precision_score": "average\nprecision",
@@ -39,6 +40,7 @@ def show_summary(told: Demo, *, console: Console) -> None:
         (f"Champion {told.pointer.version if told.pointer else ''} on the test rows", _metrics(told)),
         ("Gates", _gates(told)),
         (f"Served on {told.watched_day}, against what is normal", _served(told)),
+        ("Checks of these runs that are not green", _not_green(told)),
         ("One answer, traced back", trace_tree(told.trace) if told.trace else Text("none")),
         ("Seconds per asset", _seconds(told)),
     ):
@@ -117,10 +119,9 @@ def _served(told: Demo) -> Group:
         table.add_row(*_cell(cell))
     lines: list[Table | Text] = [table]
     sliced = [cell for cell in watched.deviations if cell.scope != "overall"]
+    share = f"share of {told.use_case.positive_word} deviates"
     lines.append(
-        Text(
-            f"{len(sliced)} hours or days of single slices deviate too" if sliced else "no slice deviates", style="dim"
-        )
+        Text(f"in {len(sliced)} hours or days of single slices the {share}" if sliced else f"no slice's {share}", "dim")
     )
     lines.append(
         Text(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit", style="dim")
@@ -133,7 +134,28 @@ def _served(told: Demo) -> Group:
             if (each := overall["metrics"][name])["value"] is not None
         )
         lines.append(Text(f"outcomes have landed for {overall['rows']} of them: {said}"))
+    prior = watched.realised.get("prior")
+    if isinstance(prior, dict):
+        said = ", ".join(f"{SHOWN_METRICS[name]} {prior[name]:.3f}" for name in REALISED if name in prior)
+        lines.append(Text(f"the constant prior on the same rows: {said}", style="dim"))
     return Group(*lines)
+
+
+def _not_green(told: Demo) -> Table | Text:
+    """Every check that failed, whatever its severity: what blocks ends a demo, what warns is shown here."""
+    if not told.not_green:
+        return Text("none: every check passed", style="dim")
+    table = Table.grid(padding=(0, 1))
+    for check in told.not_green:
+        mark = "[red]✗[/]" if check.severity == "ERROR" else "[yellow]![/]"
+        table.add_row(mark, f"{check.asset} {check.name}, {check.severity}\n[dim]{escape(_shortened(check.reason))}[/]")
+    return table
+
+
+def _shortened(reason: str) -> str:
+    lines = reason.splitlines()
+    more = [f"… and {len(lines) - REASON_LINES} more, in the Dagster UI"] if len(lines) > REASON_LINES else []
+    return "\n".join([*lines[:REASON_LINES], *more])
 
 
 def _cell(cell: WatchedCell) -> tuple[str, ...]:
@@ -166,8 +188,9 @@ def _seconds(told: Demo) -> Group:
 
 def _what_next(told: Demo) -> Panel:
     name = told.use_case.name
+    warned = f" {len(told.not_green)} checks are not green, see above." if told.not_green else ""
     text = Text.from_markup(
-        f"[bold green]All of it happened.[/] The champion is [bold]{told.tag}[/].\n\n"
+        f"[bold green]All of it happened.[/]{warned} The champion is [bold]{told.tag}[/].\n\n"
         "[bold]make dev[/]     the Dagster UI at http://127.0.0.1:3000: every run and check\n"
         "[bold]make serve[/]   the same service at http://127.0.0.1:3001\n"
         f"[bold].venv/bin/mlops status {name}[/]   what each stage holds\n"

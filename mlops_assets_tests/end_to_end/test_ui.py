@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -65,6 +66,21 @@ def test_the_asset_graph_shows_every_asset_of_flights(page: Page, ui: str) -> No
 
     for key in build_definitions([USE_CASE]).get_repository_def().asset_graph.get_all_asset_keys():
         expect(page.locator("foreignObject").get_by_text(key.path[-1], exact=True)).to_be_attached()
+
+
+def test_the_ui_asks_nobody_outside_this_machine_and_its_schedules_run(page: Page, ui: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(f"{ui}/assets/flights/raw_flights")
+    expect(page.get_by_role("button", name="Materialize").first).to_be_visible()
+    page.goto(f"{ui}/automation")
+
+    for name in ("score_daily", "watch_daily", "retrain", "new_data"):
+        expect(page.get_by_text(f"flights__{name}", exact=True).first).to_be_visible()
+    outside = [url for url in asked if urlsplit(url).hostname not in (None, "127.0.0.1")]
+    assert asked
+    assert outside == []
 
 
 def test_the_profile_page_of_a_day_opens_by_a_click(page: Page, ui: str) -> None:
