@@ -1,4 +1,4 @@
-"""What stands in the docs: tables that are made by tests (one compares, running its module writes), and blocks to run."""
+"""What stands in the docs: tables that are made by tests (a test compares, its module writes), and blocks to run."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
@@ -19,7 +21,7 @@ from mlops_assets.lake.tables import count_rows
 from mlops_assets.watch.monitoring import WatchedCell
 
 WEAKEST = 4
-REASON_LINES = 4
+REASON_LENGTH = 220
 SHOWN_METRICS = {
     "roc_auc_score": "ROC AUC",
     "average_precision_score": "average\nprecision",
@@ -119,7 +121,7 @@ def _served(told: Demo) -> Group:
         table.add_row(*_cell(cell))
     lines: list[Table | Text] = [table]
     sliced = [cell for cell in watched.deviations if cell.scope != "overall"]
-    share = f"share of {told.use_case.positive_word} deviates"
+    share = f"share predicted {told.use_case.positive_word} deviates"
     lines.append(
         Text(f"in {len(sliced)} hours or days of single slices the {share}" if sliced else f"no slice's {share}", "dim")
     )
@@ -153,9 +155,10 @@ def _not_green(told: Demo) -> Table | Text:
 
 
 def _shortened(reason: str) -> str:
+    """The first of what is often a line for each batch, cut where it goes on for long; the UI has all of it."""
     lines = reason.splitlines()
-    more = [f"… and {len(lines) - REASON_LINES} more, in the Dagster UI"] if len(lines) > REASON_LINES else []
-    return "\n".join([*lines[:REASON_LINES], *more])
+    many = f"{len(lines)} batches, such as " if len(lines) > 1 else ""
+    return many + textwrap.shorten(lines[0], REASON_LENGTH, placeholder=" …")
 
 
 def _cell(cell: WatchedCell) -> tuple[str, ...]:

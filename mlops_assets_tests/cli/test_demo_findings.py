@@ -49,15 +49,17 @@ def test_a_check_that_failed_for_many_batches_is_told_once() -> None:
 def test_each_check_that_is_not_green_is_shown_with_asset_severity_and_reason() -> None:
     demo = Demo(use_case=PARCELS)
     demo.took(run_with(check("usual"), check("whole", passed=True)))
-    demo.took(run_with(check("served_as_trained", why="\n".join(f"[x] line {number}" for number in range(9)))))
+    days = "\n".join(f"2024-03-{day:02d}: [x=1] has moved{', and so on' * 50}." for day in range(1, 10))
+    demo.took(run_with(check("served_as_trained", why=days)))
 
     text = shown(demo, demo_summary._not_green)
 
     assert "monitoring usual, WARN" in text
     assert "Too few." in text
     assert "whole" not in text
-    assert "[x] line 0" in text
-    assert "… and 5 more, in the Dagster UI" in text
+    assert "9 batches, such as 2024-03-01: [x=1] has moved" in text
+    assert "and so on, …" in text
+    assert "2024-03-02" not in text
     assert "2 checks are not green" in shown(demo, demo_summary._what_next)
 
 
@@ -96,6 +98,6 @@ def test_the_prior_on_the_same_rows_stands_beside_the_figures_where_it_is_told(
     text = shown(demo, demo_summary._served)
 
     assert "outcomes have landed for 60 of them: ROC AUC 0.800" in text
-    assert "no slice's share of late deviates" in text
+    assert "no slice's share predicted late deviates" in text
     assert ("the constant prior on the same rows" in text) == (said is not None)
     assert said is None or said in text
