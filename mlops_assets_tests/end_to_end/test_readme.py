@@ -19,11 +19,11 @@ import typer
 from typer.testing import CliRunner
 
 from mlops_assets.cli.main import app
-from mlops_assets_tests.bento.servers import ServedBento, free_port, stop, wait_until_ready
 from mlops_assets_tests.documented import blocks
 from mlops_assets_tests.end_to_end.small_flights import SMALL
 from mlops_assets_tests.end_to_end.test_demo import words_of
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, let_go
+from mlops_assets_tests.serving.servers import ServedBento, free_port, stop, wait_until_ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
