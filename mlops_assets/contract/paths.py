@@ -10,6 +10,9 @@ from datetime import date
 WHOLE = "all"
 """The batch of a source that has only one."""
 
+RECORD = "record.json"
+"""What a version was made of, among its files."""
+
 
 def raw_path(use_case: str, *, source: str, batch: str) -> str:
     """The landed bytes, unchanged."""

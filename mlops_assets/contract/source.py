@@ -1,15 +1,18 @@
 """What a use case says about each thing that lands: how often, in which columns, and how much may be wrong.
 
-The declaration only; reading files is in ``file_format.py``, judging rows in ``validation.py``.
+The declaration only; reading files is in ``watch/validation/file_format.py``, judging rows in ``row_rules.py`` there.
+Importing this loads neither pandas nor pandera: a service needs the declaration and never a source's columns.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,7 +20,9 @@ from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.contract.references import Reference
-from mlops_assets.contract.schema import Model, Schema, read_schema
+
+if TYPE_CHECKING:
+    from mlops_assets.contract.schema import Model, Schema
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -36,7 +41,8 @@ class Cadence(StrEnum):
 class Source:
     """One kind of landed file.
 
-    ``schema`` is a pandera model; its column order is the file's header. ``null_values`` are the texts that
+    ``schema`` is a pandera model, or where it is as text, ``package.module:Model``: a text is imported on first use, so
+    that a service process never loads it. Its column order is the file's header. ``null_values`` are the texts that
     stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
     time column, or the three whole-number columns year, month and day. A batch is refused if more than
     ``max_quarantined_share`` of its rows break a row-level rule. ``references`` say what must be found in other
@@ -48,7 +54,7 @@ class Source:
     description: str
     owner: str
     cadence: Cadence
-    schema: Model
+    schema: Model | str
     null_values: tuple[str, ...] = ("",)
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
@@ -66,14 +72,16 @@ class Source:
             raise DeclarationError(
                 f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
             )
-        self._check_batch_day()
+        if self.cadence is not Cadence.DAILY and self.batch_day:
+            raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
+        if not isinstance(self.schema, str):
+            self.refuse_unfit_columns()
 
-    def _check_batch_day(self) -> None:
-        if self.cadence is not Cadence.DAILY:
-            if self.batch_day:
-                raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
-            return
+    def refuse_unfit_columns(self) -> None:
+        """Raises DeclarationError unless the schema can be read and says what ``batch_day`` names."""
         types = {column.name: column.type for column in self.columns.columns}
+        if self.cadence is not Cadence.DAILY:
+            return
         unknown = [name for name in self.batch_day if name not in types]
         if unknown:
             raise DeclarationError(
@@ -90,7 +98,24 @@ class Source:
     @property
     def columns(self) -> Schema:
         """The schema as the lake needs it: columns, Arrow types, unique keys."""
-        return read_schema(self.schema)
+        from mlops_assets.contract.schema import read_schema  # loads pandas and pandera
+
+        return read_schema(self.schema_model)
+
+    @property
+    def schema_model(self) -> Model:
+        """The pandera model; DeclarationError when the text that names it leads to none."""
+        if not isinstance(self.schema, str):
+            return self.schema
+        module, _, attribute = self.schema.partition(":")
+        try:
+            model = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise DeclarationError(
+                f"Source '{self.name}': schema '{self.schema}' must lead to a pandera model, written as "
+                f"package.module:Model: {error}."
+            ) from error
+        return _checked_model(model, source=self.name, written=self.schema)
 
     def batch_fault(self, batch: str) -> str | None:
         """What is wrong with ``batch`` as a batch name of this source, or ``None``."""
@@ -100,6 +125,14 @@ class Source:
             known = _NAMED_BATCH.fullmatch(batch)
             return None if known else "must be letters, digits, - and _, starting with a letter or digit"
         return None if _is_day(batch) else "must be a day, such as 2013-01-31"
+
+
+def _checked_model(model: object, *, source: str, written: str) -> Model:
+    from pandera.pandas import DataFrameModel
+
+    if not (isinstance(model, type) and issubclass(model, DataFrameModel)):
+        raise DeclarationError(f"Source '{source}': schema '{written}' is {model!r}, no pandera model.")
+    return model
 
 
 def _is_day(text: str) -> bool:

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.contract.checked import refuse_unfit
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.tasks import BINARY, Binary, Task
@@ -171,6 +172,7 @@ class UseCase:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
+        refuse_unfit(self)
 
     @property
     def columns_beside(self) -> tuple[str, ...]:

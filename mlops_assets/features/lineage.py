@@ -122,6 +122,25 @@ def yielded_by(sql: Path) -> tuple[str, ...]:
     return tuple(select.alias_or_name for select in _parsed(sql).selects if not select.is_star)
 
 
+def example_columns(use_case: UseCase) -> tuple[str, ...] | None:
+    """The columns of the examples as ``examples.sql`` says them; ``None`` where only running it tells."""
+    query = _parsed(use_case.examples_sql)
+    if query.is_star:
+        relations = _relations(use_case)
+        schema = {name: dict.fromkeys(columns, "UNKNOWN") for name, columns in relations.items()}
+        query = _qualified(use_case.examples_sql, schema=schema)
+    selects = query.selects if isinstance(query, exp.Query) else []
+    if not selects or any(select.is_star or select.find(exp.Columns) for select in selects):
+        return None
+    return tuple(select.alias_or_name for select in selects)
+
+
+def attached_names(use_case: UseCase) -> tuple[str, ...]:
+    """The names of the columns of history and side data that are attached to examples, by declarations alone."""
+    history = [name for view in use_case.history for name, _, _ in view.columns()]
+    return (*history, *(view.column(name) for view in use_case.asof for name in yielded_by(view.sql)))
+
+
 def _given(query: exp.Expr) -> set[str]:
     """The aliases of the query that stand for something else than a column of the same name."""
     return {

@@ -17,7 +17,6 @@ import bentoml
 
 ORDER = "built.json"
 MODEL_FOLDER = "model"
-SOURCE = ["mlops_assets/**", ORDER]
 
 
 def build(folder: Path) -> str:
@@ -36,7 +35,7 @@ def build(folder: Path) -> str:
         version=order["version"],
         labels=labels,
         description=order["description"],
-        include=SOURCE,
+        include=[*order["include"], ORDER],
         models=[tag],
         python={"packages": order["packages"], "lock_packages": False},
         build_ctx=str(folder),

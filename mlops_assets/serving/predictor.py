@@ -17,6 +17,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.paths import RECORD
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.request_step import RequestStep
@@ -24,7 +25,6 @@ from mlops_assets.serving.wire import Answer
 from mlops_assets.steps.answer import Serving, answer
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.models.bento_store import checksum
-from mlops_assets.stores.models.record import RECORD
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
 from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
 

@@ -8,7 +8,6 @@ asks beside it.
 Importing reads which use case the Bento was built for; the model is opened when the service starts.
 """
 
-# ruff: noqa: E402  (two settings of the process have to be made before bentoml and xgboost are imported)
 from __future__ import annotations
 
 import os
@@ -18,9 +17,6 @@ import threading
 import time
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
-# XGBoost imports scikit-learn wherever it is installed, and that imports pandas: a second and 130 MB that no
-# prediction needs. XGBoost supports an installation without it; this makes every service process such a one.
-sys.modules["sklearn"] = None  # type: ignore[assignment]
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +30,14 @@ from starlette.routing import Route
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.serving.first_page import HEADERS, first_page
+from mlops_assets.serving.not_installed import not_installed
 from mlops_assets.serving.wire import Answers, Refusal, refusal, rows_of
 from mlops_assets.use_cases.registry import find
+
+# mlops-assets[serve] comes without scikit-learn. Where it is installed all the same, as on a machine that trains,
+# XGBoost would import it for its estimators, and pandas with it: a second and 130 MB that no prediction needs.
+with not_installed("sklearn"):
+    import xgboost  # noqa: F401
 
 
 class Frozen(BaseModel):
@@ -58,7 +60,7 @@ class AnyRow(BaseModel):
 
 usage_stats.do_not_track.cache_clear()  # `bentoml serve` asks, and keeps the answer, before this is imported
 FROZEN = bentoml.use_arguments(Frozen)
-Rows = rows_of(find(FROZEN.use_case).request if FROZEN.use_case else AnyRow)
+Rows = rows_of(find(FROZEN.use_case, schemas=False).request if FROZEN.use_case else AnyRow)
 
 
 async def _describe(_: Request) -> JSONResponse:
@@ -99,7 +101,7 @@ class PredictionService:
 
         self.predictor = Predictor.open(
             _model_folder(),
-            use_case=find(FROZEN.use_case),
+            use_case=find(FROZEN.use_case, schemas=False),
             checksums=FROZEN.checksums,
             data_dir=environment_directory(),
         )

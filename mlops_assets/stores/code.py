@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from mlops_assets.contract.plugins import use_case_place
+
 PACKAGE = Path(__file__).resolve().parents[1]
 UNKNOWN = "unknown"
 BUILT_FROM = "built_from.json"
@@ -54,10 +56,15 @@ def code_version(files: Iterable[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-@cache
 def feature_files(use_case: str) -> Mapping[str, str]:
-    """The version of each file of a use case's own folder, by its path there."""
-    folder = PACKAGE / "use_cases" / use_case
+    """The version of each file of a use case's own folder, wherever it is installed, by its path there."""
+    place = use_case_place(use_case)
+    folder = place.folder if place else None
+    return {} if folder is None else _versions_in(folder)
+
+
+@cache
+def _versions_in(folder: Path) -> Mapping[str, str]:
     return {path.relative_to(folder).as_posix(): code_version([path]) for path in sorted(_code_of(folder))}
 
 

@@ -16,16 +16,28 @@ import pandas as pd
 import pandera.pandas as pa
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from mlops_assets.contract.features import AsOfView, Feature
-from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
-from mlops_assets.contract.history import Count, HistoryView, Mean, history_features
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.source import Cadence, Source
-from mlops_assets.contract.splits import RollingOrigin, TimeSplit
-from mlops_assets.contract.thresholds import PositiveShare
-from mlops_assets.contract.use_case import DailyBatches, Recipe, SeedData, UseCase
-from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets import (
+    AsOfView,
+    Cadence,
+    Count,
+    DailyBatches,
+    Feature,
+    HistoryView,
+    LandingZone,
+    Mean,
+    MetricBound,
+    MonitoringPlan,
+    NotWorseThanChampion,
+    PositiveShare,
+    Recipe,
+    RollingOrigin,
+    SeedData,
+    Slice,
+    Source,
+    TimeSplit,
+    UseCase,
+    history_features,
+)
 
 SQL = Path(__file__).parent / "parcels_sql"
 FIRST = date(2024, 3, 1)

@@ -25,11 +25,13 @@ from importlib import metadata
 from pathlib import Path
 
 from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.plugins import GROUP, OURS, use_case_place
 
 BUILT = "built.json"
-ROOMS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
-"""The parts of the package that a service imports; beside them goes its use case."""
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
+PARTS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
+"""What of the platform a service may import."""
+DIST_INFO = "-0.dist-info"
 PACKAGES = ("bentoml", "duckdb", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scipy", "xgboost")
 
 
@@ -75,7 +77,7 @@ def build_bento(
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="building-", dir=home) as scratch:
         context, store = Path(scratch) / "context", Path(scratch) / "store"
-        _copy_source(use_case, checkout=checkout, to=context)
+        tops = _copy_source(use_case, checkout=checkout, to=context)
         _copy_model(files, to=context / "model")
         told = {
             "use_case": use_case,
@@ -85,6 +87,7 @@ def build_bento(
             "labels": {name: str(value) for name, value in (labels or {}).items()},
             "description": description or f"Predictions of {use_case} by model version {version}.",
             "packages": _packages(),
+            "include": [f"{name}/**" for name in tops],
         }
         (context / BUILT).write_text(json.dumps(told, indent=1, sort_keys=True))
         _run_build(context, store=store)
@@ -144,8 +147,8 @@ def bento_home(data_dir: Path) -> Path:
 def source_digest(use_case: str, *, checkout: Path = CHECKOUT) -> str:
     """SHA-256 over names and contents of the code that goes into a Bento of that use case."""
     digest = hashlib.sha256()
-    for path in _source_files(use_case, checkout=checkout):
-        digest.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path, content in _source(use_case, checkout=checkout):
+        digest.update(str(path).encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
 
 
@@ -155,26 +158,50 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _source_files(use_case: str, *, checkout: Path) -> Iterator[Path]:
-    """The files a Bento needs, in a fixed order: no other use case, no orchestration, no reports."""
+def _source(use_case: str, *, checkout: Path) -> Iterator[tuple[Path, bytes]]:
+    """The files a Bento needs with their places in it, in a fixed order: no other use case, no orchestration, no
+    reports.
+    """
     package = checkout / "mlops_assets"
-    yield package / "__init__.py"
-    yield from sorted((package / "use_cases").glob("*.py"))
-    for folder in (*(package / room for room in ROOMS), package / "use_cases" / use_case):
-        if not folder.is_dir():
-            raise ServingError(f"A Bento of {use_case} needs the folder {folder}, which is not there.")
-        yield from sorted(path for path in folder.rglob("*") if path.is_file() and _is_code(path))
+    shipped = package / "use_cases" / use_case
+    alone = [package / "__init__.py", *sorted((package / "use_cases").glob("*.py"))]
+    yield from ((path.relative_to(checkout), path.read_bytes()) for path in alone)
+    folders = [package / name for name in PARTS]
+    for folder in [*folders, shipped] if shipped.is_dir() else folders:
+        yield from _files_of(folder, below=checkout, use_case=use_case)
+    if not shipped.is_dir():
+        yield from _installed_source(use_case, shipped=shipped)
 
 
-def _is_code(path: Path) -> bool:
-    return path.suffix != ".pyc" and path.parent.name != "seed_data"
+def _installed_source(use_case: str, *, shipped: Path) -> Iterator[tuple[Path, bytes]]:
+    """The whole import package of a use case that another distribution installs, and the entry point that finds it."""
+    place = use_case_place(use_case)
+    package = place.package if place and place.distribution != OURS else None
+    if place is None or package is None:
+        raise ServingError(f"A Bento of {use_case} needs the folder {shipped}, which is not there.")
+    yield from _files_of(package, below=package.parent, use_case=use_case)
+    info = Path(f"{use_case}{DIST_INFO}")
+    yield info / "METADATA", f"Metadata-Version: 2.1\nName: {place.distribution}\nVersion: 0\n".encode()
+    point = f"{use_case} = {place.module}:{place.attribute}"
+    yield info / "entry_points.txt", f"[{GROUP}]\n{point}\n".encode()
 
 
-def _copy_source(use_case: str, *, checkout: Path, to: Path) -> None:
-    for path in _source_files(use_case, checkout=checkout):
-        target = to / path.relative_to(checkout)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+def _files_of(folder: Path, *, below: Path, use_case: str) -> Iterator[tuple[Path, bytes]]:
+    if not folder.is_dir():
+        raise ServingError(f"A Bento of {use_case} needs the folder {folder}, which is not there.")
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc" and path.parent.name != "seed_data":
+            yield path.relative_to(below), path.read_bytes()
+
+
+def _copy_source(use_case: str, *, checkout: Path, to: Path) -> list[str]:
+    """Copies what a Bento needs; the names of what lies at the top."""
+    tops: dict[str, None] = {}
+    for path, content in _source(use_case, checkout=checkout):
+        (to / path).parent.mkdir(parents=True, exist_ok=True)
+        (to / path).write_bytes(content)
+        tops[path.parts[0]] = None
+    return list(tops)
 
 
 def _copy_model(files: Mapping[str, Path], *, to: Path) -> None:

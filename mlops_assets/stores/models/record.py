@@ -18,9 +18,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.gates import Gate
+from mlops_assets.contract.paths import RECORD as RECORD
 from mlops_assets.judge.gate_decision import GateDecision
 
-RECORD = "record.json"
 LEARNING_CURVE = "learning_curve.json"
 REPORT = "report.json"
 COMPARISON = "comparison.json"

@@ -8,8 +8,18 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from mlops_assets.contract.features import AsOfView, Feature, Relation
-from mlops_assets.contract.history import Count, Deviation, HistoryFeature, HistoryView, Mean, Recency, history_features
+from mlops_assets import (
+    AsOfView,
+    Count,
+    Deviation,
+    Feature,
+    HistoryFeature,
+    HistoryView,
+    Mean,
+    Recency,
+    Relation,
+    history_features,
+)
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "flight operations"

@@ -13,11 +13,7 @@ from typing import Any
 
 import duckdb
 
-from mlops_assets.contract.errors import LandingError
-from mlops_assets.contract.paths import WHOLE
-from mlops_assets.contract.source import Cadence, Source
-from mlops_assets.contract.use_case import LandedSeed
-from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets import WHOLE, Cadence, LandedSeed, LandingError, LandingZone, Source
 from mlops_assets.use_cases.flights.sources import SOURCES
 
 SQL = Path(__file__).parent / "sql"

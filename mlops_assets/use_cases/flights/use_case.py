@@ -5,20 +5,27 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
-from mlops_assets.contract.gates import (
+from mlops_assets import (
+    Between,
+    DailyBatches,
+    LandedSeed,
     MetricBound,
+    MonitoringPlan,
     NoSliceRegressed,
     NotWorseThanChampion,
+    PositiveShare,
+    Recipe,
+    Retrain,
+    RollingOrigin,
+    SeedData,
+    Slice,
     SliceBound,
+    TimeSplit,
     TrainTestGap,
+    Tuning,
+    UseCase,
+    WholeBetween,
 )
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.retraining import Retrain
-from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
-from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.splits import RollingOrigin, TimeSplit
-from mlops_assets.contract.thresholds import PositiveShare
-from mlops_assets.contract.use_case import DailyBatches, LandedSeed, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.flights.features import (
     ASOF,
     EXAMPLES_SQL,

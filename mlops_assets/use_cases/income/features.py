@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_assets.contract.features import Feature
+from mlops_assets import Feature
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "census office"

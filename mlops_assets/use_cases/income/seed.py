@@ -11,9 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.contract.errors import LandingError
-from mlops_assets.contract.use_case import LandedSeed
-from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets import LandedSeed, LandingError, LandingZone
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.sources import PEOPLE
 

@@ -9,22 +9,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_assets.contract.gates import (
+from mlops_assets import (
+    Between,
     FairnessBound,
+    HashSplit,
     MetricBound,
+    MonitoringPlan,
+    NamedBatches,
     NoSliceRegressed,
     NotWorseThanChampion,
+    PositiveShare,
+    Quantiles,
+    Recipe,
+    Retrain,
+    Rule,
+    SeedData,
+    Severity,
+    Slice,
     SliceBound,
     TrainTestGap,
+    Tuning,
+    UseCase,
+    WholeBetween,
 )
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.retraining import Retrain
-from mlops_assets.contract.search_space import Between, Tuning, WholeBetween
-from mlops_assets.contract.severity import Severity
-from mlops_assets.contract.slices import Quantiles, Rule, Slice
-from mlops_assets.contract.splits import HashSplit
-from mlops_assets.contract.thresholds import PositiveShare
-from mlops_assets.contract.use_case import NamedBatches, Recipe, SeedData, UseCase
 from mlops_assets.use_cases.income.features import EXAMPLES_SQL, FEATURES, FEATURES_SQL
 from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.seed import land_seed, seed_requests

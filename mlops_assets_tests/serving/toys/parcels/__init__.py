@@ -8,10 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
-from mlops_assets.contract.features import Feature
-from mlops_assets.contract.history import Count, HistoryView, Mean
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.use_case import NamedBatches, Recipe, UseCase
+from mlops_assets import Count, Feature, HistoryView, Mean, MonitoringPlan, NamedBatches, Recipe, UseCase
 
 HERE = Path(__file__).parent
 

@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlops_assets.contract.features import Feature
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.use_case import NamedBatches, Recipe, UseCase
+from mlops_assets import Feature, MonitoringPlan, NamedBatches, Recipe, UseCase
 
 
 class PersonRequest(BaseModel):
