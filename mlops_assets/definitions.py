@@ -1,6 +1,10 @@
-"""What `dagster dev` loads: every use case that is there, built into assets, checks, jobs, sensors and resources."""
+"""What `dagster dev` loads: every use case that is there, built into assets, checks, jobs, sensors and resources.
 
-from mlops_assets.orchestration.build import build_definitions
+One that is broken is shown with the reason, and the others run.
+"""
+
+from mlops_assets.orchestration.build import build_what_loads
 from mlops_assets.use_cases import registry
 
-defs = build_definitions([registry.find(name) for name in registry.names()])
+_use_cases, _broken = registry.loaded()
+defs = build_what_loads(_use_cases, broken=_broken)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
+from mlops_assets.cli.deployment import HELP, UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import batch_of
@@ -26,6 +26,7 @@ from mlops_assets.stores.landing.landing import Scan
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.listing import listed_versions
 from mlops_assets.stores.predictions.served_days import served_days
+from mlops_assets.use_cases import registry
 
 console = Console()
 
@@ -75,11 +76,18 @@ def run(
     console.print(f"{taken} batches were taken in. `mlops status {use_case}` shows where things stand.")
 
 
-def status(use_case: UseCaseName) -> None:
+def status(use_case: Annotated[str | None, typer.Argument(help=f"{HELP} All by default.")] = None) -> None:
     """Show what has landed, what each stage of the lake holds, what waits and why, and which version serves."""
-    chosen = use_case_of(use_case)
+    use_cases, broken = registry.loaded() if use_case is None else ((use_case_of(use_case),), ())
     lake = Lake.connect()
-    head = lake.at()
+    for chosen in use_cases:
+        _show_status(chosen, lake=lake)
+    for each in broken:
+        console.print(f"[red]{escape(each.reason)}[/]", soft_wrap=True)
+
+
+def _show_status(chosen: UseCase, *, lake: Lake) -> None:
+    use_case, head = chosen.name, lake.at()
     scan = scan_landing(chosen)
     title = f"{use_case} on branch '{lake.target}' at {head.commit[:12]}"
     table = Table("batches of", "landed", "raw", "validated", "quarantine", "from – to", title=title)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.stores.landing.landing import LandingZone
@@ -20,12 +21,21 @@ from mlops_assets.use_cases import registry
 if TYPE_CHECKING:
     import dagster as dg
 
-UseCaseName = Annotated[str, typer.Argument(help="The use case, a folder under mlops_assets/use_cases.")]
+HELP = "The use case: a folder under mlops_assets/use_cases, or of another installed package."
+UseCaseName = Annotated[str, typer.Argument(help=HELP)]
 
 
 def use_case_of(name: str | None) -> UseCase:
-    """The use case, the first by name if none is given; an unknown one is an error that lists the valid ones."""
-    return registry.find(name or registry.names()[0])
+    """The use case, the first by name that is not broken if none is given; an unknown one is an error that lists the
+    valid ones.
+    """
+    if name is not None:
+        return registry.find(name)
+    use_cases, broken = registry.loaded()
+    if not use_cases:
+        reasons = " ".join(each.reason for each in broken) or "None is installed."
+        raise DeclarationError(f"There is no use case that can be loaded. {reasons}")
+    return use_cases[0]
 
 
 def landing_zone() -> LandingZone:

@@ -39,7 +39,9 @@ class Finding:
 def doctor() -> None:
     """Look at everything this deployment needs and say what to mend. Exit code 1 if something is missing."""
     findings = [
-        finding for look in (_python, _libraries, _code, _data, _lake, _champions, _ports) for finding in look()
+        finding
+        for look in (_python, _libraries, _code, _use_cases, _data, _lake, _champions, _ports)
+        for finding in look()
     ]
     table = Table("", "what", "found", "what to do")
     for finding in findings:
@@ -69,6 +71,14 @@ def _code() -> Iterator[Finding]:
     git = git_state()
     changed = ", changed since" if git.dirty and not git.problem else ""
     yield Finding(what="git commit", found=f"{git.commit[:16]}{changed}", mend=git.problem)
+
+
+def _use_cases() -> Iterator[Finding]:
+    """A broken one stops no other, so it is said here."""
+    use_cases, broken = registry.loaded()
+    yield Finding(what="use cases", found=", ".join(each.name for each in use_cases) or "none")
+    for each in broken:
+        yield Finding(what=f"use case {each.name}", found=f"broken, {each.distribution}", mend=each.reason)
 
 
 def _data() -> Iterator[Finding]:
@@ -104,10 +114,9 @@ def _lake() -> Iterator[Finding]:
 
 
 def _champions() -> Iterator[Finding]:
-    for name in registry.names():
-        use_case = registry.find(name)
+    for name in (each.name for each in registry.loaded()[0]):
         try:
-            serving = champion(Lake.connect().at(), use_case=use_case.name)
+            serving = champion(Lake.connect().at(), use_case=name)
         except PlatformError as error:
             yield Finding(what=f"champion of {name}", found="unknown", mend=str(error))
             continue

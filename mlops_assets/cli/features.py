@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from mlops_assets.cli.deployment import use_case_of
+from mlops_assets.cli.deployment import HELP, use_case_of
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.features.catalogue import LEARNT, Catalogue, Entry
 from mlops_assets.lake.lake import Lake
@@ -42,7 +42,7 @@ console = Console()
 
 @features_app.command(name="list")
 def list_features(
-    use_case: Annotated[str, typer.Argument(help="The use case, a folder under mlops_assets/use_cases.")],
+    use_case: Annotated[str, typer.Argument(help=HELP)],
     at: At = None,
     find: Annotated[
         str, typer.Option(help="Only features with this text in name, description, owner or lineage.")

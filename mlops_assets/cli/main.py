@@ -53,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "From a dropped file to a served, watched, reproducible model.\n\n"
-        "A first round by hand; CASE is a folder under `mlops_assets/use_cases`:\n\n"
+        "A first round by hand; CASE is a use case, such as a folder of `mlops_assets/use_cases`:\n\n"
         "1. `mlops land CASE` lands seed data as the source systems would\n\n"
         "2. `mlops run CASE` takes what has landed through every asset up to the packaged champion\n\n"
         "3. `mlops status CASE` and `mlops models CASE` show where things stand\n\n"

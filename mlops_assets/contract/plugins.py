@@ -80,7 +80,8 @@ class BrokenUseCase:
 def use_case_places() -> Mapping[str, tuple[UseCasePlace, ...]]:
     """Every place by the name of its use case, sorted; more than one place is more than one claim to the name."""
     places: dict[str, tuple[UseCasePlace, ...]] = {}
-    for place in (*_shipped(), *_installed()):
+    installed = sorted(_installed(), key=lambda place: place.distribution)
+    for place in (*_shipped(), *installed):
         places[place.name] = (*places.get(place.name, ()), place)
     return dict(sorted(places.items()))
 

@@ -50,10 +50,22 @@ def loaded() -> tuple[tuple[UseCase, ...], tuple[BrokenUseCase, ...]]:
         try:
             use_cases.append(find(name))
         except DeclarationError as error:
-            if os.environ.get(STRICT) == "1":
-                raise
-            broken.append(BrokenUseCase.by(error, places=use_case_places().get(name, ()), name=name))
+            broken.append(_broken(name, error))
     return tuple(use_cases), tuple(broken)
+
+
+def unbuildable(name: str, error: Exception) -> BrokenUseCase:
+    """A use case that was loaded and of which nothing can be made, such as assets whose owner Dagster does not take."""
+    where = " and ".join(map(str, use_case_places().get(name, ())))
+    refused = DeclarationError(f"Use case '{name}', {where}, cannot be built: {_sentence(error)}")
+    refused.__cause__ = error
+    return _broken(name, refused)
+
+
+def _broken(name: str, error: DeclarationError) -> BrokenUseCase:
+    if os.environ.get(STRICT) == "1":
+        raise error
+    return BrokenUseCase.by(error, places=use_case_places().get(name, ()), name=name)
 
 
 def _load(name: str, places: Sequence[UseCasePlace], *, schemas: bool) -> UseCase:

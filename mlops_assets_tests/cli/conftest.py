@@ -36,7 +36,7 @@ def run_mlops(monkeypatch: pytest.MonkeyPatch) -> Mlops:
     def found(name: str) -> UseCase:
         return PARCELS if name == PARCELS.name else find(name)
 
-    monkeypatch.setattr(registry, "names", lambda: (*names, PARCELS.name))
+    monkeypatch.setattr(registry, "names", lambda: (*names, PARCELS.name))  # which `loaded` asks, too
     monkeypatch.setattr(registry, "find", found)
     monkeypatch.setenv("COLUMNS", "400")
     return lambda *words: CliRunner().invoke(app, words, catch_exceptions=False)

@@ -1,0 +1,1 @@
+"""A team's models, in a repository of their own."""
