@@ -45,9 +45,9 @@ def refuse_unknown(value: str, *, known: Iterable[str], use_case: str, field: st
     if value in valid:
         return
     nearest = get_close_matches(value, valid, n=1)
-    hint = f", did you mean '{nearest[0]}'" if nearest else ""
+    hint = f", did you mean '{nearest[0]}'?" if nearest else "."
     listed = ", ".join(valid) or "none"
-    raise DeclarationError(f"Use case '{use_case}', {field}: unknown {what} '{value}'{hint}? {what}s: {listed}.")
+    raise DeclarationError(f"Use case '{use_case}', {field}: unknown {what} '{value}'{hint} There is: {listed}.")
 
 
 def request_fields(request: type[BaseModel]) -> tuple[str, ...]:
