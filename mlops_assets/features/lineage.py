@@ -124,12 +124,12 @@ def yielded_by(sql: Path) -> tuple[str, ...]:
 
 def example_columns(use_case: UseCase) -> tuple[str, ...] | None:
     """The columns of the examples as ``examples.sql`` says them; ``None`` where only running it tells."""
-    query = _parsed(use_case.examples_sql)
-    if query.is_star:
+    selects = _parsed(use_case.examples_sql).selects
+    if any(select.is_star for select in selects):
         relations = _relations(use_case)
         schema = {name: dict.fromkeys(columns, "UNKNOWN") for name, columns in relations.items()}
         query = _qualified(use_case.examples_sql, schema=schema)
-    selects = query.selects if isinstance(query, exp.Query) else []
+        selects = query.selects if isinstance(query, exp.Query) else []
     if not selects or any(select.is_star or select.find(exp.Columns) for select in selects):
         return None
     return tuple(select.alias_or_name for select in selects)

@@ -1,4 +1,4 @@
-"""Imports a library as where an optional part of it is not installed."""
+"""Imports libraries as where optional parts of them are not installed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import ModuleType
 
 
 @contextmanager
-def not_installed(package: str) -> Iterator[None]:
-    """Within the block, importing ``package`` fails as it does where it is not installed; afterwards it does not.
+def not_installed(*packages: str) -> Iterator[None]:
+    """Within the block, importing ``packages`` fails as it does where they are not installed; afterwards it does not.
 
     What was imported before stays imported.
     """
-    finder = _Missing(package)
+    finder = _Missing(packages)
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -24,10 +24,10 @@ def not_installed(package: str) -> Iterator[None]:
 
 
 class _Missing(MetaPathFinder):
-    def __init__(self, package: str) -> None:
-        self._package = package
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._packages = packages
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        """Nothing is found here; of the package, nothing is found anywhere."""
-        if fullname.partition(".")[0] == self._package:
+        """Nothing is found here; of the packages, nothing is found anywhere."""
+        if fullname.partition(".")[0] in self._packages:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)

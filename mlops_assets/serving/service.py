@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+import pyarrow as pa
 from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
@@ -34,10 +35,13 @@ from mlops_assets.serving.not_installed import not_installed
 from mlops_assets.serving.wire import Answers, Refusal, refusal, rows_of
 from mlops_assets.use_cases.registry import find
 
-# mlops-assets[serve] comes without scikit-learn. Where it is installed all the same, as on a machine that trains,
-# XGBoost would import it for its estimators, and pandas with it: a second and 130 MB that no prediction needs.
-with not_installed("sklearn"):
+# Where scikit-learn and pandas are installed, as on a machine that trains, XGBoost imports the one for its estimators,
+# and pyarrow the other on its first conversion of Python values, once, to know its types: a second and 80 MB that no
+# prediction needs. Both libraries do without, as in an installation that serves only.
+with not_installed("sklearn", "pandas"):
     import xgboost  # noqa: F401
+
+    pa.array([None])
 
 
 class Frozen(BaseModel):

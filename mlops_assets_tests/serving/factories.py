@@ -56,7 +56,13 @@ def make_model_files(folder: Path, *, use_case: UseCase = PARCELS, version: str 
         age = draw.integers(18, 80, rows).astype(float)
         columns = {"age": age, "job": draw.choice(["clerk", "pilot"], rows), "age_squared": age**2}
         labels = (draw.uniform(size=rows) < age / 100).astype(float)
-    table = pa.table(columns)
+    return model_files(pa.table(columns), labels=labels, use_case=use_case, folder=folder, version=version)
+
+
+def model_files(
+    table: pa.Table, *, labels: Any, use_case: UseCase, folder: Path, version: str = VERSION
+) -> dict[str, Path]:
+    """The files of a model that was trained on ``table``."""
     vocabulary = learn_vocabulary(table, features=use_case.features)
     matrix = vocabulary.encode(table, features=use_case.features)
     trained = train(
