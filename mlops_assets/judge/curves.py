@@ -12,9 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_assets.contract.arrays import Floats
+from mlops_assets.judge.families import CALIBRATION_BINS, Grouped, Rows, judged_rows
 from mlops_assets.judge.intervals import share_bounds
-from mlops_assets.judge.judged_rows import judged_rows
-from mlops_assets.judge.metrics import CALIBRATION_BINS, Grouped, Rows
 
 MOST_POINTS = 300
 
@@ -68,7 +67,8 @@ def curves(
     Raises EvaluationError when there is nothing to judge.
     """
     nothing = pa.table({"row": np.arange(len(labels))})
-    rows = judged_rows(labels, scores, slice_columns=nothing, slices=(), clusters=clusters, weights=weights).rows
+    (judged,) = judged_rows(labels, scores, slice_columns=nothing, slices=(), clusters=clusters, weights=weights)
+    rows = judged.rows
     falling = slice(None, None, -1)
     positives = np.cumsum((rows.weights * rows.labels)[falling])
     negatives = np.cumsum((rows.weights * (1 - rows.labels))[falling])

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.slices import AnySlice
-from mlops_assets.judge.estimate import Estimate, missing, share_shortfalls
+from mlops_assets.judge.estimate import Estimate, missing, too_few_among
+from mlops_assets.judge.families import Grouped, judged_rows
 from mlops_assets.judge.intervals import CONFIDENCE, Bounds, mean_bounds, share_bounds
-from mlops_assets.judge.judged_rows import judged_rows
-from mlops_assets.judge.metrics import Grouped
 
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "score_bias")
 SHARES_SELECTED = tuple(share / 20 for share in range(1, 20))
@@ -70,7 +69,7 @@ def fairness(
     weights: NDArray[np.generic] | None = None,
 ) -> tuple[FairnessReport, ...]:
     """One report per protected slice; arrays have shape (rows,), labels are 0 or 1."""
-    judged = judged_rows(
+    (judged,) = judged_rows(
         labels, scores, slice_columns=slice_columns, slices=protected, clusters=clusters, weights=weights
     )
     ascending = judged.rows.scores
@@ -90,7 +89,7 @@ def fairness(
 
 
 def _at(family: Grouped, groups: Sequence[str], *, threshold: float, rates: Sequence[str]) -> AtThreshold:
-    scores = family.rows.scores[family.order]
+    scores = family.scores
     decided = (scores >= threshold).astype(np.float64)
     of_rates = {rate: _RateOfGroups(family, groups, rate=rate, decided=decided, scores=scores) for rate in rates}
     return AtThreshold(
@@ -110,7 +109,7 @@ class _RateOfGroups:
             "true_positive_rate": (family.labels, "positives"),
             "false_positive_rate": (1 - family.labels, "negatives"),
         }.get(rate, (np.ones(len(decided)), "rows"))
-        self.lacking = share_shortfalls(family, among=among, called=called)
+        self.lacking = too_few_among(family, among=among, called=called)
         judged = self.lacking.count(None)
         self.pairs = max(judged * (judged - 1) // 2, 1)
 

@@ -15,16 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.contract.arrays import Floats, Ints
-from mlops_assets.judge.metrics import Grouped, average_precision
+from mlops_assets.judge.families import Grouped, average_precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class Influences:
-    """How far each unit ``moved`` the figure of its ``segment``, both of shape (units,); ``units`` counts them."""
+    """How far each unit ``moved`` the figure of its ``segment``, both of shape (units,); ``units`` counts them.
+
+    ``unit`` numbers the units alike for all models on the same rows; those that a figure ``rests`` on are counted even
+    where they do not move it.
+    """
 
     moved: Floats
     segment: NDArray[np.signedinteger]
     units: Ints
+    unit: Ints
+    rests: NDArray[np.bool_]
 
     @property
     def error(self) -> Floats:
@@ -52,15 +58,36 @@ def influences(grouped: Grouped, *parts: tuple[Floats, Floats]) -> Influences:
     """Of a figure that rests on as many totals as there are ``parts``: how far each row moves it through a total, and
     the share of that total that the row is. All are of shape (rows,), in the order of the segments.
     """
-    moved, held = np.zeros(1), np.zeros(1, dtype=bool)
+    moved, rests = np.zeros(1), np.zeros(1, dtype=bool)
     segment = grouped.segment
     for influence, share in parts:
         (through, segment), (part, _) = grouped.per_unit(influence), grouped.per_unit(share)
         with np.errstate(invalid="ignore", divide="ignore"):
             moved = moved + through / np.sqrt(1 - part)
-        held = held | (part > 0) | (through != 0)
-    units = np.bincount(segment, weights=held, minlength=grouped.segments).astype(np.int64)
-    return Influences(moved=moved, segment=segment, units=units)
+        rests = rests | (part > 0)
+    unit = np.arange(len(segment)) if grouped.rows.clustered else grouped.rows.units[grouped.order]
+    return _counted(moved, segment=segment, segments=grouped.segments, unit=unit, rests=rests)
+
+
+def together(*weighed: tuple[float | Floats, Influences]) -> Influences:
+    """Of a sum of figures of the same rows, each times a factor (or one per segment): the difference of two models, or a
+    mean over classes.
+    """
+    first = weighed[0][1]
+    moved, rests = np.zeros(len(first.moved)), np.zeros(len(first.moved), dtype=bool)
+    for factor, each in weighed:
+        aligned, resting = np.empty_like(moved), np.empty_like(rests)
+        aligned[each.unit] = each.moved * (factor if isinstance(factor, float) else factor[each.segment])
+        resting[each.unit] = each.rests
+        moved, rests = moved + aligned[first.unit], rests | resting[first.unit]
+    return _counted(moved, segment=first.segment, segments=len(first.units), unit=first.unit, rests=rests)
+
+
+def _counted(
+    moved: Floats, *, segment: NDArray[np.signedinteger], segments: int, unit: Ints, rests: NDArray[np.bool_]
+) -> Influences:
+    units = np.bincount(segment, weights=rests | (moved != 0), minlength=segments).astype(np.int64)
+    return Influences(moved=moved, segment=segment, units=units, unit=unit, rests=rests)
 
 
 def mean_influences(grouped: Grouped, *, of: Floats, among: Floats | None = None) -> tuple[Floats, Influences]:
@@ -98,7 +125,7 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = grouped.weights * grouped.labels / grouped.mass[1][grouped.segment]
         weight = np.concatenate([[0.0], np.cumsum(grouped.weights)])
-        per_mass = np.nan_to_num(share / (weight[end] - weight[grouped.first]))  # a segment may have no positive
+        per_mass = np.nan_to_num(share / (weight[end] - weight[grouped.run[0]]))  # a segment may have no positive
         at_most, hit_at_most = (_up_to(grouped, each) for each in (per_mass, per_mass * grouped.precision_from))
         own = share * (grouped.precision_from - area)
         return own + grouped.weights * (grouped.labels * at_most - hit_at_most), share
@@ -107,4 +134,4 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
 def _up_to(grouped: Grouped, values: Floats) -> Floats:
     """Per row: the sum of ``values`` over the rows of its segment that score at most as high."""
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return np.asarray(total[grouped.last] - total[grouped.starts[grouped.segment]])
+    return np.asarray(total[grouped.run[1]] - total[grouped.starts[grouped.segment]])

@@ -1,7 +1,7 @@
 """How sure a figure is: its 95 % interval for every segment at once, from how far units move it.
 
 Wilson's for shares, symmetrical on the logit scale for areas and on the log scale for losses; what units move is in
-``influences.py``. The calibration error, which is no smooth function of means, has its own in ``calibration.py``.
+``influences.py``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import expit, gammaincinv, logit, stdtrit
 
 from mlops_assets.contract.arrays import Floats, Ints
+from mlops_assets.judge.families import Grouped
 from mlops_assets.judge.influences import Influences, mean_influences
-from mlops_assets.judge.metrics import Grouped
 
 CONFIDENCE = 0.95
 _TAIL = (1 - CONFIDENCE) / 2
@@ -74,13 +74,6 @@ def mean_bounds(grouped: Grouped, *, of: Floats, confidence: float = CONFIDENCE)
     return mean, Bounds(lower=mean - half, upper=mean + half, method="Student's t, linearised")
 
 
-def loss_bounds(grouped: Grouped, *, of: Floats) -> tuple[Floats, Bounds]:
-    """As ``mean_bounds``, on the log scale, of a loss per row (in the order of the segments)."""
-    mean, moves = mean_influences(grouped, of=of)
-    t = quantile(moves.freedom)
-    return mean, log_bounds(mean, error=moves.error, t=t, method="Student's t, linearised, log scale")
-
-
 def share_bounds(
     grouped: Grouped, *, among: Floats, hit: Floats, confidence: float = CONFIDENCE
 ) -> tuple[Floats, Bounds]:
@@ -130,11 +123,29 @@ def logit_bounds(value: Floats, *, error: Floats, t: Floats, cases: Ints, method
     return Bounds(lower=np.minimum(lower, value), upper=np.maximum(upper, value), method=method)
 
 
+def shifted_share_bounds(grouped: Grouped, *, value: Floats, moves: Influences) -> Bounds:
+    """Of mean score minus share of positives, which units move so far: the share's Wilson interval turned round.
+
+    Shares near 0 or 1 have an error that moves with them, which Student's t would not know.
+    """
+    share = grouped.means(grouped.rows.labels)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effective = share * (1 - share) / np.square(moves.error)
+    lower, upper = wilson(share, count=effective, z=quantile(moves.freedom))
+    lower, upper = (np.where(moves.error > 0, end, share) for end in (lower, upper))
+    return Bounds(lower=value + share - upper, upper=value + share - lower, method="Wilson, effective rows")
+
+
 def area_bounds(value: Floats, *, moves: Influences, cases: Ints, method: str) -> Bounds:
     """Bounds on the logit scale of an area under a curve that units move so far."""
     return logit_bounds(
         value, error=moves.error, t=quantile(moves.freedom), cases=cases, method=f"{method}, logit scale"
     )
+
+
+def plain_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bounds:
+    """Bounds that are symmetric."""
+    return Bounds(lower=value - t * error, upper=value + t * error, method=method)
 
 
 def log_bounds(value: Floats, *, error: Floats, t: Floats, method: str) -> Bounds:

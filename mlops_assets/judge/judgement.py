@@ -18,10 +18,10 @@ from mlops_assets.contract.tasks import Binary, Regression, Task, answers
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.discovery import discover
 from mlops_assets.judge.fairness import fairness
+from mlops_assets.judge.families import SMALLEST
 from mlops_assets.judge.gate_decision import GateDecision, decide
 from mlops_assets.judge.report import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.judge.significance import Comparison, Difference, compare
-from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
 from mlops_assets.training.baselines import Baseline, baselines
 from mlops_assets.training.booster import load
 from mlops_assets.training.fit import FittedModel, clusters_of, labels_of, split_view, weights_of
@@ -101,7 +101,7 @@ def judge(
         if use_case.protected
         else (),
     )
-    comparison = _compare(test, scores, use_case, champion=champion, known=known, incomparable=incomparable)
+    comparison = _compare(test, scores, use_case, challenger, champion=champion, known=known, incomparable=incomparable)
     return Judgement(
         report=report,
         comparison=comparison,
@@ -112,11 +112,8 @@ def judge(
 
 
 def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float, slices: Any) -> EvaluationReport:
-    labels, task = labels_of(test), use_case.task
     beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
-    if isinstance(task, Binary):
-        return evaluate(labels, scores, threshold=threshold, seed=use_case.recipe.seed, **beside)
-    return evaluate_task(labels, scores, task=task, **beside)
+    return evaluate(labels_of(test), scores, task=use_case.task, threshold=threshold, **beside)
 
 
 def _dependence(rows: pa.Table, use_case: UseCase) -> dict[str, Any]:
@@ -165,7 +162,7 @@ def _losses(labels: Floats, scores: Floats, task: Task) -> Floats:
         sure = np.where(labels == 1, scores, 1 - scores)
     else:
         sure = scores[np.arange(len(labels)), labels.astype(np.int64)]
-    return np.asarray(-np.log(np.clip(sure, np.finfo(np.float64).eps, 1)), dtype=np.float64)
+    return np.asarray(-np.log(np.clip(sure, SMALLEST, 1)), dtype=np.float64)
 
 
 def _searched_half(test: pa.Table, clusters: np.ndarray | None) -> np.ndarray:
@@ -192,6 +189,7 @@ def _compare(
     test: pa.Table,
     scores: Floats,
     use_case: UseCase,
+    challenger: Candidate,
     *,
     champion: Candidate | None,
     known: tuple[Baseline, Baseline],
@@ -199,25 +197,32 @@ def _compare(
 ) -> Comparison:
     """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
 
-    def against(opponent: str, theirs: Floats, *, slices: Any, baseline: bool) -> Comparison:
-        task = use_case.task
-        beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
-        both: Any = {"champion": theirs, "opponent": opponent, "baseline": baseline}
-        if isinstance(task, Binary):
-            return compare(labels_of(test), scores, **both, **beside)
-        return compare_task(labels_of(test), scores, task=task, **both, **beside)
+    def against(opponent: str, theirs: Floats, threshold: float, *, slices: Any, baseline: bool) -> Comparison:
+        return compare(
+            labels_of(test),
+            scores,
+            champion=theirs,
+            opponent=opponent,
+            slice_columns=test,
+            slices=slices,
+            task=use_case.task,
+            thresholds=(challenger.threshold, threshold),
+            baseline=baseline,
+            **_dependence(test, use_case),
+        )
 
-    beside = tuple(against(each.name, each.scores, slices=(), baseline=True) for each in known)
+    beside = tuple(against(each.name, each.scores, each.threshold, slices=(), baseline=True) for each in known)
+    prior = known[0]
     if champion is None:
-        main = against(known[0].name, known[0].scores, slices=use_case.slices, baseline=True)
+        main = against(prior.name, prior.scores, prior.threshold, slices=use_case.slices, baseline=True)
     elif incomparable:
-        main = against(champion.version, known[0].scores, slices=use_case.slices, baseline=False)
+        main = against(champion.version, prior.scores, prior.threshold, slices=use_case.slices, baseline=False)
         main = replace(
             main, differences=tuple(_without_figures(each, reason=incomparable) for each in main.differences)
         )
     else:
         theirs = champion.scorer.scores(test)
-        main = against(champion.version, theirs, slices=use_case.slices, baseline=False)
+        main = against(champion.version, theirs, champion.threshold, slices=use_case.slices, baseline=False)
     return replace(main, baselines=beside)
 
 

@@ -20,9 +20,9 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import EXAMPLES, attached_columns, columns_read, yielded_by
 from mlops_assets.features.requests import request_schema
 from mlops_assets.features.training_view import HIDDEN
+from mlops_assets.judge.families import Grouped, Rows, roc_auc
 from mlops_assets.judge.influences import delong_influences
 from mlops_assets.judge.intervals import area_bounds
-from mlops_assets.judge.metrics import Grouped, Rows, roc_auc
 
 REQUEST_ONLY = "request_sql_reads_what_a_request_has"
 NOT_TOO_GOOD = "no_feature_alone_tells_the_label"

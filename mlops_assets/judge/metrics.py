@@ -1,24 +1,44 @@
-"""Point values of the metrics, for one set of rows or for thousands of segments at once.
+"""The register of metrics: one entry each, from which report, paired tests, gates, card and UI follow.
 
-Names carry direction: a ``…_score`` is better when higher, a ``…_loss`` or ``…_error`` when lower, a
-``…_rate`` is neither. Every function takes sample weights. How sure a value is belongs in ``intervals.py``;
-reports are put together in ``report.py``. Inside, a value that cannot be had is NaN; nothing outside this
-package ever sees one.
+Names carry direction: a ``…_score`` is better when higher, a ``…_loss`` or ``…_error`` when lower, anything else is
+neither. How figures are computed is in ``figures.py``. A package adds a metric of its own by an entry point of the
+group ``mlops_assets.metrics`` that has the metric's name and is a ``Metric``; it is loaded when metrics are asked for,
+and one that fails is lacking in reports with the reason, so that only gates on it fail.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlops_assets.contract.arrays import Floats, Ints
-from mlops_assets.contract.errors import EvaluationError
+from mlops_assets.contract.arrays import Floats as Floats
+from mlops_assets.contract.arrays import Ints as Ints
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.tasks import Binary, Multiclass, Regression, Task
+from mlops_assets.judge.families import Grouped
+from mlops_assets.judge.figures import (
+    Figure,
+    area,
+    calibration_error,
+    explained,
+    f1,
+    in_the_large,
+    macro,
+    mean,
+    pinball,
+    precision_over_recall,
+    root_mean_square,
+    share,
+    slope,
+)
 
-CALIBRATION_BINS = 10
-_SMALLEST = float(np.finfo(np.float64).eps)
+GROUP = "mlops_assets.metrics"
 
 
 def higher_is_better(metric: str) -> bool | None:
@@ -30,254 +50,145 @@ def higher_is_better(metric: str) -> bool | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """What is judged: labels of 0 and 1, scores, weights, all float64 of shape (rows,), in ascending order of
-    score.
+class Metric:
+    """One metric of a ``task`` (``None``: of every task): its ``figure`` of a family of segments, see ``figures.py``.
 
-    ``units`` numbers the independent units rows belong to (a day, a person; each row its own when
-    ``clustered`` is False).
+    One of two outcomes that is told ``by_class`` is told of each class against the rest too, and of their mean. With an
+    ``ideal``, two models are compared by how far they are from it; a ``point`` has no interval and is not compared.
     """
 
-    labels: Floats
-    scores: Floats
-    weights: Floats
-    units: Ints
-    clustered: bool = False
+    name: str
+    figure: Callable[[Grouped], Figure]
+    task: type[Task] | None = Binary
+    by_class: bool = False
+    ideal: float | None = None
+    point: bool = False
 
-    @cached_property
-    def losses(self) -> tuple[Floats, Floats]:
-        """Per row: log loss, squared error."""
-        sure = np.clip(np.where(self.labels == 1, self.scores, 1 - self.scores), _SMALLEST, 1)
-        return -np.log(sure), np.square(self.scores - self.labels)
-
-    @cached_property
-    def positive_rate(self) -> float:
-        """The weighted share of positives."""
-        return float(np.average(self.labels, weights=self.weights))
-
-    @cached_property
-    def average_precision(self) -> float:
-        """Of all rows together, not a number where none is positive."""
-        return float(average_precision(Grouped(self, codes=np.zeros(len(self.labels), dtype=np.int32), segments=1))[0])
-
-    @cached_property
-    def unit_count(self) -> int:
-        return int(self.units.max()) + 1
+    @property
+    def compared(self) -> bool:
+        """Whether one model can be better in it than another, beyond chance."""
+        return not self.point and (self.ideal is not None or higher_is_better(self.name) is not None)
 
 
-def checked_rows(
-    labels: NDArray[np.generic],
-    scores: NDArray[np.generic],
-    *,
-    weights: NDArray[np.generic] | None = None,
-) -> tuple[Floats, Floats, Floats]:
-    """Labels, scores and weights as float64. Raises EvaluationError when they cannot be judged."""
-    y, s = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not len(y) == len(s) == len(w) or len(y) == 0:
-        raise EvaluationError(f"Got {len(y)} labels, {len(s)} scores and {len(w)} weights: as many of each are needed.")
-    if not bool(((y == 0) | (y == 1)).all()):
-        raise EvaluationError("Labels must be 0 or 1: leave out rows without an outcome first.")
-    if not bool(((s >= 0) & (s <= 1)).all()):
-        raise EvaluationError("Scores must be probabilities from 0 to 1; found NaN or values outside.")
-    if not bool((np.isfinite(w) & (w > 0)).all()):
-        raise EvaluationError("Weights must be finite and above 0.")
-    return y, s, w
+BUILT_IN = (
+    Metric(name="roc_auc_score", figure=area, by_class=True),
+    Metric(name="average_precision_score", figure=precision_over_recall),
+    Metric(name="log_loss", figure=lambda rows: mean(rows, of=rows.losses[0], scale="log")),
+    Metric(name="brier_loss", figure=lambda rows: mean(rows, of=rows.losses[1], scale="log")),
+    Metric(name="expected_calibration_error", figure=calibration_error, point=True),
+    Metric(name="calibration_in_the_large", figure=in_the_large, ideal=0.0),
+    Metric(name="calibration_slope", figure=slope, ideal=1.0),
+    Metric(name="positive_rate", figure=lambda rows: share(rows, hit=rows.labels)),
+    Metric(name="predicted_positive_rate", figure=lambda rows: share(rows, hit=rows.decided)),
+    Metric(
+        name="precision_score",
+        figure=lambda rows: share(rows, hit=rows.labels, among=rows.decided, called="predicted positives"),
+        by_class=True,
+    ),
+    Metric(
+        name="recall_score",
+        figure=lambda rows: share(rows, hit=rows.decided, among=rows.labels, called="positives"),
+        by_class=True,
+    ),
+    Metric(name="f1_score", figure=f1, by_class=True),
+    Metric(name="log_loss", figure=lambda rows: mean(rows, of=rows.losses[0], scale="log"), task=Multiclass),
+    Metric(name="brier_loss", figure=lambda rows: mean(rows, of=rows.losses[1], scale="log"), task=Multiclass),
+    Metric(name="accuracy_score", figure=lambda rows: share(rows, hit=rows.decided == rows.labels), task=Multiclass),
+    Metric(name="root_mean_squared_error", figure=root_mean_square, task=Regression),
+    Metric(
+        name="mean_absolute_error",
+        figure=lambda rows: mean(rows, of=np.abs(rows.scores - rows.labels), scale="log"),
+        task=Regression,
+    ),
+    Metric(name="bias", figure=lambda rows: mean(rows, of=rows.scores - rows.labels), task=Regression, ideal=0.0),
+    Metric(name="r2_score", figure=explained, task=Regression),
+    Metric(name="pinball_loss", figure=pinball, task=Regression),
+)
 
 
-class Grouped:
-    """Rows sorted by (segment, score), with what every rank metric needs of them; arrays are float64 of shape
-    (rows,).
-
-    ``order`` indexes the ``rows`` given. Per row, ``first`` and ``last`` (exclusive) bound the run of equal
-    scores it is in; per segment, ``starts`` bounds its rows.
-    """
-
-    def __init__(self, rows: Rows, *, codes: NDArray[np.int32], segments: int) -> None:
-        self.rows = rows
-        self.segments = segments
-        self.order = np.argsort(codes, kind="stable")
-        self.segment = codes[self.order]
-        self.starts = np.searchsorted(self.segment, np.arange(segments + 1))
-        self.labels = rows.labels[self.order]
-        self.weights = rows.weights[self.order]
-        scores = rows.scores[self.order]
-        new = np.ones(len(scores), dtype=bool)
-        new[1:] = (scores[1:] != scores[:-1]) | (self.segment[1:] != self.segment[:-1])
-        run = np.cumsum(new) - 1
-        bounds = np.append(np.flatnonzero(new), len(scores))
-        self.first, self.last = bounds[run], bounds[run + 1]
-
-    @cached_property
-    def counts(self) -> Ints:
-        """Rows per segment."""
-        return np.diff(self.starts)
-
-    @cached_property
-    def weighted(self) -> bool:
-        """Whether some rows count for more than others."""
-        return bool((self.weights != self.weights[0]).any())
-
-    @cached_property
-    def effective_counts(self) -> dict[str, Ints]:
-        """``effective`` rows, positives and negatives per segment."""
-        chosen = {"rows": np.ones(len(self.labels)), "positives": self.labels, "negatives": 1 - self.labels}
-        return {what: self.effective(each) for what, each in chosen.items()}
-
-    def effective(self, chosen: Floats) -> Ints:
-        """How many rows of equal weight per segment would tell as much as those ``chosen``, 0 or 1 each (Kish 1965).
-
-        As many as there are where none counts for more; rounded down.
-        """
-        if not self.weighted:
-            return self.sums(chosen).astype(np.int64)
-        total, squares = self.sums(self.weights * chosen), self.sums(np.square(self.weights) * chosen)
-        return (np.square(total) / np.maximum(squares, _SMALLEST) + 1e-9).astype(np.int64)
-
-    @cached_property
-    def positive_counts(self) -> Ints:
-        return np.rint(self.sums(self.labels)).astype(np.int64)
-
-    @cached_property
-    def mass(self) -> tuple[Floats, Floats]:
-        """Weight of negatives and of positives per segment."""
-        return self.sums(self.weights * (1 - self.labels)), self.sums(self.weights * self.labels)
-
-    def sums(self, values: Floats) -> Floats:
-        """Sum of ``values`` (in this order of rows) per segment."""
-        sums: Floats = np.bincount(self.segment, weights=values, minlength=self.segments).astype(np.float64)
-        return sums
-
-    def means(self, per_row: Floats) -> Floats:
-        """Weighted mean per segment of ``per_row``, which is in the order of ``rows``."""
-        with np.errstate(invalid="ignore"):
-            return self.sums(self.weights * per_row[self.order]) / self.sums(self.weights)
-
-    @cached_property
-    def unit_pairs(self) -> tuple[Ints, Ints]:
-        """Which (segment, unit) pair each row is in, and the segment of each pair."""
-        keys = self.segment.astype(np.int64) * self.rows.unit_count + self.rows.units[self.order]
-        pairs, inverse = np.unique(keys, return_inverse=True)
-        return inverse, pairs // self.rows.unit_count
-
-    def per_unit(self, values: Floats) -> tuple[Floats, NDArray[np.signedinteger]]:
-        """``values`` summed over the rows of each (segment, unit) pair, and the segment of each pair."""
-        if not self.rows.clustered:
-            return values, self.segment
-        inverse, segment = self.unit_pairs
-        return np.bincount(inverse, weights=values).astype(np.float64), segment
-
-    @cached_property
-    def unit_counts(self) -> Ints:
-        """Independent units per segment."""
-        return np.bincount(self.unit_pairs[1], minlength=self.segments) if self.rows.clustered else self.counts
-
-    @cached_property
-    def beaten(self) -> Floats:
-        """DeLong's structural components: the share of negatives a positive outranks, the share of positives
-        that outrank a negative; ties count half.
-        """
-        start = self.starts[self.segment]
-        below, tied = self._mass_below(1 - self.labels, start=start)
-        of_positives = (below + tied / 2) / self.mass[0][self.segment]
-        below, tied = self._mass_below(self.labels, start=start)
-        positives = self.mass[1][self.segment]
-        return np.where(self.labels == 1, of_positives, (positives - below - tied / 2) / positives)
-
-    def _mass_below(self, chosen: Floats, *, start: Ints) -> tuple[Floats, Floats]:
-        total = np.concatenate([[0.0], np.cumsum(self.weights * chosen)])
-        at_first = total[self.first]
-        return at_first - total[start], total[self.last] - at_first
-
-    @cached_property
-    def precision_from(self) -> Floats:
-        """Per row: the precision among the rows of its segment that score at least as high."""
-        end = self.starts[self.segment + 1]
-        positives = np.concatenate([[0.0], np.cumsum(self.weights * self.labels)])
-        everything = np.concatenate([[0.0], np.cumsum(self.weights)])
-        share: Floats = (positives[end] - positives[self.first]) / (everything[end] - everything[self.first])
-        return share
-
-    @cached_property
-    def calibration_bin(self) -> Ints:
-        """Per row: the number of its equal-mass bin, counted over all segments; equal scores share a bin."""
-        start = self.starts[self.segment]
-        rank = (self.first - start) * CALIBRATION_BINS // self.counts[self.segment]
-        numbered: Ints = self.segment.astype(np.int64) * CALIBRATION_BINS + rank
-        return numbered
-
-    @cached_property
-    def calibration_counts(self) -> Ints:
-        """Rows per segment and bin, shape (segments, bins)."""
-        counts = np.bincount(self.calibration_bin, minlength=self.segments * CALIBRATION_BINS)
-        return counts.reshape(self.segments, CALIBRATION_BINS)
+def metrics_of(task: Task) -> tuple[Metric, ...]:
+    """Every metric of the task, those of other packages included; of classes, one for each class and their mean."""
+    every = (*BUILT_IN, *_external(tuple(sys.path)))
+    found = [each for each in every if each.task in (None, type(task))]
+    if isinstance(task, Multiclass):
+        for each in every:
+            if each.by_class:
+                found += _by_class(each, task=task)
+    return tuple(found)
 
 
-def roc_auc(grouped: Grouped) -> Floats:
-    """Area under the ROC curve per segment: the chance that a positive outranks a negative, ties half (Bamber
-    1975).
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return grouped.sums(grouped.weights * grouped.labels * grouped.beaten) / grouped.mass[1]
+def metric_named(name: str, *, task: Task) -> Metric:
+    """Raises DeclarationError listing the metrics there are, or saying why that of another package was not loaded."""
+    known = {each.name: each for each in metrics_of(task)}
+    found = known.get(name)
+    if found is None:
+        raise DeclarationError(f"Unknown metric '{name}'. Metrics of this task: {', '.join(known)}.")
+    if isinstance(found, _NotLoaded):
+        raise DeclarationError(f"Metric '{name}' cannot be had: {found.why}.")
+    return found
 
 
-def average_precision(grouped: Grouped) -> Floats:
-    """Mean over the positives of the precision at their score, per segment; equal scores enter together."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return grouped.sums(grouped.weights * grouped.labels * grouped.precision_from) / grouped.mass[1]
+def _by_class(metric: Metric, *, task: Multiclass) -> list[Metric]:
+    def of_one(family: Grouped, *, place: int) -> Figure:
+        return metric.figure(family.classes[place])
+
+    def of_all(family: Grouped) -> Figure:
+        return macro([metric.figure(each) for each in family.classes], classes=task.classes)
+
+    single = (
+        replace(metric, name=f"{metric.name}[{word}]", figure=partial(of_one, place=place))
+        for place, word in enumerate(task.classes)
+    )
+    return [replace(metric, name=f"macro_{metric.name}", figure=of_all), *single]
 
 
-def calibration_gaps(grouped: Grouped) -> Floats:
-    """Shape (segments, bins): mean score minus share of positives in each equal-mass bin, times the bin's
-    share of weight.
-    """
-    difference = (grouped.rows.scores - grouped.rows.labels)[grouped.order] * grouped.weights
-    sums = np.bincount(
-        grouped.calibration_bin, weights=difference, minlength=grouped.segments * CALIBRATION_BINS
-    ).reshape(grouped.segments, CALIBRATION_BINS)
-    with np.errstate(invalid="ignore"):
-        return sums / grouped.sums(grouped.weights)[:, None]
+@dataclass(frozen=True, kw_only=True)
+class _NotLoaded(Metric):
+    """A metric that another package promises, and ``why`` it is not to be had."""
+
+    why: str
 
 
-def roc_auc_score(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
-    """As ``roc_auc``, of one set of rows. Raises EvaluationError when there is only one class."""
-    return _single(roc_auc(_together(labels, scores, weights=weights)), metric="roc_auc_score")
+@cache
+def _external(_path: tuple[str, ...]) -> tuple[Metric, ...]:
+    """The metrics of all distributions on the path of this moment; a name that is taken is warned of, and left out."""
+    found = {each.name: each for each in BUILT_IN}
+    built_in = set(found)
+    for entry in sorted(entry_points(group=GROUP), key=lambda each: (_source(each), each.value)):
+        if entry.name in found:
+            warnings.warn(f"{_source(entry)} is left out: there is a metric of that name.", stacklevel=2)
+        else:
+            found[entry.name] = _loaded(entry)
+    return tuple(each for name, each in found.items() if name not in built_in)
 
 
-def average_precision_score(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
-    """As ``average_precision``, of one set of rows. Raises EvaluationError when there is no positive."""
-    return _single(average_precision(_together(labels, scores, weights=weights)), metric="average_precision_score")
+def _loaded(entry: EntryPoint) -> Metric:
+    source = _source(entry)
+    try:
+        metric = entry.load()
+        if not isinstance(metric, Metric) or metric.name != entry.name:
+            raise TypeError(f"{entry.value} is no Metric of the name '{entry.name}'")
+    except (Exception, SystemExit) as error:  # a module may also end the process, which is no Exception
+        why = f"{source} does not load: {type(error).__name__}: {error}"
+        return _NotLoaded(name=entry.name, task=None, figure=partial(_without, why=why), why=why)
+    return replace(metric, figure=partial(_guarded, figure=metric.figure, source=source))
 
 
-def log_loss(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
-    """Mean negative log likelihood in nats; scores are kept a machine epsilon away from 0 and 1."""
-    grouped = _together(labels, scores, weights=weights)
-    return _single(grouped.means(grouped.rows.losses[0]), metric="log_loss")
+def _source(entry: EntryPoint) -> str:
+    of = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
+    return f"entry point '{entry.name}'{of}"
 
 
-def brier_loss(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
-    """Mean squared difference between score and label (Brier 1950)."""
-    grouped = _together(labels, scores, weights=weights)
-    return _single(grouped.means(grouped.rows.losses[1]), metric="brier_loss")
+def _guarded(family: Grouped, *, figure: Callable[[Grouped], Figure], source: str) -> Figure:
+    """The figure of another package; if it fails, nothing but itself is lacking."""
+    try:
+        found = figure(family)
+        if np.shape(found.value) != (family.segments,) or len(found.lacking) != family.segments:
+            raise TypeError(f"a Figure of {family.segments} segments is needed")
+    except (Exception, SystemExit) as error:
+        return _without(family, why=f"{source} fails: {type(error).__name__}: {error}")
+    return found
 
 
-def expected_calibration_error(labels: Floats, scores: Floats, *, weights: Floats | None = None) -> float:
-    """Mean absolute difference between mean score and share of positives over 10 bins of equally many rows.
-
-    Naeini et al. 2015 with equal-mass bins (Nixon et al. 2019); equal scores share a bin.
-    """
-    gaps = calibration_gaps(_together(labels, scores, weights=weights))
-    return _single(np.abs(gaps).sum(axis=1), metric="expected_calibration_error")
-
-
-def _together(labels: Floats, scores: Floats, *, weights: Floats | None) -> Grouped:
-    y, s, w = checked_rows(labels, scores, weights=weights)
-    order = np.lexsort((w, y, s))
-    rows = Rows(labels=y[order], scores=s[order], weights=w[order], units=np.arange(len(y)))
-    return Grouped(rows, codes=np.zeros(len(y), dtype=np.int32), segments=1)
-
-
-def _single(values: Floats, *, metric: str) -> float:
-    if not np.isfinite(values[0]):
-        raise EvaluationError(f"{metric} needs rows of both classes.")
-    return float(values[0])
+def _without(family: Grouped, *, why: str) -> Figure:
+    return Figure(value=np.full(family.segments, np.nan), lacking=[why] * family.segments)

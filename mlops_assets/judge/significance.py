@@ -1,15 +1,15 @@
 """Champion against challenger on the same rows: is the difference real, and is it within what may be lost?
 
-Paired tests only: both models judge the same rows, so what makes a row hard cancels out. The area under the
-ROC curve by paired DeLong, losses by the paired t-test, average precision by how far each row moves one model's more
-than the other's. All count how well the standard error itself is known (``influences.py``). Which difference is allowed
-is declared in ``gates.py``.
+Paired tests only: both models judge the same rows, so what makes a row hard cancels out. How far each unit moves one
+model's figure more than the other's is all they are made of (of the area under the ROC curve that is paired DeLong, of
+a mean the paired t-test), and how well the standard error itself is known is counted (``influences.py``). Which
+difference is allowed is declared in ``gates.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -20,19 +20,14 @@ from scipy.special import stdtr
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.errors import EvaluationError
-from mlops_assets.contract.slices import OVERALL, AnySlice, Membership, everything, memberships
-from mlops_assets.judge.estimate import shortfalls
-from mlops_assets.judge.influences import (
-    Influences,
-    average_precision_influence,
-    delong_influences,
-    influences,
-    mean_influences,
-)
+from mlops_assets.contract.slices import OVERALL, AnySlice, Membership
+from mlops_assets.contract.tasks import BINARY, Task
+from mlops_assets.judge.estimate import NOTHING, TOO_FEW
+from mlops_assets.judge.families import Grouped, judged_rows
+from mlops_assets.judge.figures import Figure
+from mlops_assets.judge.influences import Influences, together
 from mlops_assets.judge.intervals import quantile
-from mlops_assets.judge.metrics import Grouped, Rows, average_precision, checked_rows, higher_is_better, roc_auc
-
-COMPARED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
+from mlops_assets.judge.metrics import Metric, higher_is_better, metrics_of
 
 
 class Verdict(StrEnum):
@@ -126,129 +121,97 @@ def compare(
     opponent: str,
     slice_columns: pa.Table,
     slices: Sequence[AnySlice],
+    task: Task = BINARY,
+    thresholds: tuple[float, float] = (0.5, 0.5),
     baseline: bool = False,
     clusters: NDArray[np.generic] | None = None,
     weights: NDArray[np.generic] | None = None,
 ) -> Comparison:
-    """Compares the scores ``challenger`` with ``champion`` on the same rows, overall and per segment of
-    ``slices``.
+    """Compares the scores ``challenger`` with ``champion`` on the same rows, overall and per segment of ``slices``, in
+    every metric that has a better and a worse.
 
-    All arrays have shape (rows,). Raises EvaluationError when there is nothing to compare.
+    Arrays have shape (rows,), scores of classes (rows, classes). ``thresholds`` make the scores of each decisions.
+    Raises EvaluationError when there is nothing to compare.
     """
-    y, new, w = checked_rows(labels, challenger, weights=weights)
-    _, old, _ = checked_rows(labels, champion)
-    units = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    members = (everything(len(y)), *memberships(slices, table=slice_columns))
-    keys = () if clusters is None else (units,)
-    order = np.lexsort((*keys, w, *(each.codes for each in members[:0:-1]), old, y, new))
-    rows = Rows(
-        labels=y[order],
-        scores=new[order],
-        weights=w[order],
-        units=np.arange(len(y)) if clusters is None else units[order],
-        clustered=clusters is not None,
+    ours, theirs = judged_rows(
+        labels,
+        challenger,
+        champion,
+        slice_columns=slice_columns,
+        slices=slices,
+        task=task,
+        thresholds=thresholds,
+        clusters=clusters,
+        weights=weights,
     )
-    codes = [each.codes[order] for each in members]
-    sides = [_judged(replace(rows, scores=scores[order]), codes=codes, members=members) for scores in (new, old)]
-    differences = (
-        difference
-        for member, ours, theirs in zip(members, *sides, strict=True)
-        for difference in _differences(member, challenger=ours, champion=theirs)
-    )
+    compared = [each for each in metrics_of(task) if each.compared]
+    differences: list[Difference] = []
+    for member in ours.members:
+        new, old = ours.family(member), theirs.family(member)
+        for metric in compared:
+            differences += _differences(metric, member, challenger=new, champion=old)
     return Comparison(opponent=opponent, baseline=baseline, differences=tuple(differences))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """One model on one family of segments; ``position`` is where each grouped row stands among the shared
-    rows.
-    """
-
-    grouped: Grouped
-    position: NDArray[np.int64]
-
-    def values(self) -> dict[str, Floats]:
-        log_losses, squares = self.grouped.rows.losses
-        return {
-            "roc_auc_score": roc_auc(self.grouped),
-            "average_precision_score": average_precision(self.grouped),
-            "log_loss": self.grouped.means(log_losses),
-            "brier_loss": self.grouped.means(squares),
-        }
-
-    def per_row(self, metric: str) -> Floats:
-        """What a row adds to the metric, or how far it moves it, in the order of the shared rows."""
-        found = np.empty(len(self.position))
-        if metric == "roc_auc_score":
-            found[self.position] = self.grouped.beaten
-        elif metric == "average_precision_score":
-            found[self.position], _ = average_precision_influence(self.grouped)
-        else:
-            loss = self.grouped.rows.losses[("log_loss", "brier_loss").index(metric)]
-            found[self.position] = loss[self.grouped.order]
-        return found
-
-
-def _judged(rows: Rows, *, codes: Sequence[NDArray[np.int32]], members: Sequence[Membership]) -> list[_Judged]:
-    """``rows`` in the shared order."""
-    order = np.argsort(rows.scores, kind="stable")
-    ascending = Rows(
-        labels=rows.labels[order],
-        scores=rows.scores[order],
-        weights=rows.weights[order],
-        units=rows.units[order],
-        clustered=rows.clustered,
-    )
-    families = [
-        Grouped(ascending, codes=code[order], segments=len(each.segments))
-        for code, each in zip(codes, members, strict=True)
-    ]
-    return [_Judged(grouped=family, position=order[family.order]) for family in families]
-
-
-def _differences(member: Membership, *, challenger: _Judged, champion: _Judged) -> list[Difference]:
-    family, new, old = challenger.grouped, challenger.values(), champion.values()
-    found = []
-    for metric in COMPARED:
-        gains = (new[metric] - old[metric]) * (1 if higher_is_better(metric) else -1)
-        moves, method = _paired(metric, challenger=challenger, champion=champion)
+def _differences(metric: Metric, member: Membership, *, challenger: Grouped, champion: Grouped) -> list[Difference]:
+    new, old = metric.figure(challenger), metric.figure(champion)
+    lacking = [one or other for one, other in zip(new.lacking, old.lacking, strict=True)]
+    if new.moves is None or old.moves is None:
+        lacking = [each or "a point figure is not compared" for each in lacking]
+        gains = errors = free = np.full(len(lacking), np.nan)
+    elif metric.ideal is None:
+        gains = (new.value - old.value) * (1 if higher_is_better(metric.name) else -1)
+        moves = together((1.0, new.moves()), (-1.0, old.moves()))
         errors, free = moves.error, moves.freedom
-        t, short = quantile(free), shortfalls(family, metric=metric, paired=True)
-        for i, segment in enumerate(member.segments):
-            lacking = short[i]
-            if lacking is None and not np.isfinite(gains[i] + errors[i]):
-                lacking = "no row to compute it from"
-            gain, error = float(gains[i]), float(errors[i])
-            known = lacking is None
-            found.append(
-                Difference(
-                    metric=metric,
-                    slice=member.slice,
-                    segment=segment,
-                    rows=int(family.counts[i]),
-                    units=int(family.unit_counts[i]),
-                    champion=float(old[metric][i]) if known else None,
-                    challenger=float(new[metric][i]) if known else None,
-                    gain=gain if known else None,
-                    lower=gain - float(t[i]) * error if known else None,
-                    upper=gain + float(t[i]) * error if known else None,
-                    error=error if known else None,
-                    method=method if known else "not enough rows",
-                    shortfall=lacking,
-                    freedom=float(free[i]) if known else None,
-                )
+    else:
+        gains, errors, free = _nearer(new, old, of_new=new.moves(), of_old=old.moves(), ideal=metric.ideal)
+    t = quantile(free)
+    found = []
+    for i, segment in enumerate(member.segments):
+        short = lacking[i] or (None if np.isfinite(gains[i] + errors[i]) else NOTHING)
+        gain, error, known = float(gains[i]), float(errors[i]), short is None
+        found.append(
+            Difference(
+                metric=metric.name,
+                slice=member.slice,
+                segment=segment,
+                rows=int(challenger.counts[i]),
+                units=int(challenger.unit_counts[i]),
+                champion=float(old.value[i]) if known else None,
+                challenger=float(new.value[i]) if known else None,
+                gain=gain if known else None,
+                lower=gain - float(t[i]) * error if known else None,
+                upper=gain + float(t[i]) * error if known else None,
+                error=error if known else None,
+                method=f"paired {new.method}" if known else TOO_FEW,
+                shortfall=short,
+                freedom=float(free[i]) if known else None,
             )
+        )
     return found
 
 
-def _paired(metric: str, *, challenger: _Judged, champion: _Judged) -> tuple[Influences, str]:
-    """How far each unit moves the difference per segment, and the name of the method."""
-    family = challenger.grouped
-    apart = (challenger.per_row(metric) - champion.per_row(metric))[challenger.position]
-    if metric == "roc_auc_score":
-        area = roc_auc(family) - roc_auc(champion.grouped)
-        return delong_influences(family, components=apart, area=area), "paired DeLong"
-    if metric == "average_precision_score":
-        _, share = average_precision_influence(family)
-        return influences(family, (apart, share)), "paired, linearised"
-    return mean_influences(family, of=apart)[1], "paired Student's t, linearised"
+def _nearer(
+    new: Figure, old: Figure, *, of_new: Influences, of_old: Influences, ideal: float
+) -> tuple[Floats, Floats, Floats]:
+    """By how much ``new`` is nearer to the ideal, the standard error, and its degrees of freedom, per segment.
+
+    A distance is no smooth function where a figure may be on either side of its ideal, and which side it is on is partly
+    the noise that both share. There the larger error of the figures' difference and of their sum is taken: whatever the
+    sides are, the gain is off by no more than one of both is.
+    """
+    sides = [np.where(each.value < ideal, -1.0, 1.0) for each in (new, old)]
+    sure = np.logical_and.reduce(
+        [
+            np.abs(each.value - ideal) > quantile(moves.freedom) * moves.error
+            for each, moves in ((new, of_new), (old, of_old))
+        ]
+    )
+    apart, added = together((1.0, of_new), (-1.0, of_old)), together((1.0, of_new), (1.0, of_old))
+    same = sides[0] == sides[1]
+    use_apart = np.where(sure, same, apart.error >= added.error)
+    return (
+        np.abs(old.value - ideal) - np.abs(new.value - ideal),
+        np.where(use_apart, apart.error, added.error),
+        np.where(use_apart, apart.freedom, added.freedom),
+    )

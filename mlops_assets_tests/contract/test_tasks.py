@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
 from sklearn import metrics
 
 from mlops_assets.contract.errors import DeclarationError, EvaluationError
@@ -20,7 +21,7 @@ from mlops_assets.contract.use_case import Recipe, UseCase
 from mlops_assets.judge.judgement import judge
 from mlops_assets.judge.metrics import higher_is_better
 from mlops_assets.judge.report import EvaluationReport
-from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
+from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
 from mlops_assets_tests.judge.test_judgement import candidate
 from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mlops_assets.judge.bootstrap import poisson_weights, resampled_gaps
 from scipy import stats
 
-from mlops_assets.judge.bootstrap import poisson_weights, resampled_gaps
-from mlops_assets.judge.metrics import CALIBRATION_BINS, Grouped
+from mlops_assets.judge.families import CALIBRATION_BINS, Grouped
 from mlops_assets_tests.judge.judged_rows import make_rows
 from mlops_assets_tests.judge.test_intervals import make_grouped
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
-
 from mlops_assets.judge.bootstrap import resampled_gaps
 from mlops_assets.judge.calibration import accepted, calibration_bounds
+from scipy.special import ndtri
+
 from mlops_assets_tests.judge.test_intervals import make_grouped
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlops_assets.judge.estimate import share_shortfalls, shortfalls
-from mlops_assets.judge.metrics import Grouped
+from mlops_assets.judge.families import Grouped
 from mlops_assets_tests.judge.test_intervals import make_grouped
 
 

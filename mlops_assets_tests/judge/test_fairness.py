@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from mlops_assets.judge.judged_rows import judged_rows
 from scipy import stats
 
 from mlops_assets.contract.errors import DeclarationError
@@ -16,7 +17,6 @@ from mlops_assets.judge.estimate import missing
 from mlops_assets.judge.fairness import FairnessReport, difference_bounds, fairness, ratio_bounds
 from mlops_assets.judge.gate_decision import decide
 from mlops_assets.judge.intervals import mean_bounds, wilson
-from mlops_assets.judge.judged_rows import judged_rows
 from mlops_assets.judge.report import EvaluationReport, SegmentReport
 
 SEX = Slice(name="sex", columns=("sex",))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from mlops_assets.contract.arrays import Floats
 from mlops_assets.judge.bootstrap import resampled_gaps
 from mlops_assets.judge.gap_noise import (
     Bins,
@@ -14,7 +12,9 @@ from mlops_assets.judge.gap_noise import (
     score_covariance,
     without_chance,
 )
-from mlops_assets.judge.metrics import CALIBRATION_BINS, calibration_gaps
+
+from mlops_assets.contract.arrays import Floats
+from mlops_assets.judge.families import CALIBRATION_BINS, calibration_gaps
 from mlops_assets_tests.judge.test_intervals import make_grouped
 
 

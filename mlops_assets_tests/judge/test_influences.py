@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.judge.families import average_precision
 from mlops_assets.judge.influences import Influences, average_precision_influence, influences, mean_influences
-from mlops_assets.judge.metrics import average_precision, average_precision_score
+from mlops_assets.judge.metrics import average_precision_score
 from mlops_assets_tests.judge.judged_rows import make_rows
 from mlops_assets_tests.judge.test_intervals import make_grouped
 

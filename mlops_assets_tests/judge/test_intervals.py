@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mlops_assets.judge.families import Grouped, Rows, roc_auc
 from mlops_assets.judge.influences import delong_influences
 from mlops_assets.judge.intervals import count_bounds, logit_bounds, share_bounds, wilson
-from mlops_assets.judge.metrics import Grouped, Rows, roc_auc
 from mlops_assets_tests.judge.judged_rows import make_rows
 
 

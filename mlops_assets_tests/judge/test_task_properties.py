@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
 
 from mlops_assets.contract.gates import (
     BetterThanChampion,
@@ -29,7 +30,6 @@ from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.judge.gate_decision import GateDecision, decide
 from mlops_assets.judge.report import EvaluationReport
-from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
 
 HOME = Slice(name="home", columns=("home",))
 KINDS = Multiclass(classes=("ant", "bee", "cat"))
