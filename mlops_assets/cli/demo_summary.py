@@ -27,7 +27,8 @@ SHOWN_METRICS = {
     "average_precision_score": "average\nprecision",
     "log_loss": "log loss",
     "brier_loss": "Brier loss",
-    "expected_calibration_error": "calibration\nerror",
+    "calibration_in_the_large": "in the large",
+    "calibration_slope": "calibration\nslope",
     "positive_rate": "positives",
 }
 BESIDE_BASELINES = {name: SHOWN_METRICS[name] for name in ("roc_auc_score", "log_loss", "brier_loss")}
@@ -94,7 +95,8 @@ def _metrics(told: Demo) -> Group:
 def _figure(estimate: Estimate | None) -> str:
     if estimate is None or estimate.value is None:
         return "[dim]not enough\nrows[/]"
-    return f"{estimate.value:.3f}\n[dim]{estimate.lower:.3f}–{estimate.upper:.3f}[/]"
+    interval = "" if estimate.lower is None else f"\n[dim]{estimate.lower:.3f}–{estimate.upper:.3f}[/]"
+    return f"{estimate.value:.3f}{interval}"
 
 
 def _gates(told: Demo) -> Table:

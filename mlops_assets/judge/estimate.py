@@ -55,7 +55,7 @@ def estimate_of(value: Floats, bounds: Bounds | None, *, segment: int, lacking: 
     """The figure of one segment as it is told; a value or bound that is not finite is a shortfall too."""
     ends = (None, None) if bounds is None else (float(bounds.lower[segment]), float(bounds.upper[segment]))
     figure = float(value[segment])
-    if lacking is None and not all(np.isfinite(each) for each in (figure, *ends) if each is not None):
+    if lacking is None and not all(each is None or math.isfinite(each) for each in (figure, *ends)):
         lacking = NOTHING
     if lacking is not None:
         return missing(lacking)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.contract.errors import EvaluationError
 from mlops_assets.contract.slices import AnySlice, Membership, everything, memberships
 from mlops_assets.contract.tasks import BINARY, Binary, Multiclass, Task
+from mlops_assets.judge.recalibration import RIGHT, log_odds, recalibrated
+
+Number = TypeVar("Number", bound=np.generic)
 
 CALIBRATION_BINS = 10
 SMALLEST = float(np.finfo(np.float64).eps)
@@ -63,7 +67,7 @@ class Rows:
         if self.chosen is not None:
             return self.chosen
         if isinstance(self.task, Multiclass):
-            return self.scores.argmax(axis=1).astype(np.float64)
+            return np.asarray(self.scores.argmax(axis=1), dtype=np.float64)
         return (self.scores >= self.threshold).astype(np.float64)
 
     @cached_property
@@ -95,6 +99,17 @@ class Rows:
         return float(average_precision(Grouped(self, codes=np.zeros(len(self.labels), dtype=np.int32), segments=1))[0])
 
     @cached_property
+    def log_odds(self) -> Floats:
+        """Of the scores."""
+        return log_odds(self.scores)
+
+    @cached_property
+    def recalibrated(self) -> Floats:
+        """Intercept and slope of all rows together, where those of segments are sought from; of shape (2, 1)."""
+        count = np.array([len(self.labels)])
+        return recalibrated(self.log_odds, self.labels, self.weights, counts=count, start=RIGHT)
+
+    @cached_property
     def unit_count(self) -> int:
         return int(self.units.max()) + 1
 
@@ -107,8 +122,9 @@ class Grouped:
 
     def __init__(self, rows: Rows, *, codes: NDArray[np.int32], segments: int) -> None:
         self.rows, self.codes, self.segments = rows, codes, segments
-        self.order = np.argsort(codes, kind="stable")
-        self.segment = codes[self.order]
+        few = codes.astype(np.int16) if segments < np.iinfo(np.int16).max else codes  # sorted by digits, in linear time
+        self.order = np.argsort(few, kind="stable")
+        self.segment = codes[self.order].astype(np.intp)  # what sums are counted by: other integers are converted anew
         self.starts = np.searchsorted(self.segment, np.arange(segments + 1))
         self.labels = rows.labels[self.order]
         self.weights = rows.weights[self.order]
@@ -131,6 +147,10 @@ class Grouped:
         return tuple(
             Grouped(rows, codes=self.codes[order], segments=self.segments) for rows, order in self.rows.classes
         )
+
+    def per_row(self, of_segment: NDArray[Number]) -> NDArray[Number]:
+        """For each row what is said of its segment."""
+        return np.repeat(of_segment, self.counts)
 
     @cached_property
     def run(self) -> tuple[Ints, Ints]:
@@ -163,18 +183,40 @@ class Grouped:
         As many as there are where none counts for more; rounded down.
         """
         if not self.weighted:
-            return self.sums(chosen).astype(np.int64)
+            return self.tally(chosen).astype(np.int64)
         total, squares = self.sums(self.weights * chosen), self.sums(np.square(self.weights) * chosen)
         return (np.square(total) / np.maximum(squares, SMALLEST) + 1e-9).astype(np.int64)
 
     @cached_property
     def positive_counts(self) -> Ints:
-        return np.rint(self.sums(self.labels)).astype(np.int64)
+        return self.tally(self.labels).astype(np.int64)
 
     @cached_property
     def mass(self) -> tuple[Floats, Floats]:
         """Weight of negatives and of positives per segment."""
-        return self.sums(self.weights * (1 - self.labels)), self.sums(self.weights * self.labels)
+        return self.weight_of(1 - self.labels), self.weight_of(self.labels)
+
+    @cached_property
+    def weight(self) -> Floats:
+        """Of all rows per segment."""
+        return self.weight_of(np.ones(len(self.labels)))
+
+    @cached_property
+    def shares(self) -> Floats:
+        """Of each row in the weight of its segment."""
+        return self.weights / self.per_row(self.weight)
+
+    def weight_of(self, chosen: Floats) -> Floats:
+        """Of the rows per segment that are ``chosen``, 0 or 1 each."""
+        return self.sums(self.weights * chosen) if self.weighted or self.weights[0] != 1 else self.tally(chosen)
+
+    def tally(self, chosen: Floats) -> Floats:
+        """How many rows per segment are ``chosen``, 0 or 1 each: whole numbers add up to the same in any order, so in
+        the fastest.
+        """
+        if not self.counts.all():
+            return self.sums(chosen)
+        return np.asarray(np.add.reduceat(chosen, self.starts[:-1]), dtype=np.float64)
 
     def sums(self, values: Floats) -> Floats:
         """Sum of ``values`` (in this order of rows) per segment."""
@@ -184,7 +226,7 @@ class Grouped:
     def means(self, per_row: Floats) -> Floats:
         """Weighted mean per segment of ``per_row``, which is in the order of ``rows``."""
         with np.errstate(invalid="ignore"):
-            return self.sums(self.weights * per_row[self.order]) / self.sums(self.weights)
+            return self.sums(self.weights * per_row[self.order]) / self.weight
 
     @cached_property
     def unit_pairs(self) -> tuple[Ints, Ints]:
@@ -210,11 +252,11 @@ class Grouped:
         """DeLong's structural components: the share of negatives a positive outranks, the share of positives
         that outrank a negative; ties count half.
         """
-        start = self.starts[self.segment]
+        start = self.per_row(self.starts[:-1])
         below, tied = self._mass_below(1 - self.labels, start=start)
-        of_positives = (below + tied / 2) / self.mass[0][self.segment]
+        of_positives = (below + tied / 2) / self.per_row(self.mass[0])
         below, tied = self._mass_below(self.labels, start=start)
-        positives = self.mass[1][self.segment]
+        positives = self.per_row(self.mass[1])
         return np.where(self.labels == 1, of_positives, (positives - below - tied / 2) / positives)
 
     def _mass_below(self, chosen: Floats, *, start: Ints) -> tuple[Floats, Floats]:
@@ -225,7 +267,7 @@ class Grouped:
     @cached_property
     def precision_from(self) -> Floats:
         """Per row: the precision among the rows of its segment that score at least as high."""
-        end = self.starts[self.segment + 1]
+        end = self.per_row(self.starts[1:])
         positives = np.concatenate([[0.0], np.cumsum(self.weights * self.labels)])
         everything = np.concatenate([[0.0], np.cumsum(self.weights)])
         share: Floats = (positives[end] - positives[self.run[0]]) / (everything[end] - everything[self.run[0]])
@@ -234,8 +276,8 @@ class Grouped:
     @cached_property
     def calibration_bin(self) -> Ints:
         """Per row: the number of its equal-mass bin, counted over all segments; equal scores share a bin."""
-        start = self.starts[self.segment]
-        rank = (self.run[0] - start) * CALIBRATION_BINS // self.counts[self.segment]
+        start = self.per_row(self.starts[:-1])
+        rank = (self.run[0] - start) * CALIBRATION_BINS // self.per_row(self.counts)
         numbered: Ints = self.segment.astype(np.int64) * CALIBRATION_BINS + rank
         return numbered
 
@@ -263,7 +305,7 @@ def calibration_gaps(grouped: Grouped) -> Floats:
         grouped.calibration_bin, weights=difference, minlength=grouped.segments * CALIBRATION_BINS
     ).reshape(grouped.segments, CALIBRATION_BINS)
     with np.errstate(invalid="ignore"):
-        return sums / grouped.sums(grouped.weights)[:, None]
+        return sums / grouped.weight[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,10 +344,9 @@ def judged_rows(
     units = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     members = (everything(len(y)), *memberships(slices, table=slice_columns))
     first, *others = (side.reshape(len(y), -1).T for side in sides)
-    last = () if clusters is None else (units,)
-    shared = np.lexsort(
-        (*last, w, *(each.codes for each in members[:0:-1]), *(c for o in others for c in o), y, *first)
-    )
+    ties: list[NDArray[Any]] = [] if clusters is None else [units]
+    ties += [w, *(each.codes for each in members[:0:-1]), *(column for other in others for column in other), y]
+    shared = _ordered(*ties, *first)
     found = []
     for side, threshold in zip(sides, thresholds, strict=False):
         own = np.argsort(side[shared], kind="stable") if side.ndim == 1 else np.arange(len(y))
@@ -321,6 +362,17 @@ def judged_rows(
         )
         found.append(JudgedRows(rows=rows, members=members, order=order))
     return tuple(found)
+
+
+def _ordered(*keys: NDArray[Any]) -> Ints:
+    """As ``np.lexsort``, but that only ties in the last key are looked at by the others."""
+    last = keys[-1]
+    order = np.argsort(last, kind="stable")
+    again = last[order][1:] == last[order][:-1]
+    tied = np.append(again, False) | np.append(False, again)
+    rows = order[tied]
+    order[tied] = rows[np.lexsort(tuple(key[rows] for key in keys))]
+    return order
 
 
 def _checked(

@@ -32,6 +32,7 @@ from mlops_assets.judge.influences import (
     delong_influences,
     influences,
     mean_influences,
+    slope_influence,
     together,
 )
 from mlops_assets.judge.intervals import (
@@ -43,7 +44,6 @@ from mlops_assets.judge.intervals import (
     share_bounds,
     shifted_share_bounds,
 )
-from mlops_assets.judge.recalibration import recalibration
 
 LINEARISED = "Student's t, linearised"
 Scale = Literal["plain", "log"]
@@ -52,8 +52,8 @@ Shortfalls = Sequence[str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One metric of every segment of a family: its ``value``, of shape (segments,), and what each segment is ``lacking``
-    to be told, ``None`` for nothing.
+    """One metric of every segment of a family: its ``value``, of shape (segments,), and what each segment is
+    ``lacking`` to be told, ``None`` for nothing.
 
     ``moves`` is how far units move it, ``bounds`` its 95 % interval; a point figure has neither. ``alone`` says what it
     lacks to be told by itself, where a difference of two models needs less.
@@ -88,9 +88,9 @@ def share(family: Grouped, *, hit: Floats, among: Floats | None = None, called: 
     ``family``.
     """
     chosen = np.ones(len(family.labels)) if among is None else among
-    base = family.weights * chosen
+    of = family.tally if not family.weighted else family.weight_of
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = family.sums(base * hit) / family.sums(base)
+        value = of(chosen * hit) / of(chosen)
     return Figure(
         value=value,
         lacking=too_few_among(family, among=chosen, called=called),
@@ -165,7 +165,7 @@ def in_the_large(family: Grouped) -> Figure:
 
 def slope(family: Grouped) -> Figure:
     """The calibration slope."""
-    value, part = recalibration(family)
+    value, part = slope_influence(family)
     lacking = [
         each or (None if np.isfinite(found) else "scores are all alike, or separate the outcomes")
         for each, found in zip(too_few_outcomes(family, rarer=RARER_OF_CALIBRATION), value, strict=True)
@@ -209,13 +209,13 @@ def root_mean_square(family: Grouped) -> Figure:
 
 def explained(family: Grouped) -> Figure:
     """R²: one minus the squared errors over the squares around the mean; its interval is made for the ratio."""
-    own = family.weights / family.sums(family.weights)[family.segment]
-    around = family.labels - (family.sums(own * family.labels))[family.segment]
+    own = family.shares
+    around = family.labels - family.per_row(family.sums(own * family.labels))
     with np.errstate(invalid="ignore", divide="ignore"):
         total = family.sums(family.weights * np.square(around))
         missed = family.sums(family.weights * np.square(family.scores - family.labels)) / total
-        left = np.square(family.scores - family.labels) - missed[family.segment] * np.square(around)
-        moves = influences(family, (family.weights * left / total[family.segment], own))
+        left = np.square(family.scores - family.labels) - family.per_row(missed) * np.square(around)
+        moves = influences(family, (family.weights * left / family.per_row(total), own))
     ratio = smooth(missed, moves, lacking=too_few(family), scale="log")
 
     def bounds() -> Bounds:

@@ -100,7 +100,7 @@ def _worst(gate: SliceBound, *, segments: Sequence[SegmentReport]) -> dict[str, 
 
 def _judge_comparison(gate: AgainstChampion, *, comparison: Comparison | None) -> CheckResult:
     if comparison is None or comparison.of(gate.metric) is None:
-        return _verdict(gate, reasons=[f"{gate.metric}: was not compared with anything"], figures={})
+        return _verdict(gate, reasons=[_not_compared(gate.metric, comparison=comparison)], figures={})
     improve = isinstance(gate, BetterThanChampion)
     figures, reason = _against(gate, comparison=comparison, must_win=improve or comparison.baseline)
     reasons = [reason]
@@ -108,6 +108,16 @@ def _judge_comparison(gate: AgainstChampion, *, comparison: Comparison | None) -
         others = [each for each in comparison.baselines if each.opponent != comparison.opponent]
         reasons += [_against(gate, comparison=each, must_win=improve)[1] for each in others]
     return _verdict(gate, reasons=[reason for reason in reasons if reason], figures=figures)
+
+
+def _not_compared(metric: str, *, comparison: Comparison | None) -> str:
+    if comparison is None:
+        return f"{metric}: was not compared with anything"
+    known = ", ".join(dict.fromkeys(each.metric for each in comparison.differences))
+    return (
+        f"{metric}: cannot be compared, because there is no such figure, or it has no better and worse, or is a point. "
+        f"Compared: {known}"
+    )
 
 
 def _against(gate: AgainstChampion, *, comparison: Comparison, must_win: bool) -> tuple[dict[str, Figure], str | None]:
@@ -185,7 +195,9 @@ def _judge_gap(gate: TrainTestGap, *, report: EvaluationReport) -> CheckResult:
     tested = report.overall.metrics.get(gate.metric)
     gap = None if learnt is None or tested is None else gap_between(learnt, tested, metric=gate.metric)
     if gap is None:
-        reason = f"{gate.metric}: there is no figure on training rows and on test rows to take the gap of"
+        reason = (
+            f"{gate.metric}: there is no figure with a better and worse on training and test rows to take the gap of"
+        )
         return _verdict(gate, reasons=[reason], figures={})
     value, lower, upper = gap
     judged, of = (upper, " at the upper end of its interval") if gate.judge == "interval" else (value, "")
@@ -202,7 +214,15 @@ def gap_between(learnt: Estimate, tested: Estimate, *, metric: str) -> tuple[flo
 
     The interval is made of both intervals (Zou & Donner 2008): training and test rows are different rows.
     """
-    if None in (learnt.value, learnt.lower, learnt.upper, tested.value, tested.lower, tested.upper):
+    if None in (
+        learnt.value,
+        learnt.lower,
+        learnt.upper,
+        tested.value,
+        tested.lower,
+        tested.upper,
+        higher_is_better(metric),
+    ):
         return None
     ours, theirs = (np.array([e.value, e.lower, e.upper], dtype=np.float64) for e in (learnt, tested))
     if not higher_is_better(metric):
@@ -286,7 +306,10 @@ def _beyond(estimate: Estimate, label: str, *, judge: Judge, least: float | None
         return f"{label}: {estimate.shortfall}"
     low, high = _ends(estimate, judge=judge)
     if low is None or high is None:
-        return f"{label}: the figure is missing"
+        point = judge == "interval" and estimate.value is not None
+        return (
+            f'{label}: a point without an interval, give judge="point"' if point else f"{label}: the figure is missing"
+        )
     of = " at the lower end of its interval" if judge == "interval" else ""
     if least is not None and low < least:
         return f"{label}: {low:.4g}{of}, needs at least {least:.4g}"

@@ -10,12 +10,15 @@ rows is the usual n - 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.judge.families import Grouped, average_precision
+from mlops_assets.judge.recalibration import recalibrated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +35,15 @@ class Influences:
     unit: Ints
     rests: NDArray[np.bool_]
 
+    @cached_property
+    def squares(self) -> Floats:
+        """Sum of squares per segment."""
+        return np.bincount(self.segment, weights=np.square(self.moved), minlength=len(self.units)).astype(np.float64)
+
     @property
     def error(self) -> Floats:
         """Standard error per segment."""
-        return np.sqrt(np.bincount(self.segment, weights=np.square(self.moved), minlength=len(self.units)))
+        return np.sqrt(self.squares)
 
     @property
     def freedom(self) -> Floats:
@@ -44,10 +52,8 @@ class Influences:
         Squares that differ much, of heavy tails or of weights, tell less of the variance than units - 1, which is the
         most there can be.
         """
-        square = np.square(self.moved)
-        squares, fourth = (
-            np.bincount(self.segment, weights=each, minlength=len(self.units)) for each in (square, np.square(square))
-        )
+        squares, quartic = self.squares, np.square(np.square(self.moved))
+        fourth = np.bincount(self.segment, weights=quartic, minlength=len(self.units))
         with np.errstate(invalid="ignore", divide="ignore"):
             found = 2 * squares**2 / (fourth - squares**2 / self.units)
         most = np.maximum(self.units - 1.0, 1.0)
@@ -70,8 +76,8 @@ def influences(grouped: Grouped, *parts: tuple[Floats, Floats]) -> Influences:
 
 
 def together(*weighed: tuple[float | Floats, Influences]) -> Influences:
-    """Of a sum of figures of the same rows, each times a factor (or one per segment): the difference of two models, or a
-    mean over classes.
+    """Of a sum of figures of the same rows, each times a factor (or one per segment): the difference of two models, or
+    a mean over classes.
     """
     first = weighed[0][1]
     moved, rests = np.zeros(len(first.moved)), np.zeros(len(first.moved), dtype=bool)
@@ -86,18 +92,20 @@ def together(*weighed: tuple[float | Floats, Influences]) -> Influences:
 def _counted(
     moved: Floats, *, segment: NDArray[np.signedinteger], segments: int, unit: Ints, rests: NDArray[np.bool_]
 ) -> Influences:
-    units = np.bincount(segment, weights=rests | (moved != 0), minlength=segments).astype(np.int64)
+    units = np.bincount(segment[rests | (moved != 0)], minlength=segments)
     return Influences(moved=moved, segment=segment, units=units, unit=unit, rests=rests)
 
 
 def mean_influences(grouped: Grouped, *, of: Floats, among: Floats | None = None) -> tuple[Floats, Influences]:
     """The weighted mean per segment of ``of`` (over the rows ``among`` them, 0 or 1), and what moves it."""
-    base = grouped.weights if among is None else grouped.weights * among
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = grouped.sums(base)
+        if among is None:
+            base, total, share = grouped.weights, grouped.weight, grouped.shares
+        else:
+            base, total = grouped.weights * among, grouped.weight_of(among)
+            share = base / grouped.per_row(total)
         mean = grouped.sums(base * of) / total
-        share = base / total[grouped.segment]
-        return mean, influences(grouped, (share * (of - mean[grouped.segment]), share))
+        return mean, influences(grouped, (share * (of - grouped.per_row(mean)), share))
 
 
 def delong_influences(grouped: Grouped, *, components: Floats, area: Floats) -> Influences:
@@ -106,10 +114,10 @@ def delong_influences(grouped: Grouped, *, components: Floats, area: Floats) -> 
     ``components`` are the structural components (or their differences), ``area`` their mean: DeLong, DeLong &
     Clarke-Pearson 1988; Obuchowski 1997 for clusters.
     """
-    deviation = components - area[grouped.segment]
+    deviation = components - grouped.per_row(area)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = [
-            grouped.weights * chosen / mass[grouped.segment]
+            grouped.weights * chosen / grouped.per_row(mass)
             for chosen, mass in ((grouped.labels, grouped.mass[1]), (1 - grouped.labels, grouped.mass[0]))
         ]
         return influences(grouped, *((share * deviation, share) for share in shares))
@@ -121,9 +129,9 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
     A positive moves it by the precision at its own score; every row moves the precision at all positives that do not
     score higher. Units of clusters are summed later, so that two models on the same rows can be subtracted.
     """
-    area, end = average_precision(grouped)[grouped.segment], grouped.starts[grouped.segment + 1]
+    area, end = grouped.per_row(average_precision(grouped)), grouped.per_row(grouped.starts[1:])
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = grouped.weights * grouped.labels / grouped.mass[1][grouped.segment]
+        share = grouped.weights * grouped.labels / grouped.per_row(grouped.mass[1])
         weight = np.concatenate([[0.0], np.cumsum(grouped.weights)])
         per_mass = np.nan_to_num(share / (weight[end] - weight[grouped.run[0]]))  # a segment may have no positive
         at_most, hit_at_most = (_up_to(grouped, each) for each in (per_mass, per_mass * grouped.precision_from))
@@ -134,4 +142,22 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
 def _up_to(grouped: Grouped, values: Floats) -> Floats:
     """Per row: the sum of ``values`` over the rows of its segment that score at most as high."""
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return np.asarray(total[grouped.run[1]] - total[grouped.starts[grouped.segment]])
+    return np.asarray(total[grouped.run[1]] - total[grouped.per_row(grouped.starts[:-1])])
+
+
+def slope_influence(grouped: Grouped) -> tuple[Floats, tuple[Floats, Floats]]:
+    """The calibration slope per segment, how far each row moves it, and its share of what it rests on.
+
+    By its estimating equations (Huber 1967; Stefanski & Boos 2002): a row moves it as far as its outcome is off what
+    recalibrated odds say, and as it lies to the side of the segment's other log odds.
+    """
+    odds = grouped.rows.log_odds[grouped.order]
+    fit = recalibrated(odds, grouped.labels, grouped.weights, counts=grouped.counts, start=grouped.rows.recalibrated)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        intercept, slope = np.repeat(fit, grouped.counts, axis=1)
+        chance = expit(intercept + slope * odds)
+        spread = grouped.weights * chance * (1 - chance)
+        beside = odds - grouped.per_row(grouped.sums(spread * odds) / grouped.sums(spread))
+        shares = spread * np.square(beside)
+        total = grouped.per_row(grouped.sums(shares))
+        return fit[1], (grouped.weights * (grouped.labels - chance) * beside / total, shares / total)

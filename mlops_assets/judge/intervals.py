@@ -85,8 +85,7 @@ def share_bounds(
     the truth 98 times in 100.
     """
     if not grouped.rows.clustered and not grouped.weighted:
-        rows = grouped.sums(among)
-        hits = grouped.sums(among * hit)
+        rows, hits = grouped.tally(among), grouped.tally(among * hit)
         lower, upper = count_bounds(hits, count=rows, confidence=confidence)
         with np.errstate(invalid="ignore", divide="ignore"):
             return hits / rows, Bounds(lower=lower, upper=upper, method="Wilson, modified")

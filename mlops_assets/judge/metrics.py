@@ -39,6 +39,7 @@ from mlops_assets.judge.figures import (
 )
 
 GROUP = "mlops_assets.metrics"
+FAILURES = (Exception, SystemExit)  # code of others may also end the process, which is no Exception
 
 
 def higher_is_better(metric: str) -> bool | None:
@@ -168,7 +169,7 @@ def _loaded(entry: EntryPoint) -> Metric:
         metric = entry.load()
         if not isinstance(metric, Metric) or metric.name != entry.name:
             raise TypeError(f"{entry.value} is no Metric of the name '{entry.name}'")
-    except (Exception, SystemExit) as error:  # a module may also end the process, which is no Exception
+    except FAILURES as error:
         why = f"{source} does not load: {type(error).__name__}: {error}"
         return _NotLoaded(name=entry.name, task=None, figure=partial(_without, why=why), why=why)
     return replace(metric, figure=partial(_guarded, figure=metric.figure, source=source))
@@ -185,7 +186,7 @@ def _guarded(family: Grouped, *, figure: Callable[[Grouped], Figure], source: st
         found = figure(family)
         if np.shape(found.value) != (family.segments,) or len(found.lacking) != family.segments:
             raise TypeError(f"a Figure of {family.segments} segments is needed")
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         return _without(family, why=f"{source} fails: {type(error).__name__}: {error}")
     return found
 

@@ -196,9 +196,9 @@ def _nearer(
 ) -> tuple[Floats, Floats, Floats]:
     """By how much ``new`` is nearer to the ideal, the standard error, and its degrees of freedom, per segment.
 
-    A distance is no smooth function where a figure may be on either side of its ideal, and which side it is on is partly
-    the noise that both share. There the larger error of the figures' difference and of their sum is taken: whatever the
-    sides are, the gain is off by no more than one of both is.
+    A distance is no smooth function where a figure may be on either side of its ideal, and which side it is on is
+    partly the noise that both share. There the larger error of the figures' difference and of their sum is taken:
+    whatever the sides are, the gain is off by no more than one of both is.
     """
     sides = [np.where(each.value < ideal, -1.0, 1.0) for each in (new, old)]
     sure = np.logical_and.reduce(

@@ -43,7 +43,7 @@ def gates(card: ModelCard) -> str:
     """The decision and every gate with its figures."""
     if card.evaluation is None:
         return f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how '
-        "good it is, and it cannot be promoted without an override.</p></div>"
+        "good it is, and it cannot be promoted.</p></div>"
     record = card.evaluation.record
     passed = record.decision.passed
     said = '<b class="good">✓ May be promoted.</b>' if passed else '<b class="bad">✗ May not be promoted.</b>'

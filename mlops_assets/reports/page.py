@@ -42,9 +42,11 @@ def value_of(estimate: Estimate | None) -> str:
 
 
 def interval_of(estimate: Estimate) -> str:
-    """The interval, or what it lacks, as HTML."""
+    """The interval, or what it lacks, as HTML; nothing for a point."""
     if estimate.value is None:
         return f'<small class="lacking">{escape(estimate.shortfall or "")}</small>'
+    if estimate.lower is None:
+        return ""
     return f"<small>{number(estimate.lower)}&nbsp;–&nbsp;{number(estimate.upper)}</small>"
 
 

@@ -11,7 +11,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.backtest import BacktestReport
 from mlops_assets.judge.backtest import backtest as roll
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.steps.judge import lacking
+from mlops_assets.steps.judge import untold
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.models.recipe import current_version, read_view, with_tuned_recipe
 
@@ -42,7 +42,7 @@ def backtest(head: Snapshot, *, use_case: UseCase, plan: RollingOrigin) -> Step[
 
 def _judged(staged: Snapshot, path: str) -> CheckResult:
     told = BacktestReport.from_json(staged.read(path))
-    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in lacking(w.metrics)]
+    missing = [f"{w.test_first}: {reason}" for w in told.windows for reason in untold(w.metrics)]
     return CheckResult(
         name=EVERY_WINDOW, passed=not missing, figures={"windows": len(told.windows)}, reasons=tuple(missing)
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.checks import CheckResult, Figure
 from mlops_assets.contract.errors import EvaluationError, RegistryError
 from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.contract.use_case import UseCase
@@ -17,6 +17,7 @@ from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.gate_decision import GateDecision
 from mlops_assets.judge.judgement import Candidate
 from mlops_assets.judge.judgement import judge as judge_candidate
+from mlops_assets.judge.metrics import metrics_of
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import parquet_bytes
@@ -86,11 +87,16 @@ def _opponent(serving: Pointer | None, *, version: str) -> str | None:
 
 
 def _known(head: Snapshot, use_case: UseCase, *, version: str) -> tuple[Evaluation | None, tuple[str, ...]]:
-    """What the version was judged by before; a damaged evaluation is none, so that it is made again, and said."""
+    """What the version was judged by before. An evaluation that is damaged, or by other metrics than today's, is none, so
+    that it is made again, and said.
+    """
     try:
-        return load_evaluation(head, use_case=use_case.name, version=version), ()
+        found = load_evaluation(head, use_case=use_case.name, version=version)
     except (RegistryError, EvaluationError) as error:
         return None, (f"{version} is judged again. {error}",)
+    if found and set(found.report.overall.metrics) != {metric.name for metric in metrics_of(use_case.task)}:
+        return None, (f"{version} is judged again, because there are other metrics now.",)
+    return found, ()
 
 
 def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | None, now: datetime) -> _Made:
@@ -174,15 +180,19 @@ def _files(
 def _complete(staged: Snapshot, use_case: UseCase, version: str) -> CheckResult:
     found = load_evaluation(staged, use_case=use_case.name, version=version)
     metrics = found.report.overall.metrics if found else {}
-    missing = lacking(metrics) if metrics else ["There is no report to read."]
+    missing = untold(metrics) if metrics else ["There is no report to read."]
+    figures: dict[str, Figure] = {name: each.value for name, each in metrics.items() if each.value is not None}
+    lacking = [f"{name}: {each.shortfall}" for name, each in metrics.items() if each.shortfall]
     return CheckResult(
         name=HAS_EVERY_FIGURE,
         passed=not missing,
-        figures={name: each.value for name, each in metrics.items() if each.value is not None},
+        figures=figures | ({"lacking": "; ".join(lacking)} if lacking else {}),
         reasons=tuple(missing),
     )
 
 
-def lacking(metrics: Mapping[str, Estimate]) -> list[str]:
-    """The figures that have no value, and what each lacks."""
-    return [f"{name}: {each.shortfall or 'no value'}" for name, each in metrics.items() if each.value is None]
+def untold(metrics: Mapping[str, Estimate]) -> list[str]:
+    """The figures that neither have a value nor say what they lack. What one lacks fails only the gates that ask for
+    it.
+    """
+    return [f"{name}: no value" for name, each in metrics.items() if each.value is None and not each.shortfall]

@@ -137,7 +137,6 @@ def _realised(
         slice_columns=known,
         slices=[Slice(name=name, columns=(name,)) for name in _plan(use_case).slices],
         threshold=record.threshold,
-        seed=use_case.recipe.seed,
     )
     return {
         "answered": served.num_rows,

@@ -21,17 +21,10 @@ from mlops_assets.contract.gates import (
     TrainTestGap,
 )
 from mlops_assets.contract.source import Source
-from mlops_assets.contract.tasks import Multiclass, Regression, Task
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import attached_names, example_columns
 from mlops_assets.judge.fairness import RATES
-from mlops_assets.judge.metrics import higher_is_better
-from mlops_assets.judge.significance import COMPARED
-
-SHARES = ("positive_rate", "predicted_positive_rate", "precision_score", "recall_score", "f1_score")
-BY_CLASS = ("roc_auc_score", "precision_score", "recall_score", "f1_score")
-OF_CLASSES = ("log_loss", "brier_loss", "accuracy_score")
-OF_NUMBERS = ("root_mean_squared_error", "mean_absolute_error", "bias", "r2_score", "pinball_loss")
+from mlops_assets.judge.metrics import higher_is_better, metrics_of
 
 
 def refuse_unfit(use_case: UseCase) -> None:
@@ -49,22 +42,12 @@ def refuse_unfit(use_case: UseCase) -> None:
         _refuse_gate(gate, use_case=use_case)
 
 
-def metrics_of(task: Task) -> Mapping[str, bool]:
-    """The name of every metric that a gate of this task may ask for, and whether two models are compared by it."""
-    if isinstance(task, Multiclass):
-        classes = [f"{name}[{word}]" for name in BY_CLASS for word in task.classes]
-        return dict.fromkeys((*OF_CLASSES, *(f"macro_{name}" for name in BY_CLASS), *classes), True)
-    if isinstance(task, Regression):
-        return {name: higher_is_better(name) is not None for name in OF_NUMBERS}
-    return {**dict.fromkeys(COMPARED, True), **dict.fromkeys(("expected_calibration_error", *SHARES), False)}
-
-
 def _refuse_gate(gate: Gate, *, use_case: UseCase) -> None:
     field = f"gates, {type(gate).__name__}"
     if isinstance(gate, FairnessBound):
         refuse_unknown(gate.rate, known=RATES, use_case=use_case.name, field=f"{field}.rate", what="rate")
         return
-    metrics = metrics_of(use_case.task)
+    metrics = {each.name: each.compared for each in metrics_of(use_case.task)}
     field = f"{field}.metric"
     refuse_unknown(gate.metric, known=metrics, use_case=use_case.name, field=field, what="metric")
     if isinstance(gate, MetricBound | SliceBound):

@@ -21,7 +21,6 @@ from mlops_assets.contract.use_case import Recipe, UseCase
 from mlops_assets.judge.judgement import judge
 from mlops_assets.judge.metrics import higher_is_better
 from mlops_assets.judge.report import EvaluationReport
-from mlops_assets_tests.bento.toys.quiet import USE_CASE as QUIET
 from mlops_assets_tests.judge.test_judgement import candidate
 from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 

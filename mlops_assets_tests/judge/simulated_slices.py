@@ -67,7 +67,8 @@ class Kind:
             "average_precision_score": np.average(precision, weights=positive),
             "log_loss": -np.mean(positive * np.log(scores) + negative * np.log(1 - scores)),
             "brier_loss": np.mean(positive * np.square(1 - scores) + negative * np.square(scores)),
-            "expected_calibration_error": np.abs((scores - positive).reshape(10, -1).mean(axis=1)).mean(),
+            "calibration_in_the_large": (scores - positive).mean(),
+            "calibration_slope": _slope(odds, positive),
             "positive_rate": positive.mean(),
             "predicted_positive_rate": decided.mean(),
             "precision_score": hits / max(decided.sum(), 1),
@@ -86,6 +87,17 @@ class Kind:
         return {"labels": labels, "scores": expit(odds), "weights": weights, "day": day, "group": group}
 
 
+def _slope(odds: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
+    """Of the logistic regression of outcomes that are positive with such chances, by its definition."""
+    columns = np.stack([np.ones(len(odds)), odds], axis=1)
+    at = np.array([0.0, 1.0])
+    for _ in range(30):
+        chance = expit(columns @ at)
+        spread = (chance * (1 - chance))[:, None] * columns
+        at += np.linalg.solve(columns.T @ spread, columns.T @ (positive - chance))
+    return float(at[1])
+
+
 def report_on(*kinds: Kind, slices: int, seed: int, clustered: bool | None = None) -> EvaluationReport:
     """The product's own report on that many slices of each kind together; rows are ``clustered`` where days are."""
     drawn = [kind.draw(slices, seed=seed + place) for place, kind in enumerate(kinds)]
@@ -98,7 +110,6 @@ def report_on(*kinds: Kind, slices: int, seed: int, clustered: bool | None = Non
         slice_columns=pa.table({"group": rows["group"] + shift}),
         slices=(BY_GROUP,),
         threshold=THRESHOLD,
-        seed=0,
         weights=rows["weights"] if any(kind.unequal for kind in kinds) else None,
         clusters=rows["day"] if by_day else None,
     )

@@ -13,7 +13,7 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.backtest_page import backtest_page, backtest_picture
 from mlops_assets.steps.backtest import EVERY_WINDOW, backtest
 
-CHECKS = (Check(name=EVERY_WINDOW, description="Each window has every overall figure with its interval."),)
+CHECKS = (Check(name=EVERY_WINDOW, description="Each window has every overall figure, or says what it lacks."),)
 
 
 def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefinition:
@@ -64,4 +64,5 @@ def _table(report: BacktestReport) -> dg.MarkdownMetadataValue:
 def _told(estimate: Estimate) -> str | None:
     if estimate.value is None:
         return None
-    return f"{estimate.value:.3f} ({estimate.lower:.3f} – {estimate.upper:.3f})"
+    interval = "" if estimate.lower is None else f" ({estimate.lower:.3f} – {estimate.upper:.3f})"
+    return f"{estimate.value:.3f}{interval}"

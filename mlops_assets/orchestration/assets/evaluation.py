@@ -19,7 +19,7 @@ from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.steps.judge import HAS_EVERY_FIGURE, Judged, judge
 from mlops_assets.training.baselines import CONSTANT
 
-COMPLETE = Check(name=HAS_EVERY_FIGURE, description="Every overall metric has a value and an interval.")
+COMPLETE = Check(name=HAS_EVERY_FIGURE, description="Every overall metric has a value, or says what it lacks for one.")
 INTERVAL = "95 % interval"
 
 
@@ -107,7 +107,8 @@ def _fairness_table(report: EvaluationReport) -> dg.MarkdownMetadataValue:
 def _told(estimate: Estimate) -> tuple[str, str | None]:
     if estimate.value is None:
         return "", estimate.shortfall
-    return f"{estimate.value:.3f}", f"{estimate.lower:.3f} – {estimate.upper:.3f}"
+    interval = None if estimate.lower is None else f"{estimate.lower:.3f} – {estimate.upper:.3f}"
+    return f"{estimate.value:.3f}", interval
 
 
 def _discovered_table(report: EvaluationReport) -> dg.MarkdownMetadataValue:

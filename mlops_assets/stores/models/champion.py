@@ -31,6 +31,7 @@ from mlops_assets.stores.models.record import (
 from mlops_assets.stores.models.registry import (
     ModelVersion,
     decided_again,
+    load_decision,
     load_evaluation,
     load_version,
     verify_answers,
@@ -102,9 +103,9 @@ def promote(
     """Makes ``version`` the champion, if its recorded decision says so, today's gates say the same to its verified
     report, and every checksum holds; the pointer as it is then.
 
-    ``override`` overrules the decision (never a checksum), and what it overruled is kept in the pointer.
-    Promoting the champion again changes nothing. Raises RegistryError when the version may not be promoted, or
-    is by an override without a reason, and WriteRefused when the pointer was moved meanwhile.
+    ``override`` overrules the decision (never a checksum, nor that there is none), and what it overruled is kept in the
+    pointer. Promoting the champion again changes nothing. Raises RegistryError when the version was not evaluated, may
+    not be promoted, or is by an override without a reason, and WriteRefused when the pointer was moved meanwhile.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
@@ -120,7 +121,6 @@ def promote(
         )
     if objections and not why.strip():
         raise RegistryError(f"Overruling what speaks against {version} of {name} needs a reason.")
-    decision = evaluation_path(name, version=version, name=DECISION)
     pointer = Pointer(
         use_case=name,
         sequence=1 if current is None else current.sequence + 1,
@@ -130,7 +130,7 @@ def promote(
         at=at,
         by=by,
         why=why,
-        decision=digest(snapshot.read(decision)) if snapshot.exists(decision) else None,
+        decision=digest(snapshot.read(evaluation_path(name, version=version, name=DECISION))),
         overridden=objections,
     )
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
@@ -141,13 +141,15 @@ def rollback(lake: Lake, *, use_case: UseCase, by: str, why: str, at: datetime, 
     answers.
 
     Rolling back twice goes two champions back. Raises RegistryError when there is none before, it is
-    damaged, or it needs columns that today's features do not give.
+    damaged or was never evaluated, or it needs columns that today's features do not give.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
     if current is None or current.previous is None:
         raise RegistryError(f"There is no champion of {name} before the present one to roll back to.")
     model = _answering(snapshot, use_case=use_case, version=current.previous)
+    if load_decision(snapshot, use_case=name, version=current.previous) is None:
+        raise _not_evaluated(current.previous, use_case=name)
     before = _promotions_in_force(events(snapshot, use_case=name))[-2]
     pointer = Pointer(
         use_case=name,
@@ -186,10 +188,13 @@ def _promotions_in_force(moves: tuple[Pointer, ...]) -> list[Pointer]:
 
 
 def _objections(snapshot: Snapshot, *, use_case: UseCase, version: str, current: Pointer | None) -> tuple[str, ...]:
-    """Why the recorded decision, or deciding again, does not allow this; checksums are verified on the way."""
+    """Why the recorded decision, or deciding again, does not allow this; checksums are verified on the way.
+
+    Raises RegistryError when there is no decision: that nobody knows how good a version is cannot be overruled.
+    """
     evaluation = load_evaluation(snapshot, use_case=use_case.name, version=version)
     if evaluation is None:
-        return ("it was not evaluated",)
+        raise _not_evaluated(version, use_case=use_case.name)
     record, serving = evaluation.record, None if current is None else current.version
     objections = [] if record.decision.passed else list(record.decision.reasons) or ["its gates failed"]
     again = decided_again(snapshot, evaluation, use_case=use_case)
@@ -206,8 +211,19 @@ def _objections(snapshot: Snapshot, *, use_case: UseCase, version: str, current:
 
 def _remedy(objections: tuple[str, ...], *, use_case: str, version: str) -> str:
     """What to do where it is not the gates that object."""
-    if not any(each.startswith(("it was not evaluated", "it was judged", f"its {DECISION}")) for each in objections):
+    if not any(each.startswith(("it was judged", f"its {DECISION}")) for each in objections):
         return ""
+    return _evaluate_first(version, use_case=use_case)
+
+
+def _not_evaluated(version: str, *, use_case: str) -> RegistryError:
+    return RegistryError(
+        f"Version {version} of {use_case} cannot be champion, by no override either: it was not evaluated."
+        + _evaluate_first(version, use_case=use_case)
+    )
+
+
+def _evaluate_first(version: str, *, use_case: str) -> str:
     return f" Materialise {use_case}/evaluation with `version: {version}` in its config, then promote again."
 
 

@@ -88,7 +88,8 @@ USE_CASE = UseCase(
     gates=(
         MetricBound(metric="roc_auc_score", at_least=0.88),
         MetricBound(metric="brier_loss", at_most=0.12),
-        MetricBound(metric="expected_calibration_error", at_most=0.04),
+        MetricBound(metric="calibration_in_the_large", at_least=-0.02, at_most=0.02),
+        MetricBound(metric="calibration_slope", at_least=0.85, at_most=1.15),
         SliceBound(slice="sex", metric="roc_auc_score", min_rows=1000, at_least=0.85),
         SliceBound(slice="race", metric="roc_auc_score", min_rows=300, at_least=0.80, few_rows="skip"),
         FairnessBound(slice="sex", rate="true_positive_rate", largest_gap=0.25),
