@@ -92,7 +92,8 @@ def together(*weighed: tuple[float | Floats, Influences]) -> Influences:
 def _counted(
     moved: Floats, *, segment: NDArray[np.signedinteger], segments: int, unit: Ints, rests: NDArray[np.bool_]
 ) -> Influences:
-    units = np.bincount(segment[rests | (moved != 0)], minlength=segments)
+    counted = rests | (moved != 0)
+    units = np.bincount(segment if counted.all() else segment[counted], minlength=segments)
     return Influences(moved=moved, segment=segment, units=units, unit=unit, rests=rests)
 
 
@@ -129,11 +130,10 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
     A positive moves it by the precision at its own score; every row moves the precision at all positives that do not
     score higher. Units of clusters are summed later, so that two models on the same rows can be subtracted.
     """
-    area, end = grouped.per_row(average_precision(grouped)), grouped.per_row(grouped.starts[1:])
+    area = grouped.per_row(average_precision(grouped))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = grouped.weights * grouped.labels / grouped.per_row(grouped.mass[1])
-        weight = np.concatenate([[0.0], np.cumsum(grouped.weights)])
-        per_mass = np.nan_to_num(share / (weight[end] - weight[grouped.run[0]]))  # a segment may have no positive
+        per_mass = np.nan_to_num(share / grouped.weight_from)  # a segment may have no positive
         at_most, hit_at_most = (_up_to(grouped, each) for each in (per_mass, per_mass * grouped.precision_from))
         own = share * (grouped.precision_from - area)
         return own + grouped.weights * (grouped.labels * at_most - hit_at_most), share
@@ -142,7 +142,7 @@ def average_precision_influence(grouped: Grouped) -> tuple[Floats, Floats]:
 def _up_to(grouped: Grouped, values: Floats) -> Floats:
     """Per row: the sum of ``values`` over the rows of its segment that score at most as high."""
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return np.asarray(total[grouped.run[1]] - total[grouped.per_row(grouped.starts[:-1])])
+    return np.asarray(total[grouped.run[1]] - grouped.per_row(total[grouped.starts[:-1]]))
 
 
 def slope_influence(grouped: Grouped) -> tuple[Floats, tuple[Floats, Floats]]:
@@ -154,10 +154,10 @@ def slope_influence(grouped: Grouped) -> tuple[Floats, tuple[Floats, Floats]]:
     odds = grouped.rows.log_odds[grouped.order]
     fit = recalibrated(odds, grouped.labels, grouped.weights, counts=grouped.counts, start=grouped.rows.recalibrated)
     with np.errstate(invalid="ignore", divide="ignore"):
-        intercept, slope = np.repeat(fit, grouped.counts, axis=1)
+        intercept, slope = (grouped.per_row(each) for each in fit)
         chance = expit(intercept + slope * odds)
         spread = grouped.weights * chance * (1 - chance)
-        beside = odds - grouped.per_row(grouped.sums(spread * odds) / grouped.sums(spread))
+        beside = odds - grouped.per_row(grouped.tally(spread * odds) / grouped.tally(spread))
         shares = spread * np.square(beside)
-        total = grouped.per_row(grouped.sums(shares))
+        total = grouped.per_row(grouped.tally(shares))
         return fit[1], (grouped.weights * (grouped.labels - chance) * beside / total, shares / total)

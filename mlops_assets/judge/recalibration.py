@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 Floats = NDArray[np.float64]
-_MOST_STEPS, _LONGEST, _NEAR = 40, 4.0, 1e-6
+_MOST_STEPS, _LONGEST, _NEAR = 40, 4.0, 1e-4
 """Newton's steps; how far one may go, because outcomes that scores nearly separate would send it too far; and after
 which one there is no need of another, because its square is what is left.
 """
@@ -54,7 +54,7 @@ def recalibrated(
 def _step(odds: Floats, labels: Floats, weights: Floats, *, counts: NDArray[np.signedinteger], at: Floats) -> Floats:
     """Newton's step of intercept and slope per segment; NaN where log odds do not differ."""
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    intercept, steepness = np.repeat(at, counts, axis=1)
+    intercept, steepness = (np.repeat(each, counts) for each in at)
     with np.errstate(over="ignore"):
         chance = 1 / (1 + np.exp(-intercept - steepness * odds))  # in a third of the time of scipy's
     missed = weights * (labels - chance)

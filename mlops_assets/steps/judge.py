@@ -87,7 +87,7 @@ def _opponent(serving: Pointer | None, *, version: str) -> str | None:
 
 
 def _known(head: Snapshot, use_case: UseCase, *, version: str) -> tuple[Evaluation | None, tuple[str, ...]]:
-    """What the version was judged by before. An evaluation that is damaged, or by other metrics than today's, is none, so
+    """What the version was judged by before; one that is damaged, or by other metrics than today's, is none, so
     that it is made again, and said.
     """
     try:

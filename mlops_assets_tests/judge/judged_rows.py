@@ -7,6 +7,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_assets.contract.slices import Slice
+from mlops_assets.contract.tasks import BINARY
+from mlops_assets.judge.families import judged_rows
+from mlops_assets.judge.metrics import metric_named
 
 CARRIER = Slice(name="carrier", columns=("carrier",))
 ORIGIN = Slice(name="origin", columns=("origin",))
@@ -28,3 +31,12 @@ def make_rows(
         "origin": generator.choice(["EWR", "JFK", "LGA"], rows),
     }
     return labels, scores, pa.table(columns)
+
+
+def value_of(
+    metric: str, labels: NDArray[np.generic], scores: NDArray[np.generic], *, weights: NDArray[np.float64] | None = None
+) -> float:
+    """The metric of two outcomes on one set of rows, however few they are."""
+    nothing = pa.table({"row": np.arange(len(labels))})
+    (judged,) = judged_rows(labels, scores, slice_columns=nothing, slices=(), weights=weights)
+    return float(metric_named(metric, task=BINARY).figure(judged.family(judged.members[0])).value[0])

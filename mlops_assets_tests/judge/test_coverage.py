@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from mlops_assets.judge.significance import COMPARED, compare
+from mlops_assets.judge.significance import compare
 from mlops_assets_tests.judge.simulated_slices import BY_GROUP, Held, Kind, held, judged
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from mlops_assets.judge.estimate import share_shortfalls, shortfalls
+from mlops_assets.judge.estimate import AREA, too_few, too_few_among, too_few_in_order
 from mlops_assets.judge.families import Grouped
+from mlops_assets.judge.figures import calibration_error
 from mlops_assets_tests.judge.test_intervals import make_grouped
 
 
@@ -19,25 +19,24 @@ def segments(*rows_and_positives: tuple[int, int], clusters: int | None = None) 
     return make_grouped(labels, scores, codes=codes, clusters=units)
 
 
-@pytest.mark.parametrize("metric", ["average_precision_score", "log_loss", "brier_loss"])
-def test_rows_decide_by_how_many_would_hold_fifteen_of_the_rarer_outcome(metric: str) -> None:
+def test_rows_decide_by_how_many_would_hold_fifteen_of_the_rarer_outcome() -> None:
     """A quarter of all rows is positive, so 60 rows are needed, however many positives a segment has."""
     grouped = segments((59, 20), (60, 12), (60, 3), (821, 215))
 
     assert grouped.rows.positive_rate == 0.25
-    assert shortfalls(grouped, metric=metric) == ["59 rows, needs 60", None, None, None]
+    assert too_few(grouped) == ["59 rows, needs 60", None, None, None]
 
 
 def test_never_under_fifty_rows_nor_without_two_of_each_outcome() -> None:
     grouped = segments((49, 25), (50, 25), (50, 1), (50, 49), (200, 100))
 
-    told = shortfalls(grouped, metric="log_loss")
+    told = too_few(grouped)
 
     assert told == ["49 rows, needs 50", None, "1 positives, needs 2", "1 negatives, needs 2", None]
 
 
 def test_where_all_rows_have_one_outcome_it_is_the_other_that_is_lacking() -> None:
-    assert shortfalls(segments((400, 0)), metric="brier_loss") == ["0 positives, needs 2"]
+    assert too_few(segments((400, 0))) == ["0 positives, needs 2"]
 
 
 def test_average_precision_of_rare_positives_that_are_hardly_ordered_needs_rows_that_hold_two_hundred() -> None:
@@ -47,16 +46,15 @@ def test_average_precision_of_rare_positives_that_are_hardly_ordered_needs_rows_
     ordered = np.where(labels & (np.arange(len(labels)) % 2 == 0), 2 + by_chance, by_chance)
     guessed, known = (make_grouped(labels, scores, codes=codes) for scores in (by_chance, ordered))
 
-    assert shortfalls(guessed, metric="average_precision_score") == ["2500 rows, needs 5000", None]
-    assert shortfalls(guessed, metric="average_precision_score", paired=True) == [None, None]
-    assert shortfalls(guessed, metric="log_loss") == [None, None]
-    assert shortfalls(known, metric="average_precision_score") == [None, None]
+    assert too_few_in_order(guessed) == ["2500 rows, needs 5000", None]
+    assert too_few(guessed) == [None, None]
+    assert too_few_in_order(known) == [None, None]
 
 
 def test_an_area_needs_outcomes_of_the_segments_own() -> None:
     grouped = segments((79, 40), (80, 15), (80, 14), (80, 66))
 
-    told = shortfalls(grouped, metric="roc_auc_score")
+    told = too_few(grouped, need=AREA)
 
     assert told == ["79 rows, needs 80", None, "14 positives, needs 15", "14 negatives, needs 15"]
 
@@ -64,13 +62,13 @@ def test_an_area_needs_outcomes_of_the_segments_own() -> None:
 def test_a_calibration_error_needs_more_rows_and_more_units() -> None:
     grouped, of_few_days = segments((199, 20), (200, 20), (601, 110)), segments((300, 100), clusters=24)
 
-    assert shortfalls(grouped, metric="expected_calibration_error") == ["199 rows, needs 200", None, None]
-    assert shortfalls(of_few_days, metric="expected_calibration_error") == ["24 units, needs 25"]
+    assert calibration_error(grouped).lacking == ["199 rows, needs 200", None, None]
+    assert calibration_error(of_few_days).lacking == ["24 units, needs 25"]
 
 
 def test_a_share_needs_fifty_of_what_it_is_a_share_of() -> None:
     grouped = segments((100, 49), (100, 50))
 
-    told = share_shortfalls(grouped, among=grouped.labels, called="positives")
+    told = too_few_among(grouped, among=grouped.labels, called="positives")
 
     assert told == ["49 positives, needs 50", None]

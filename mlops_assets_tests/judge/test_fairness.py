@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from mlops_assets.judge.judged_rows import judged_rows
 from scipy import stats
 
 from mlops_assets.contract.errors import DeclarationError
@@ -15,6 +14,7 @@ from mlops_assets.contract.gates import FairnessBound
 from mlops_assets.contract.slices import Slice
 from mlops_assets.judge.estimate import missing
 from mlops_assets.judge.fairness import FairnessReport, difference_bounds, fairness, ratio_bounds
+from mlops_assets.judge.families import judged_rows
 from mlops_assets.judge.gate_decision import decide
 from mlops_assets.judge.intervals import mean_bounds, wilson
 from mlops_assets.judge.report import EvaluationReport, SegmentReport
@@ -94,9 +94,8 @@ def test_ratios_of_nothing_are_told_apart() -> None:
 
 def test_a_mean_has_the_textbook_interval() -> None:
     labels, scores, columns = make_people(60)
-    family = judged_rows(labels, scores, slice_columns=columns, slices=()).family(
-        judged_rows(labels, scores, slice_columns=columns, slices=()).members[0]
-    )
+    (judged,) = judged_rows(labels, scores, slice_columns=columns, slices=())
+    family = judged.family(judged.members[0])
 
     mean, bounds = mean_bounds(family, of=family.labels)
 
@@ -139,7 +138,7 @@ def test_groups_without_enough_rows_have_no_rate() -> None:
 
 def make_report(*found: FairnessReport) -> EvaluationReport:
     overall = SegmentReport(slice="overall", segment="overall", rows=1, positives=0, metrics={})
-    return EvaluationReport(threshold=0.5, overall=overall, segments=(), resamples=0, seed=0, fairness=found)
+    return EvaluationReport(threshold=0.5, overall=overall, segments=(), fairness=found)
 
 
 GAP = FairnessBound(slice="sex", rate="true_positive_rate", largest_gap=0.1)

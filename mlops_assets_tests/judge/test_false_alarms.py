@@ -16,19 +16,18 @@ from mlops_assets.contract.gates import NoSliceRegressed
 from mlops_assets.contract.slices import Slice
 from mlops_assets.judge.gate_decision import decide
 from mlops_assets.judge.report import EvaluationReport, SegmentReport
-from mlops_assets.judge.significance import COMPARED, Comparison, compare
+from mlops_assets.judge.significance import Comparison, compare
 
 pytestmark = pytest.mark.slow
 
 PAIRS, SEGMENTS = 1000, 8
+COMPARED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
 FEW, MANY = 150, 500  # rows of a carrier
 BY_CARRIER = Slice(name="carrier", columns=("carrier",))
 JUDGED = EvaluationReport(
     threshold=0.5,
     overall=SegmentReport(slice="overall", segment="overall", rows=SEGMENTS * FEW, positives=0, metrics={}),
     segments=(),
-    resamples=0,
-    seed=0,
 )
 
 

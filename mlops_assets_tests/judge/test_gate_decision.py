@@ -38,7 +38,7 @@ def make_segment(segment: str, *, rows: int = 1000, auc: float = 0.75) -> Segmen
 
 def make_report(*segments: SegmentReport, auc: float = 0.75) -> EvaluationReport:
     overall = make_segment("overall", auc=auc)
-    return EvaluationReport(threshold=0.3, overall=overall, segments=segments, resamples=200, seed=0)
+    return EvaluationReport(threshold=0.3, overall=overall, segments=segments)
 
 
 def make_comparison(*, gain: float, half: float = 0.001, baseline: bool = False) -> Comparison:

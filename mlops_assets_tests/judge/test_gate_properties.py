@@ -38,7 +38,8 @@ OF_SKILL: tuple[Gate, ...] = (
     MetricBound(metric="average_precision_score", at_least=0.5),
     MetricBound(metric="log_loss", at_most=0.6),
     MetricBound(metric="brier_loss", at_most=0.2),
-    MetricBound(metric="expected_calibration_error", at_most=0.05),
+    MetricBound(metric="expected_calibration_error", at_most=0.05, judge="point"),
+    MetricBound(metric="calibration_in_the_large", at_least=-0.05, at_most=0.05),
     MetricBound(metric="precision_score", at_least=0.5),
     MetricBound(metric="recall_score", at_least=0.6),
     MetricBound(metric="f1_score", at_least=0.5),
@@ -47,6 +48,9 @@ OF_SKILL: tuple[Gate, ...] = (
     NotWorseThanChampion(metric="average_precision_score", margin=0.01),
     NotWorseThanChampion(metric="log_loss", margin=0.01),
     NotWorseThanChampion(metric="brier_loss", margin=0.01),
+    NotWorseThanChampion(metric="precision_score", margin=0.01),
+    NotWorseThanChampion(metric="f1_score", margin=0.01),
+    NotWorseThanChampion(metric="calibration_in_the_large", margin=0.01),
     BetterThanChampion(metric="log_loss", by=0.02),
     NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01),
 )
@@ -70,10 +74,10 @@ def judged(
 ) -> tuple[EvaluationReport, Comparison]:
     """The report and comparison of a model whose scores on the rows it learnt from, as many, are ``learnt``."""
     declared: dict[str, Any] = {"slice_columns": columns}
-    report = evaluate(labels, scores, slices=(CARRIER,), threshold=0.5, seed=0, **declared)
+    report = evaluate(labels, scores, slices=(CARRIER,), threshold=0.5, **declared)
     report = replace(
         report,
-        training=evaluate(labels, learnt, slices=(), threshold=0.5, seed=0, **declared).overall,
+        training=evaluate(labels, learnt, slices=(), threshold=0.5, **declared).overall,
         fairness=fairness(labels, scores, slice_columns=columns, protected=[ORIGIN], threshold=0.5),
     )
     against = compare(labels, scores, champion=champion, opponent="v1", slices=(CARRIER,), **declared)

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.judge.families import average_precision
 from mlops_assets.judge.influences import Influences, average_precision_influence, influences, mean_influences
-from mlops_assets.judge.metrics import average_precision_score
-from mlops_assets_tests.judge.judged_rows import make_rows
+from mlops_assets_tests.judge.judged_rows import make_rows, value_of
 from mlops_assets_tests.judge.test_intervals import make_grouped
 
 
@@ -29,8 +28,8 @@ def test_what_a_row_moves_average_precision_by_is_its_derivative(seed: int, deci
     for place, row in list(enumerate(order))[::7]:
         more = weights + step * (np.arange(60) == row)
         derivative = (
-            average_precision_score(labels, scores, weights=more)
-            - average_precision_score(labels, scores, weights=weights)
+            value_of("average_precision_score", labels, scores, weights=more)
+            - value_of("average_precision_score", labels, scores, weights=weights)
         ) / step
         assert moved[place] == pytest.approx(derivative * weights[row], abs=1e-5)
 
@@ -83,7 +82,11 @@ def test_an_error_that_one_row_makes_is_known_with_one_degree_of_freedom_and_of_
     alike = np.tile([1.0, -1.0], 20)
     one = np.where(np.arange(40) == 7, 100.0, 1e-3)
     moves = Influences(
-        moved=np.concatenate([alike, one]), segment=np.repeat([0, 1], 40), units=np.array([40, 40], dtype=np.int64)
+        moved=np.concatenate([alike, one]),
+        segment=np.repeat([0, 1], 40),
+        units=np.array([40, 40], dtype=np.int64),
+        unit=np.arange(80),
+        rests=np.ones(80, dtype=bool),
     )
 
     assert moves.freedom == pytest.approx([39, 2 / (1 - 1 / 40)], rel=1e-6)

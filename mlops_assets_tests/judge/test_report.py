@@ -11,17 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.contract.errors import EvaluationError
-from mlops_assets.judge.metrics import (
-    average_precision_score,
-    brier_loss,
-    expected_calibration_error,
-    log_loss,
-    roc_auc_score,
-)
 from mlops_assets.judge.report import EvaluationReport, evaluate, weakest
-from mlops_assets_tests.judge.judged_rows import CARRIER, CROSS, ORIGIN, make_rows
+from mlops_assets_tests.judge.judged_rows import CARRIER, CROSS, ORIGIN, make_rows, value_of
 
-SINGLE = (roc_auc_score, average_precision_score, log_loss, brier_loss, expected_calibration_error)
+POINT = "expected_calibration_error"
+SINGLE = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss", POINT, "calibration_slope")
 
 
 def make_report(rows: int = 4000, *, seed: int = 0, **overrides: object) -> EvaluationReport:
@@ -30,7 +24,6 @@ def make_report(rows: int = 4000, *, seed: int = 0, **overrides: object) -> Eval
         "slice_columns": columns,
         "slices": (CARRIER, ORIGIN, CROSS),
         "threshold": 0.35,
-        "seed": 0,
     }
     return evaluate(labels, scores, **{**arguments, **overrides})  # type: ignore[arg-type]
 
@@ -47,9 +40,9 @@ def test_every_segments_values_are_those_of_its_rows_alone(weighted: bool) -> No
         alone = {"weights": weights[rows]} if weighted else {}
         assert (segment.rows, segment.positives) == (rows.sum(), labels[rows].sum())
         for metric in SINGLE:
-            value = segment.metrics[metric.__name__].value
+            value = segment.metrics[metric].value
             if value is not None:
-                assert value == pytest.approx(metric(labels[rows], scores[rows], **alone), rel=1e-9)
+                assert value == pytest.approx(value_of(metric, labels[rows], scores[rows], **alone), rel=1e-9)
 
 
 def test_decisions_are_counted_at_the_threshold() -> None:
@@ -69,8 +62,8 @@ def test_every_value_lies_within_its_interval() -> None:
     report = make_report()
 
     for segment in (report.overall, *report.segments):
-        for estimate in segment.metrics.values():
-            if estimate.value is not None:
+        for name, estimate in segment.metrics.items():
+            if estimate.value is not None and name != POINT:
                 assert estimate.lower is not None
                 assert estimate.upper is not None
                 assert estimate.lower <= estimate.value <= estimate.upper
@@ -87,9 +80,7 @@ def test_too_few_rows_are_said_and_not_guessed() -> None:
 
 def test_one_class_has_no_area_but_a_rate() -> None:
     columns = pa.table({"carrier": ["AA"] * 100})
-    report = evaluate(
-        np.zeros(100), np.linspace(0, 1, 100), slice_columns=columns, slices=(CARRIER,), threshold=0.5, seed=0
-    )
+    report = evaluate(np.zeros(100), np.linspace(0, 1, 100), slice_columns=columns, slices=(CARRIER,), threshold=0.5)
 
     assert report.overall.metrics["roc_auc_score"].shortfall == "0 positives, needs 15"
     assert report.overall.metrics["recall_score"].shortfall == "0 positives, needs 50"
@@ -113,7 +104,7 @@ def test_the_order_of_rows_changes_nothing_to_the_bit(seed: int, clustered: bool
     labels, scores, columns = make_rows(500, seed=seed)
     clusters = np.random.default_rng(seed).integers(0, 20, 500) if clustered else None
     order = np.random.default_rng(seed + 1).permutation(500)
-    declared = {"slices": (CARRIER, CROSS), "threshold": 0.3, "seed": 1, "resamples": 20}
+    declared = {"slices": (CARRIER, CROSS), "threshold": 0.3}
 
     one = evaluate(labels, scores, slice_columns=columns, clusters=clusters, **declared)
     other = evaluate(
@@ -129,7 +120,7 @@ def test_the_order_of_rows_changes_nothing_to_the_bit(seed: int, clustered: bool
 
 def test_repeating_all_rows_keeps_values_and_narrows_intervals() -> None:
     labels, scores, columns = make_rows(2000, decimals=9)
-    declared = {"slices": (), "threshold": 0.3, "seed": 1}
+    declared = {"slices": (), "threshold": 0.3}
     once = evaluate(labels, scores, slice_columns=columns, **declared).overall.metrics
     twice = evaluate(
         np.tile(labels, 2), np.tile(scores, 2), slice_columns=pa.concat_tables([columns] * 2), **declared
@@ -138,13 +129,13 @@ def test_repeating_all_rows_keeps_values_and_narrows_intervals() -> None:
     for name, estimate in once.items():
         again = twice[name]
         assert again.value == pytest.approx(estimate.value, rel=1e-9)
-        if name != "expected_calibration_error":
+        if name != POINT:
             assert again.upper - again.lower < estimate.upper - estimate.lower
 
 
 def test_dependent_rows_make_intervals_wider() -> None:
     labels, scores, columns = make_rows(3000, decimals=9)
-    declared = {"slices": (), "threshold": 0.3, "seed": 1}
+    declared = {"slices": (), "threshold": 0.3}
     repeated = (np.tile(labels, 4), np.tile(scores, 4))
     table = pa.concat_tables([columns] * 4)
 
@@ -177,7 +168,7 @@ def test_the_weakest_segments_are_surely_weak_not_small() -> None:
     labels, scores, columns = make_rows(6000, decimals=9)
     at_jfk = np.array(columns["origin"]) == "JFK"
     harmed = np.where(at_jfk, np.random.default_rng(0).permutation(scores), scores)
-    report = evaluate(labels, harmed, slice_columns=columns, slices=(CARRIER, ORIGIN), threshold=0.3, seed=0)
+    report = evaluate(labels, harmed, slice_columns=columns, slices=(CARRIER, ORIGIN), threshold=0.3)
 
     assert weakest(report, metric="roc_auc_score", count=1)[0].segment == "origin=JFK"
     assert weakest(report, metric="log_loss", count=1)[0].segment == "origin=JFK"
@@ -189,11 +180,11 @@ def test_rows_and_slice_columns_must_match() -> None:
     labels, scores, columns = make_rows(10)
 
     with pytest.raises(EvaluationError, match="10 labels but 9 rows of slice columns"):
-        evaluate(labels, scores, slice_columns=columns.slice(1), slices=(), threshold=0.5, seed=0)
+        evaluate(labels, scores, slice_columns=columns.slice(1), slices=(), threshold=0.5)
 
 
-def test_how_many_slices_are_resampled_together_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    together = make_report(500)
-    monkeypatch.setattr("mlops_assets.judge.report.ROWS_AT_ONCE", 1)
+def test_the_calibration_error_is_a_point() -> None:
+    told = make_report().overall.metrics[POINT]
 
-    assert make_report(500) == together
+    assert told.value is not None
+    assert (told.lower, told.upper, told.method) == (None, None, "point")

@@ -7,9 +7,18 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.judge.corrections import holm
-from mlops_assets.judge.metrics import average_precision_score, log_loss, roc_auc_score
-from mlops_assets.judge.significance import COMPARED, Comparison, Verdict, compare
-from mlops_assets_tests.judge.judged_rows import CARRIER, make_rows
+from mlops_assets.judge.significance import Comparison, Verdict, compare
+from mlops_assets_tests.judge.judged_rows import CARRIER, make_rows, value_of
+
+COMPARED = (
+    "roc_auc_score",
+    "average_precision_score",
+    "log_loss",
+    "brier_loss",
+    "precision_score",
+    "recall_score",
+    "f1_score",
+)
 
 
 def disturbed(scores: np.ndarray, *, by: float, seed: int = 5) -> np.ndarray:
@@ -65,8 +74,10 @@ def test_the_gain_is_the_difference_in_the_direction_of_better() -> None:
 
     assert area is not None
     assert loss is not None
-    assert area.gain == pytest.approx(roc_auc_score(labels, noisy) - roc_auc_score(labels, scores))
-    assert loss.gain == pytest.approx(log_loss(labels, scores) - log_loss(labels, noisy))
+    assert area.gain == pytest.approx(
+        value_of("roc_auc_score", labels, noisy) - value_of("roc_auc_score", labels, scores)
+    )
+    assert loss.gain == pytest.approx(value_of("log_loss", labels, scores) - value_of("log_loss", labels, noisy))
 
 
 def test_paired_delong_agrees_with_the_definition_of_1988() -> None:
@@ -90,8 +101,8 @@ def test_the_error_of_a_difference_of_average_precisions_is_that_of_drawing_rows
     drawn = []
     for _ in range(600):
         rows = generator.integers(0, 2000, 2000)
-        gain = average_precision_score(labels[rows], noisy[rows]) - average_precision_score(labels[rows], scores[rows])
-        drawn.append(gain)
+        ours, theirs = (value_of("average_precision_score", labels[rows], each[rows]) for each in (noisy, scores))
+        drawn.append(ours - theirs)
 
     difference = compare(
         labels, noisy, champion=scores, opponent="v1", slice_columns=pa.table({"label": labels}), slices=()

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlops_assets.judge.task_evaluation import compare_task, evaluate_task
 
 from mlops_assets.contract.gates import (
     BetterThanChampion,
@@ -29,7 +28,8 @@ from mlops_assets.contract.gates import (
 from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.judge.gate_decision import GateDecision, decide
-from mlops_assets.judge.report import EvaluationReport
+from mlops_assets.judge.report import EvaluationReport, evaluate
+from mlops_assets.judge.significance import compare
 
 HOME = Slice(name="home", columns=("home",))
 KINDS = Multiclass(classes=("ant", "bee", "cat"))
@@ -91,7 +91,7 @@ def guessed(task: Any, rows: int, *, seed: int) -> np.ndarray:
 
 
 def report_on(task: Any, labels: np.ndarray, scores: np.ndarray, columns: pa.Table) -> EvaluationReport:
-    return evaluate_task(labels, scores, task=task, slice_columns=columns, slices=(HOME,))
+    return evaluate(labels, scores, task=task, slice_columns=columns, slices=(HOME,))
 
 
 def decision(task: Any, labels: np.ndarray, scores: np.ndarray, columns: pa.Table, **others: Any) -> GateDecision:
@@ -99,7 +99,7 @@ def decision(task: Any, labels: np.ndarray, scores: np.ndarray, columns: pa.Tabl
     options: Any = {"task": task, "slice_columns": columns, "slices": (HOME,)}
     report = report_on(task, labels, scores, columns)
     report = replace(report, training=report_on(task, labels, others["learnt"], columns).overall)
-    against = compare_task(labels, scores, champion=others["champion"], opponent="v1", **options)
+    against = compare(labels, scores, champion=others["champion"], opponent="v1", **options)
     return decide(report, gates(task), comparison=against)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from mlops_assets.contract.errors import TrainingError
 from mlops_assets.features.matrix import Matrix
-from mlops_assets.judge.metrics import roc_auc_score
 from mlops_assets.training.booster import TrainedModel, load, score, train
 
 NAMES, TYPES = ("carrier", "distance", "delay"), ("c", "q", "q")

@@ -8,8 +8,8 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from mlops_assets.judge.metrics import expected_calibration_error
 from mlops_assets.training.calibration import KINDS, Calibration, choose_calibration, learn_calibration
+from mlops_assets_tests.judge.judged_rows import value_of
 
 DRAW = np.random.default_rng(2)
 TRUTH = DRAW.uniform(0.02, 0.98, 6000)
@@ -26,8 +26,8 @@ def test_the_map_that_fits_is_chosen(scores: np.ndarray, kind: str) -> None:
     chosen = choose_calibration(LABELS[half], scores[half])
 
     assert chosen.kind == kind
-    assert expected_calibration_error(LABELS[~half], chosen.apply(scores[~half])) < 0.03
-    assert expected_calibration_error(LABELS[~half], OVERSURE[~half]) > 0.05
+    assert value_of("expected_calibration_error", LABELS[~half], chosen.apply(scores[~half])) < 0.03
+    assert value_of("expected_calibration_error", LABELS[~half], OVERSURE[~half]) > 0.05
 
 
 def test_the_sigmoid_is_scikit_learns() -> None:

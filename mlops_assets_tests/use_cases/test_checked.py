@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from mlops_assets.contract.errors import DeclarationError
@@ -24,12 +22,10 @@ from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.references import Reference
 from mlops_assets.contract.slices import Quantiles, Slice
 from mlops_assets.contract.splits import HashSplit
-from mlops_assets.contract.tasks import BINARY, Multiclass, Regression, Task
+from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.judge.report import evaluate
-from mlops_assets.judge.task_evaluation import evaluate_task
 from mlops_assets.use_cases import registry
-from mlops_assets.use_cases.checked import metrics_of, refuse_unfit
+from mlops_assets.use_cases.checked import refuse_unfit
 from mlops_assets_tests.orchestration.toy import PARCELS
 
 CLASSES = Multiclass(classes=("early", "right", "late"))
@@ -208,18 +204,3 @@ def test_columns_that_only_running_tells_are_not_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", registry.names())
 def test_the_shipped_use_cases_fit(name: str) -> None:
     refuse_unfit(registry.find(name))
-
-
-@pytest.mark.parametrize("task", [BINARY, CLASSES, Regression()], ids=["two outcomes", "classes", "numbers"])
-def test_the_metrics_a_gate_may_ask_for_are_those_of_a_report(task: Task) -> None:
-    draw = np.random.default_rng(1)
-    labels, scores = draw.integers(0, 2, 60).astype(float), draw.uniform(size=60)
-    table: dict[str, Any] = {"slice_columns": pa.table({"label": labels}), "slices": ()}
-    if isinstance(task, Multiclass):
-        report = evaluate_task(labels, draw.dirichlet([1, 1, 1], 60), task=task, **table)
-    elif isinstance(task, Regression):
-        report = evaluate_task(labels, scores, task=task, **table)
-    else:
-        report = evaluate(labels, scores, threshold=0.5, seed=1, **table)
-
-    assert set(metrics_of(task)) == set(report.overall.metrics)
