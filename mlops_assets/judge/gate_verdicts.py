@@ -195,9 +195,7 @@ def _judge_gap(gate: TrainTestGap, *, report: EvaluationReport) -> CheckResult:
     tested = report.overall.metrics.get(gate.metric)
     gap = None if learnt is None or tested is None else gap_between(learnt, tested, metric=gate.metric)
     if gap is None:
-        reason = (
-            f"{gate.metric}: there is no figure with a better and worse on training and test rows to take the gap of"
-        )
+        reason = f"{gate.metric}: there is no figure on training rows and on test rows to take the gap of"
         return _verdict(gate, reasons=[reason], figures={})
     value, lower, upper = gap
     judged, of = (upper, " at the upper end of its interval") if gate.judge == "interval" else (value, "")
@@ -306,10 +304,8 @@ def _beyond(estimate: Estimate, label: str, *, judge: Judge, least: float | None
         return f"{label}: {estimate.shortfall}"
     low, high = _ends(estimate, judge=judge)
     if low is None or high is None:
-        point = judge == "interval" and estimate.value is not None
-        return (
-            f'{label}: a point without an interval, give judge="point"' if point else f"{label}: the figure is missing"
-        )
+        point = judge == "interval" and estimate.lower is None and estimate.value is not None
+        return f"{label}: " + ('a point without an interval, give judge="point"' if point else "the figure is missing")
     of = " at the lower end of its interval" if judge == "interval" else ""
     if least is not None and low < least:
         return f"{label}: {low:.4g}{of}, needs at least {least:.4g}"

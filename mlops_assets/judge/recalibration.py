@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 Floats = NDArray[np.float64]
-_MOST_STEPS, _LONGEST, _NEAR = 40, 4.0, 1e-4
+_MOST_STEPS, _LONGEST, _NEAR = 40, 4.0, 1e-5
 """Newton's steps; how far one may go, because outcomes that scores nearly separate would send it too far; and after
 which one there is no need of another, because its square is what is left.
 """

@@ -211,7 +211,7 @@ def test_equal_models_are_called_different_at_most_as_often_as_promised() -> Non
         slices=(BY_GROUP,),
     )
 
-    for metric in COMPARED:
+    for metric in ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss", "recall_score", "f1_score"):
         values = [d.p_worse() for d in comparison.differences if d.metric == metric and d.slice == "group"]
         alarms = sum(p <= 0.05 for p in values if p is not None)
         assert len(values) == pairs

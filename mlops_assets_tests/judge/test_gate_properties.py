@@ -50,7 +50,6 @@ OF_SKILL: tuple[Gate, ...] = (
     NotWorseThanChampion(metric="brier_loss", margin=0.01),
     NotWorseThanChampion(metric="precision_score", margin=0.01),
     NotWorseThanChampion(metric="f1_score", margin=0.01),
-    NotWorseThanChampion(metric="calibration_in_the_large", margin=0.01),
     BetterThanChampion(metric="log_loss", by=0.02),
     NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01),
 )

@@ -5,20 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn import metrics
 
+from mlops_assets.contract.slices import Slice
 from mlops_assets.judge.corrections import holm
-from mlops_assets.judge.significance import Comparison, Verdict, compare
+from mlops_assets.judge.significance import Comparison, Difference, Verdict, compare
 from mlops_assets_tests.judge.judged_rows import CARRIER, make_rows, value_of
 
-COMPARED = (
-    "roc_auc_score",
-    "average_precision_score",
-    "log_loss",
-    "brier_loss",
-    "precision_score",
-    "recall_score",
-    "f1_score",
-)
+COMPARED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
+DECISIONS = ("precision_score", "recall_score", "f1_score")
 
 
 def disturbed(scores: np.ndarray, *, by: float, seed: int = 5) -> np.ndarray:
@@ -120,6 +115,101 @@ def test_a_model_is_not_worse_than_itself(metric: str) -> None:
     assert same is not None
     assert (same.gain, same.error) == (0.0, pytest.approx(0.0, abs=1e-12))
     assert same.verdict() is Verdict.NOT_WORSE
+
+
+@pytest.mark.parametrize("metric", DECISIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_decisions_are_compared_at_the_threshold_of_each_model(metric: str, weighted: bool) -> None:
+    """Against scikit-learn, and the error against drawing rows again."""
+    labels, scores, columns = make_rows(2000, decimals=9)
+    noisy, draw = disturbed(scores, by=0.8), np.random.default_rng(1)
+    weights = draw.uniform(0.5, 2, 2000)
+    reference = getattr(metrics, metric)
+
+    def gain(rows: np.ndarray) -> float:
+        ours, theirs = (
+            reference(labels[rows], each[rows] >= at, sample_weight=weights[rows] if weighted else None)
+            for each, at in ((noisy, 0.4), (scores, 0.3))
+        )
+        return float(ours - theirs)
+
+    difference = make_comparison(
+        2000, by=0.8, thresholds=(0.4, 0.3), slices=(), slice_columns=columns, weights=weights if weighted else None
+    ).of(metric)
+
+    assert difference is not None
+    assert difference.gain == pytest.approx(gain(np.arange(2000)))
+    drawn = [gain(draw.integers(0, 2000, 2000)) for _ in range(400)]
+    assert difference.error == pytest.approx(np.std(drawn), rel=0.12)
+
+
+@pytest.mark.parametrize("metric", DECISIONS)
+def test_a_challenger_that_decides_by_chance_is_worse(metric: str) -> None:
+    _, scores, _ = make_rows(3000, decimals=6)
+    by_chance = np.random.default_rng(0).permutation(scores)
+    labels, _, columns = make_rows(3000, decimals=6)
+    compared = compare(labels, by_chance, champion=scores, opponent="v1", slice_columns=columns, slices=())
+
+    difference = compared.of(metric)
+
+    assert difference is not None
+    assert difference.verdict() is Verdict.WORSE
+
+
+def test_a_challenger_that_decides_nothing_positive_has_no_precision_to_compare_and_says_so() -> None:
+    difference = make_comparison(thresholds=(1.0, 0.5)).of("precision_score")
+
+    assert difference is not None
+    assert difference.shortfall == "0 predicted positives, needs 50"
+
+
+@pytest.mark.parametrize(("metric", "ideal"), [("calibration_in_the_large", 0.0), ("calibration_slope", 1.0)])
+def test_calibration_is_compared_by_how_far_it_is_from_right(metric: str, ideal: float) -> None:
+    labels, scores, columns = make_rows(4000, decimals=9)
+    odds = np.log(scores / (1 - scores))
+    off, further = (1 / (1 + np.exp(-by * odds + by - 1)) for by in (2.0, 3.0))
+
+    def compared(ours: np.ndarray, theirs: np.ndarray) -> Difference:
+        found = compare(labels, ours, champion=theirs, opponent="v1", slice_columns=columns, slices=()).of(metric)
+        assert found is not None
+        return found
+
+    worse, better = compared(off, scores), compared(off, further)
+    assert (worse.verdict(), better.verdict()) == (Verdict.WORSE, Verdict.BETTER)
+    for found in (worse, better):
+        assert None not in (found.champion, found.challenger)
+        assert found.gain == pytest.approx(abs(found.champion - ideal) - abs(found.challenger - ideal))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize("metric", ["calibration_in_the_large", "calibration_slope"])
+def test_equal_distances_on_two_sides_of_right_are_rarely_told_apart(metric: str, shift: float) -> None:
+    """One model is above by as much as the other is below: what both share is no sign of which is nearer."""
+    rows, pairs = 400, 500
+    draw = np.random.default_rng(6)
+    odds = draw.normal(-0.5, 1.2, rows * pairs)
+    labels = (draw.random(rows * pairs) < 1 / (1 + np.exp(-odds))).astype(np.float64)
+    if metric == "calibration_slope":
+        sides = [odds / (1 + shift * sign) for sign in (1, -1)]
+    else:
+        sides = [odds + shift * sign for sign in (1, -1)]
+    one, other = (1 / (1 + np.exp(-each)) for each in sides)
+    groups = pa.table({"group": np.arange(rows * pairs) // rows})
+    compared = compare(
+        labels,
+        one,
+        champion=other,
+        opponent="its mirror",
+        slice_columns=groups,
+        slices=(Slice(name="group", columns=("group",)),),
+    )
+
+    told = [each for each in compared.differences if each.metric == metric and each.slice == "group"]
+    truth = np.mean([each.gain or 0.0 for each in told])
+    missed = np.mean([not (each.lower or 0.0) <= truth <= (each.upper or 0.0) for each in told])
+    assert len(told) == pairs
+    assert missed <= 0.05 + 3 * (0.05 * 0.95 / pairs) ** 0.5
 
 
 def test_pairing_finds_what_two_separate_intervals_would_hide() -> None:
