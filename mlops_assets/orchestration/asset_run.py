@@ -16,6 +16,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.publishing import Publication, WriteRefused
 from mlops_assets.lake.write import Write
 from mlops_assets.orchestration.checks import Check, check_results, check_specs
+from mlops_assets.orchestration.graph import Stage, group_of
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
 from mlops_assets.steps.step import Step, publish
@@ -39,12 +40,12 @@ def platform_asset(
     use_case: UseCase,
     *,
     name: str,
+    stage: Stage,
     deps: Sequence[str | dg.AssetDep] = (),
     kinds: set[str],
     checks: Sequence[Check] = (),
     partitions_def: dg.PartitionsDefinition | None = None,
     description: str | None = None,
-    group: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """``dg.asset`` with the house's conventions; ``deps`` are names of this use case's assets."""
     key = asset_key(use_case, name)
@@ -53,7 +54,7 @@ def platform_asset(
         deps=[dep if isinstance(dep, dg.AssetDep) else asset_key(use_case, dep) for dep in deps],
         kinds=kinds,
         owners=[use_case.owner],
-        group_name=group or use_case.name,
+        group_name=group_of(use_case, stage),
         description=description,
         code_version=use_case_code_version(use_case),
         partitions_def=partitions_def,

@@ -22,6 +22,7 @@ def build_backtest(use_case: UseCase, *, plan: RollingOrigin) -> dg.AssetsDefini
     @platform_asset(
         use_case,
         name="backtest",
+        stage="model",
         deps=["training_view"],
         kinds={"lakefs", "xgboost", "json"},
         checks=CHECKS,

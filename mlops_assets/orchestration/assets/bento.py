@@ -22,6 +22,7 @@ def build_bento(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="bento",
+        stage="serving",
         deps=["champion"],
         kinds={"lakefs", "bentoml"},
         checks=CHECKS,

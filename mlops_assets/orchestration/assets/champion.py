@@ -32,6 +32,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="champion",
+        stage="model",
         deps=["evaluation"],
         kinds={"lakefs", "json"},
         checks=CHECKS,

@@ -29,7 +29,8 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="evaluation",
-        deps=["model", "training_view"],
+        stage="model",
+        deps=["model"],
         kinds={"lakefs", "json"},
         checks=[COMPLETE, *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates)],
         description=(

@@ -7,6 +7,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import history_lineage
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.graph import read_by_history
 from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
@@ -24,7 +25,8 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="history",
-        deps=[f"validated_{source.name}" for source in use_case.sources],
+        stage="features",
+        deps=read_by_history(use_case),
         kinds={"lakefs", "duckdb", "parquet"},
         checks=CHECKS,
         partitions_def=batch_partitions(use_case),

@@ -39,6 +39,7 @@ def build_hyperparameters(use_case: UseCase, *, tuning: Tuning) -> dg.AssetsDefi
     @platform_asset(
         use_case,
         name="hyperparameters",
+        stage="model",
         deps=["training_view"],
         kinds={"lakefs", "xgboost", "optuna"},
         checks=CHECKS,

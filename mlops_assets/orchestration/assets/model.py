@@ -23,6 +23,7 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="model",
+        stage="model",
         deps=["training_view", *(["hyperparameters"] if use_case.tuning else [])],
         kinds={"lakefs", "xgboost"},
         checks=CHECKS,

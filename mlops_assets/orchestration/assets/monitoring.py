@@ -39,7 +39,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="monitoring",
-        deps=["prediction_log", "evaluation", *(f"validated_{source.name}" for source in use_case.sources)],
+        stage="watching",
+        deps=["prediction_log"],
         kinds={"lakefs", "json"},
         checks=[NORMAL, SKEW, READS_BACK],
         partitions_def=served_days(use_case),

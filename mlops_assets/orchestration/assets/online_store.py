@@ -8,6 +8,7 @@ from dagster_duckdb import DuckDBResource
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.graph import looked_up
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.refresh import refresh
 
@@ -31,7 +32,8 @@ def build_online_store(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="online_store",
-        deps=[*(f"validated_{source.name}" for source in use_case.sources), *(["history"] if use_case.history else [])],
+        stage="serving",
+        deps=looked_up(use_case),
         kinds={"sqlite", "duckdb"},
         checks=CHECKS,
         description=(

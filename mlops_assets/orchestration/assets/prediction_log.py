@@ -30,7 +30,8 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="prediction_log",
-        deps=["bento"],
+        stage="serving",
+        deps=["bento", *(["online_store"] if use_case.history or use_case.asof else [])],
         kinds={"lakefs", "parquet"},
         checks=CHECKS,
         description=(

@@ -26,11 +26,8 @@ def build_predictions(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="predictions",
-        deps=[
-            "champion",
-            *(f"validated_{source.name}" for source in use_case.sources),
-            *(["history"] * bool(use_case.history)),
-        ],
+        stage="serving",
+        deps=["champion"],
         kinds={"lakefs", "xgboost", "parquet"},
         checks=CHECKS,
         partitions_def=batch_partitions(use_case),

@@ -27,6 +27,7 @@ def build_raw(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name=f"raw_{source.name}",
+        stage="data",
         kinds={"lakefs", "csv"},
         checks=[
             *(Check(name=name, description=DESCRIPTIONS[name]) for name in (*RAW_CHECKS, NEW_CONTENT)),

@@ -11,6 +11,7 @@ from mlops_assets.judge.leakage import NOT_TOO_GOOD, REQUEST_ONLY
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.graph import read_beside_history
 from mlops_assets.orchestration.metadata import column_lineage, page_links, table_metadata
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
@@ -52,7 +53,8 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="training_view",
-        deps=[*(f"validated_{source.name}" for source in use_case.sources), *(["history"] if use_case.history else [])],
+        stage="features",
+        deps=read_beside_history(use_case),
         kinds={"lakefs", "duckdb", "parquet"},
         checks=OUTCOMES + LEAKAGE + AFTERWARDS * isinstance(use_case.batches, DailyBatches),
         description=(

@@ -41,6 +41,7 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name=f"validated_{source.name}",
+        stage="data",
         deps=[f"raw_{source.name}", *(f"validated_{each.source}" for each in source.references)],
         kinds={"lakefs", "pandera", "parquet"},
         checks=[
