@@ -96,6 +96,11 @@ class Source:
             )
 
     @property
+    def arrives(self) -> bool:
+        """Whether it comes batch by batch, and is not replaced as a whole."""
+        return self.cadence is not Cadence.STATIC
+
+    @property
     def columns(self) -> Schema:
         """The schema as the lake needs it: columns, Arrow types, unique keys."""
         from mlops_assets.contract.schema import read_schema  # loads pandas and pandera

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.contract.checked import refuse_unfit
 from mlops_assets.contract.errors import DeclarationError
-from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
@@ -184,12 +183,12 @@ class UseCase:
     @property
     def arriving(self) -> tuple[Source, ...]:
         """The sources that arrive batch by batch."""
-        return tuple(source for source in self.sources if source.cadence is not Cadence.STATIC)
+        return tuple(source for source in self.sources if source.arrives)
 
     @property
     def static(self) -> tuple[Source, ...]:
         """The sources that are replaced as a whole."""
-        return tuple(source for source in self.sources if source.cadence is Cadence.STATIC)
+        return tuple(source for source in self.sources if not source.arrives)
 
     def source(self, name: str) -> Source:
         """The source of that name; an unknown one is a ``DeclarationError`` that lists the valid ones."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import dagster as dg
 
 from mlops_assets.contract.paths import WHOLE
-from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -28,7 +28,7 @@ def batch_partitions(use_case: UseCase) -> dg.PartitionsDefinition:
 
 def source_partitions(use_case: UseCase, *, source: Source) -> dg.PartitionsDefinition | None:
     """The partitions of one source; ``None`` for a static one, which is replaced as a whole."""
-    return None if source.cadence is Cadence.STATIC else batch_partitions(use_case)
+    return batch_partitions(use_case) if source.arrives else None
 
 
 def served_days(use_case: UseCase) -> dg.PartitionsDefinition:

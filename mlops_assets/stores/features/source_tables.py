@@ -24,7 +24,7 @@ def create_source_views(
     """
     found = {}
     for source in use_case.sources:
-        of_source = EVERY_BATCH if source in use_case.static else wanted
+        of_source = wanted if source.arrives else EVERY_BATCH
         path = partial(validated_path, use_case.name, source=source.name)
         chosen = files_by_batch(snapshot, path=path, wanted=of_source)
         if not chosen:

@@ -10,7 +10,7 @@ import duckdb
 from mlops_assets.contract.anomalies import AnomalyReport
 from mlops_assets.contract.errors import LandingError
 from mlops_assets.contract.paths import WHOLE, batch_of, folder_of, raw_path
-from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
@@ -34,7 +34,7 @@ def find_file(use_case: UseCase, *, source: Source, batch: str, zone: LandingZon
 
 def batch_named(file: Path, *, source: Source, batch: str | None) -> str:
     """The batch that ``file`` is judged as: ``batch``, else what its name says; a LandingError if it says nothing."""
-    if source.cadence is Cadence.STATIC:
+    if not source.arrives:
         return WHOLE
     name = batch or file.stem
     if fault := source.batch_fault(name):

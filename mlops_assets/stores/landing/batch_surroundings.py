@@ -103,9 +103,9 @@ def _referred(
 
     found: dict[str, dict[str, pa.Table]] = {batch: {} for batch in batches}
     for name in named:
-        static = use_case.source(name).cadence is Cadence.STATIC
+        arrives = use_case.source(name).arrives
         for batch in batches:
-            rows = table(name, WHOLE if static else batch)
+            rows = table(name, batch if arrives else WHOLE)
             if rows is not None:
                 found[batch][name] = rows
     return found

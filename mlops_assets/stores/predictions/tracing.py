@@ -8,7 +8,6 @@ from typing import Any
 
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import batch_of
-from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.models.record import ModelRecord
@@ -53,6 +52,6 @@ def landed_files(lake: Lake, *, use_case: UseCase, record: ModelRecord) -> tuple
     for source in use_case.sources:
         for info in lake.at(record.data_commit).paths(f"{use_case.name}/raw/{source.name}/"):
             inside = record.first_batch <= batch_of(info.path) <= record.last_batch
-            if source.cadence is Cadence.STATIC or inside:
+            if not source.arrives or inside:
                 found.append(LandedOrigin(path=info.path, size=info.size, sha256=info.checksum))
     return tuple(found)
