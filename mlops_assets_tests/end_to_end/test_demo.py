@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
+from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets_tests.end_to_end.small_flights import SERVED, SMALL
@@ -125,3 +127,23 @@ def test_the_served_bento_refuses_a_bad_row_naming_row_field_and_reason(played: 
         assert service.predict([good])[0]["model_version"] == serving.version
         with pytest.raises(ServingError, match=r"answered 400: .*\"row\": ?1.*\"field\": ?\"distance\".*greater than"):
             service.predict([good, bad])
+
+
+def test_a_retraining_by_hand_learns_what_has_landed_since_and_keeps_its_reason_with_the_run(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = champion(Lake.connect().at(), use_case="flights")
+    monkeypatch.setattr("mlops_assets.cli.loop.use_case_of", _small)
+
+    done = CliRunner().invoke(app, ["retrain", "flights", "--reason", "July is there."], catch_exceptions=False)
+
+    after = champion(Lake.connect().at(), use_case="flights")
+    assert before is not None
+    assert after is not None
+    assert after.version.startswith(SERVED)
+    assert f"July is there. {after.version} is the new champion." in words_of(done.output)
+    with open_instance(played.data) as instance:
+        (record,) = instance.get_run_records(dg.RunsFilter(tags={"mlops/reason": "July is there."}))
+        told = [event.user_message for event in instance.all_logs(record.dagster_run.run_id)]
+    assert record.dagster_run.status is dg.DagsterRunStatus.SUCCESS
+    assert "July is there." in told
