@@ -120,7 +120,7 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
 
 def _show_served(head: Snapshot, use_case: UseCase) -> None:
     """When answers were last collected and watched, and what is left of both; nothing where nothing was served."""
-    served = served_days(head, use_case=use_case, folder=environment_directory())
+    served = served_days(head, use_case=use_case, folder=environment_directory(), now=datetime.now(UTC))
     for folder, word in (("prediction_log", "collected"), ("monitoring", "watched")):
         if at := max((info.modified for info in head.paths(f"{use_case.name}/{folder}/")), default=0):
             console.print(f"Answers were last {word} {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC.")

@@ -78,7 +78,7 @@ def watch(
     chosen = use_case_of(use_case)
     if chosen.monitoring is None:
         raise DeclarationError(f"{use_case} declares no monitoring: `mlops collect {use_case}` collects its answers.")
-    served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory())
+    served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory(), now=datetime.now(UTC))
     days = [_served_day(chosen, day)] if day else [each.isoformat() for each in served.unwatched]
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import collect as collect_served
@@ -157,7 +157,7 @@ def _served_day(use_case: UseCase, day: str) -> str:
         date.fromisoformat(day)
     except ValueError:
         raise DeclarationError(f"'{day}' is no day: write it as 2013-07-01.") from None
-    served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory())
+    served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory(), now=datetime.now(UTC))
     known = {each.isoformat() for each in (*served.unwatched, *served.uncollected)}
     collected = Lake.connect().at().paths(f"{use_case.name}/prediction_log/{day}/")
     if day not in known and not collected:

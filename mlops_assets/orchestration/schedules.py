@@ -83,7 +83,7 @@ def _watch_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
     )
     def watch_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
         tick = _tick(context)
-        served = served_days(lake.connect().at(), use_case=use_case, folder=data.environment)
+        served = served_days(lake.connect().at(), use_case=use_case, folder=data.environment, now=tick)
         days = [day for day in served.unwatched if day < tick.date()]
         if days:
             return list(_watch_requests(use_case, days, tick=tick, instance=context.instance))

@@ -66,8 +66,8 @@ def asked(requests: list[dg.RunRequest] | str) -> list[str | None]:
     return [request.partition_key for request in requests]
 
 
-def deviate(deployment: Deployment) -> None:
-    """Publishes a report of the served day in which one cell deviates."""
+def publish_report(deployment: Deployment) -> None:
+    """Publishes a report of the served day in which one cell deviates, and that knows no outcomes."""
     serving = champion(deployment.lake.at(), use_case="parcels")
     assert serving is not None
     cell = WatchedCell(
@@ -98,7 +98,7 @@ def deviate(deployment: Deployment) -> None:
 
 
 def answer_beyond(deployment: Deployment, *, day: str) -> None:
-    """Logs an answer about a day that is no batch."""
+    """Logs an answer about nothing that has an outcome, on any day."""
     log = DataResource().prediction_log(PARCELS)
     log.append(
         [
@@ -159,6 +159,18 @@ def test_a_day_is_watched_again_when_records_or_its_outcomes_come_in_later(kept:
     assert asked(tick(kept, "watch_daily")) == [SERVED]
     kept.run("watch", SERVED)
     assert isinstance(tick(kept, "watch_daily"), str)
+
+
+def test_outcomes_that_match_no_answer_do_not_have_a_day_watched_for_ever(kept: Deployment, tick: Tick) -> None:
+    answer_beyond(kept, day=SERVED)
+    kept.run("watch", assets=["prediction_log"])
+    publish_report(kept)
+    kept.land(10)
+    kept.ingest()
+    now = datetime.now(UTC)
+
+    assert asked(tick(kept, "watch_daily", at=now)) == [SERVED]
+    assert isinstance(tick(kept, "watch_daily", at=now + timedelta(days=4)), str)
 
 
 def test_a_day_that_is_not_over_is_collected_and_watched_the_day_after(kept: Deployment, tick: Tick) -> None:
@@ -244,7 +256,7 @@ def test_an_old_champion_is_challenged_with_the_reason_on_the_run(kept: Deployme
 
 
 def test_a_deviating_day_challenges_the_champion_once_until_the_cooldown_is_over(kept: Deployment, tick: Tick) -> None:
-    deviate(kept)
+    publish_report(kept)
     kept.land(10)
     kept.ingest()
     at = trained_at(kept) + timedelta(hours=2)

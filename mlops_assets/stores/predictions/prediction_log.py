@@ -248,9 +248,12 @@ def log_path(use_case: str, *, folder: Path) -> Path:
 
 
 def uncollected_days(log: PredictionLog, *, collected: Iterable[str]) -> frozenset[date]:
-    """The event days with records that the lake does not hold yet; ``collected`` as for ``pending``."""
+    """The event days of which the lake and the log do not hold the same records; ``collected`` as for ``pending``.
+
+    Also those of which the lake holds more, which collecting refuses: nobody is told that all is well.
+    """
     cursors = _cursors(collected, log_id=log.log_id)
-    return frozenset(day for day in log.days() if log.last_seq(day=day) > cursors.get(day, 0))
+    return frozenset(day for day in log.days() if log.last_seq(day=day) != cursors.get(day, 0))
 
 
 def pending(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from mlops_assets.contract.paths import batch_of, monitoring_path, validated_path
@@ -17,6 +17,10 @@ from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.predictions.prediction_log import log_path, prediction_log_of, uncollected_days
 from mlops_assets.watch.monitoring import MonitoringReport
+
+LATELY = timedelta(days=3)
+"""For so long a day whose outcomes have landed is watched again. None may ever match its answers: then its report stays
+as it is, and nothing else would tell that the day was looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class ServedDays:
     unwatchable: tuple[date, ...]
 
 
-def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path) -> ServedDays:
+def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path, now: datetime) -> ServedDays:
     """What was served; ``folder`` is where the service's log lies (``environment_directory()`` of a deployment)."""
     collected = _collected_at(snapshot, use_case=use_case)
     uncollected = _uncollected(snapshot, use_case=use_case, folder=folder)
@@ -42,7 +46,7 @@ def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path) -> Serve
         for day in {*collected, *uncollected}
         if day in uncollected
         or reports.get(day.isoformat(), -1) < collected[day]
-        or _has_new_outcomes(snapshot, use_case=use_case, day=day, watched_at=reports[day.isoformat()])
+        or _has_new_outcomes(snapshot, use_case=use_case, day=day, watched_at=reports[day.isoformat()], now=now)
     }
     watchable = {day for day in fresh if _can_be_watched(use_case, day)}
     return ServedDays(
@@ -79,8 +83,8 @@ def _uncollected(snapshot: Snapshot, *, use_case: UseCase, folder: Path) -> Coll
         log.close()
 
 
-def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watched_at: int) -> bool:
-    """Whether a daily use case's outcomes of ``day`` have landed after a report that tells none."""
+def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watched_at: int, now: datetime) -> bool:
+    """Whether a daily use case's outcomes of ``day`` have landed lately, and after a report that tells none."""
     if not isinstance(use_case.batches, DailyBatches):
         return False
     batch = day.isoformat()
@@ -88,7 +92,8 @@ def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watch
     landed = snapshot.find_many(validated_path(use_case.name, source=name, batch=batch) for name in arriving)
     if any(info is None for info in landed.values()):
         return False
-    if max(info.modified for info in landed.values() if info is not None) < watched_at:
+    landed_at = max(info.modified for info in landed.values() if info is not None)
+    if landed_at < max(watched_at, (now - LATELY).timestamp()):
         return False
     return not MonitoringReport.from_json(snapshot.read(monitoring_path(use_case.name, batch=batch))).realised
 

@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.stores.predictions.prediction_log import LogBatch, PredictionLog, PredictionRecord, pending
+from mlops_assets.stores.predictions.prediction_log import (
+    LogBatch,
+    PredictionLog,
+    PredictionRecord,
+    pending,
+    uncollected_days,
+)
 
 FIRST_DAY = date(2013, 7, 1)
 
@@ -151,6 +157,20 @@ def test_a_log_put_back_from_an_older_copy_is_refused(log: PredictionLog) -> Non
     ahead = f"toy/prediction_log/2013-07-01/{log.log_id}-1-9.parquet"
     with pytest.raises(ServingError, match="put back from an older copy"):
         list(pending(log, collected=[ahead]))
+
+
+def test_the_days_that_wait_to_be_collected_are_those_of_which_log_and_lake_differ(log: PredictionLog) -> None:
+    assert uncollected_days(log, collected=[]) == set()
+    log.append([make_record(1), make_record(2, day=date(2013, 7, 2))])
+    lake: dict[str, LogBatch] = {}
+    assert uncollected_days(log, collected=list(lake)) == {FIRST_DAY, date(2013, 7, 2)}
+    collect(log, lake=lake)
+    assert uncollected_days(log, collected=list(lake)) == set()
+    log.append([make_record(3)])
+    assert uncollected_days(log, collected=list(lake)) == {FIRST_DAY}
+
+    put_back = f"toy/prediction_log/2013-07-02/{log.log_id}-1-9.parquet"
+    assert date(2013, 7, 2) in uncollected_days(log, collected=[*lake, put_back])
 
 
 def test_full_disk_is_an_error_and_nothing_half_written(log: PredictionLog) -> None:
