@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 Floats = NDArray[np.float64]
-_MOST_STEPS, _LONGEST, _NEAR = 40, 4.0, 1e-5
-"""Newton's steps; how far one may go, because outcomes that scores nearly separate would send it too far; and after
-which one there is no need of another, because its square is what is left.
+_MOST_STEPS, _LONGEST, _NEAR = 60, 1.0, 1e-5
+"""Newton's steps; how far one may move log odds (in the root mean square), because from far off it would go beyond what
+is sought and never return; and after which one there is no need of another, because its square is what is left.
 """
 RIGHT = np.array([[0.0], [1.0]])
 """The intercept and slope of scores that are right."""
@@ -35,9 +35,10 @@ def recalibrated(
     """
     found, live = np.full((2, len(counts)), np.nan), np.flatnonzero(counts)
     at, counts = np.repeat(np.where(np.isfinite(start), start, RIGHT), len(live), axis=1), counts[live]
+    mean, square = _moments(odds, weights, counts=counts)
     for _ in range(_MOST_STEPS):
         step = _step(odds, labels, weights, counts=counts, at=at)
-        length = np.abs(step).max(axis=0)
+        length = np.sqrt(np.square(step[0] + step[1] * mean) + np.square(step[1]) * square)
         with np.errstate(invalid="ignore", divide="ignore"):
             at = at + step * np.minimum(1, _LONGEST / length)
         going = length > _NEAR  # not a number is done too
@@ -47,8 +48,17 @@ def recalibrated(
         if not going.all():
             rows = np.repeat(going, counts)
             odds, labels, weights = odds[rows], labels[rows], weights[rows]
-            live, at, counts = live[going], at[:, going], counts[going]
+            live, at, counts, mean, square = live[going], at[:, going], counts[going], mean[going], square[going]
     return found
+
+
+def _moments(odds: Floats, weights: Floats, *, counts: NDArray[np.signedinteger]) -> tuple[Floats, Floats]:
+    """Mean of the log odds per segment, and mean square around it."""
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    mass = np.add.reduceat(weights, starts)
+    mean = np.add.reduceat(weights * odds, starts) / mass
+    around = np.square(odds - np.repeat(mean, counts))
+    return np.asarray(mean), np.asarray(np.add.reduceat(weights * around, starts) / mass)
 
 
 def _step(odds: Floats, labels: Floats, weights: Floats, *, counts: NDArray[np.signedinteger], at: Floats) -> Floats:
