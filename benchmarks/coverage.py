@@ -31,47 +31,42 @@ LOWEST, HIGHEST = 93.0, 97.0
 FEWEST = 1000  # slices that tell a figure; of fewer the share that holds is known too badly
 SMALL = [
     Kind(rows=rows, centre=centre, skill=skill, bias=bias)
-    for rows in (50, 60, 80, 100, 160, 250)
-    for centre in (-2.0, -1.0, 0.0)
-    for skill in (0.5, 1.0, 2.0)
+    for rows in (50, 80, 160, 250)
+    for centre in (-2.0, 0.0)
+    for skill in (0.5, 2.0)
     for bias in (0.0, -1.0)
 ]
 RARE = [
     Kind(rows=rows, centre=centre, skill=skill, bias=bias)
-    for rows, centre in ((250, -3.0), (400, -3.0), (800, -4.0), (1600, -5.0))
+    for rows, centre in ((400, -3.0), (1600, -5.0))
     for skill in (1.0, 2.0)
     for bias in (0.0, 0.5)
 ]
-CALIBRATION = [
-    *(Kind(rows=rows, bias=bias) for rows in (200, 250, 600) for bias in (0.0, 0.15, 0.2, 0.5, 1.0)),
-    *(Kind(rows=rows, top=top) for rows, top in ((250, 1.1), (600, 0.5), (1000, 0.5))),
+WRONG = [
+    *(Kind(rows=rows, bias=bias) for rows in (200, 600) for bias in (0.2, 1.0)),
+    Kind(rows=600, top=0.5),
     *(Kind(rows=rows, oversure=0.3) for rows in (250, 1000)),
-    *(Kind(rows=rows, bias=bias) for rows, bias in ((1000, -1.5), (1000, -2.5), (2000, -3.5))),
+    *(Kind(rows=rows, bias=bias) for rows, bias in ((1000, -2.5), (2000, -3.5))),
 ]
 UNEQUAL = [
-    Kind(rows=rows, unequal=unequal, bias=bias)
-    for rows in (160, 300, 600)
-    for unequal in (0.7, 1.0)
-    for bias in (0.0, 0.3, -1.0)
+    Kind(rows=rows, unequal=unequal, bias=bias) for rows in (160, 600) for unequal in (0.7, 1.0) for bias in (0.0, -1.0)
 ]
 DAYS = [
     *(Kind(rows=rows, days=days, bias=bias) for rows, days in ((300, 10), (400, 12)) for bias in (0.0, 0.3)),
-    *(Kind(rows=600, days=28, shared=shared, bias=bias) for shared in (0.0, 0.3, 0.5) for bias in (0.0, 0.5, -2.0)),
+    *(Kind(rows=600, days=28, shared=shared, bias=bias) for shared in (0.0, 0.5) for bias in (0.0, -2.0)),
 ]
 HARDLY_ORDERED = [
     Kind(rows=rows, centre=centre, skill=skill)
     for rows, centre, skill in (
-        *((800, -4.0, skill) for skill in (0.3, 0.6, 0.9)),
-        *((2200, -5.0, skill) for skill in (0.3, 0.6, 0.9)),
-        *((7000, -3.5, skill) for skill in (0.3, 0.6)),
-        *((11_000, -4.0, skill) for skill in (0.3, 0.6)),
+        *((800, -4.0, skill) for skill in (0.3, 0.9)),
+        (7000, -3.5, 0.3),
     )
 ]
 """Rare outcomes: told where they are ordered, or of as many rows as would hold 200 of them."""
 FAMILIES = {
     "small slices": SMALL,
     "rare outcomes": RARE,
-    "wrong models": CALIBRATION,
+    "wrong models": WRONG,
     "unequal weights": UNEQUAL,
     "rows that depend by day": DAYS,
     "rare outcomes, hardly ordered": HARDLY_ORDERED,
@@ -138,7 +133,7 @@ def main() -> int:
     machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
     print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n")
     kinds = [(family, kind) for family, some in FAMILIES.items() for kind in some]
-    cells = run(kinds[:: 6 if arguments.quick else 1], rows=1_000_000 if arguments.quick else 3_000_000)
+    cells = run(kinds[:: 6 if arguments.quick else 1], rows=300_000 if arguments.quick else 1_500_000)
     missed = [cell for cell in cells if cell.missed]
     print(f"\n{table(cells)}\n")
     print(*(f"MISSED: {cell.metric} of {cell.kind}: {cell.hold:.1f} of {cell.slices}" for cell in missed), sep="\n")

@@ -6,6 +6,7 @@ computing figures belongs in ``report.py`` and ``significance.py``. ``needs`` sa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,7 +37,7 @@ class MetricBound:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_within_bounds"
+        return f"{_plain(self.metric)}_within_bounds"
 
     @property
     def needs(self) -> str:
@@ -68,7 +69,7 @@ class SliceBound:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_within_bounds_by_{self.slice}"
+        return f"{_plain(self.metric)}_within_bounds_by_{self.slice}"
 
     @property
     def needs(self) -> str:
@@ -95,7 +96,7 @@ class NotWorseThanChampion:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_not_worse_than_champion"
+        return f"{_plain(self.metric)}_not_worse_than_champion"
 
     @property
     def needs(self) -> str:
@@ -120,7 +121,7 @@ class BetterThanChampion:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_better_than_champion"
+        return f"{_plain(self.metric)}_better_than_champion"
 
     @property
     def needs(self) -> str:
@@ -149,7 +150,7 @@ class NoSliceRegressed:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_regressed_on_no_{self.slice}"
+        return f"{_plain(self.metric)}_regressed_on_no_{self.slice}"
 
     @property
     def needs(self) -> str:
@@ -171,7 +172,7 @@ class TrainTestGap:
 
     @property
     def name(self) -> str:
-        return f"{self.metric}_gap_to_training_within_bounds"
+        return f"{_plain(self.metric)}_gap_to_training_within_bounds"
 
     @property
     def needs(self) -> str:
@@ -221,6 +222,11 @@ Gate = MetricBound | SliceBound | AgainstChampion | NoSliceRegressed | TrainTest
 def _refuse_empty_bound(gate: MetricBound | SliceBound) -> None:
     if gate.at_least is None and gate.at_most is None:
         raise DeclarationError(f"Gate {gate.name} needs at_least, at_most or both.")
+
+
+def _plain(metric: str) -> str:
+    """``recall_score_bee`` of ``recall_score[bee]``: a check's name has only letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", metric).strip("_")
 
 
 def _bounds(least: float | None, most: float | None, *, judge: Judge) -> str:

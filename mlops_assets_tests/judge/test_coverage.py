@@ -46,7 +46,7 @@ def highest_credible(level: float, *, slices: int) -> float:
 @pytest.mark.parametrize(
     ("rows", "slices", "told"),
     [
-        (60, 1500, SHARES_OF_ROWS | OF_RATE),
+        (60, 1500, SHARES_OF_ROWS | OF_RATE | {"calibration_in_the_large"}),
         (100, 1200, SHARES_OF_ROWS | OF_RATE | {"roc_auc_score"}),
         (160, 1000, SHARES_OF_ROWS | OF_RATE | {"roc_auc_score"}),
         (250, 600, {*Kind(rows=1).truth()}),
@@ -132,44 +132,29 @@ def test_intervals_of_rows_of_unequal_weight_hold_the_truth(rows: int, slices: i
     "kind",
     [
         Kind(rows=200),
-        Kind(rows=200, bias=0.2),
-        Kind(rows=250),
-        Kind(rows=250, bias=0.15),
         Kind(rows=250, bias=0.2),
-        Kind(rows=250, top=1.1),
+        Kind(rows=250, oversure=0.6),
         Kind(rows=600, top=0.5),
-        Kind(rows=1000, oversure=0.3),
-        Kind(rows=1000, top=0.5),
-        Kind(rows=4000, bias=0.1),
         Kind(rows=4000, bias=1.0),
-        Kind(rows=40_000),
-        Kind(rows=600, bias=0.15),
         Kind(rows=600, unequal=0.7),
         Kind(rows=1000, bias=-1.5, unequal=0.7),
         Kind(rows=1000, bias=-2.5),
-        Kind(rows=2000, bias=-3.5),
-        Kind(rows=400, centre=-2.0, bias=0.6),
-        Kind(rows=250, centre=-3.0, skill=2.0),
         Kind(rows=250, centre=-3.0, skill=2.0, bias=0.5),
-        Kind(rows=600, days=28),
-        Kind(rows=600, days=28, bias=0.5),
-        Kind(rows=600, days=28, bias=-2.0),
+        Kind(rows=600, days=28, bias=-1.0),
         Kind(rows=600, days=28, shared=0.5),
-        Kind(rows=600, days=28, shared=0.5, bias=0.5),
     ],
     ids=str,
 )
-def test_intervals_of_calibration_errors_hold_the_truth_wherever_it_is(kind: Kind) -> None:
-    """From 93 to 97 %, whether the true error is 0, hardly seen, large or very large, in all bins or in one, and
-    whatever depends on each other.
-    """
-    slices = min(1500, 600_000 // kind.rows)
+def test_intervals_of_calibration_hold_the_truth_wherever_it_is(kind: Kind) -> None:
+    """In the large and of the slope, from 93 to 97 %, whether a model is right, too sure, or far off."""
+    slices = min(1000, 400_000 // kind.rows)
 
     (found,) = held(kind, slices=slices, seed=7)
 
-    told = found["expected_calibration_error"]
-    assert len(told) > slices * 0.99
-    assert lowest_credible(0.945, slices=slices) <= told.mean() <= highest_credible(0.96, slices=slices)
+    for metric in ("calibration_in_the_large", "calibration_slope"):
+        told = found[metric]
+        assert len(told) > slices * 0.99
+        assert lowest_credible(0.945, slices=slices) <= told.mean() <= highest_credible(0.96, slices=slices)
 
 
 def test_intervals_of_rows_that_share_a_day_hold_the_truth_only_when_told_so() -> None:
@@ -185,12 +170,11 @@ def test_intervals_of_rows_that_share_a_day_hold_the_truth_only_when_told_so() -
 @pytest.mark.parametrize(("rows", "days"), [(400, 12), (300, 10)])
 @pytest.mark.parametrize("bias", [0.3, -1.5])
 def test_intervals_of_few_days_hold_the_truth(rows: int, days: int, bias: float) -> None:
-    """From 93 to 97 %, where a dozen clusters tell little of how much they differ; none of calibration is given."""
+    """From 93 to 97 %, where a dozen clusters tell little of how much they differ."""
     kind = Kind(rows=rows, days=days, bias=bias)
 
     (found,) = held(kind, slices=800, seed=5)
 
-    assert "expected_calibration_error" not in found
     assert {*found} >= SHARES_OF_ROWS | OF_RATE | {"roc_auc_score"}
     assert beyond(found, kind=kind) == {}
 

@@ -17,6 +17,7 @@ from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.jobs import WATCH, assets_of
 from mlops_assets.orchestration.resources import DataResource
+from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_page
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.serving.wire import Answer
@@ -26,7 +27,7 @@ from mlops_assets.stores.models.registry import load_evaluation, load_version
 from mlops_assets.training.scoring import Scorer
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.deployment import Deployment
-from mlops_assets_tests.orchestration.toy import PARCELS, SQL, ParcelRequest, day_number, requests
+from mlops_assets_tests.orchestration.toy import DEPOTS, PARCELS, SQL, ParcelRequest, day_number, requests
 
 SERVED = day_number(10)
 LABELS = {
@@ -38,7 +39,7 @@ CLASSES = replace(
     task=Multiclass(classes=("evening", "morning", "late")),
     monitoring=None,
     gates=(
-        MetricBound(metric="macro_recall_score", at_least=0.5, judge="point"),
+        MetricBound(metric="recall_score[late]", at_least=0.5, judge="point"),
         NotWorseThanChampion(metric="log_loss", margin=0.2),
     ),
 )
@@ -51,6 +52,11 @@ NUMBERS = replace(
         NotWorseThanChampion(metric="root_mean_squared_error", margin=0.2),
     ),
 )
+RARE_GATES = (
+    MetricBound(metric="accuracy_score", at_least=0.5, judge="point"),
+    NotWorseThanChampion(metric="log_loss", margin=0.2),
+)
+ON_LOST = MetricBound(metric="recall_score[lost]", at_least=0.1)
 
 
 def labelled(use_case: UseCase, *, label: str, folder: Path) -> UseCase:
@@ -147,6 +153,29 @@ def test_a_number_is_judged_by_figures_of_numbers(numbers: Deployment) -> None:
     assert evaluation.record.decision.passed
     assert evaluation.report.threshold is None
     assert set(evaluation.report.overall.metrics) >= {"root_mean_squared_error", "r2_score", "pinball_loss"}
+
+
+def test_a_class_of_two_rows_lacks_its_figures_and_refuses_nothing_but_gates_on_them(
+    ingested: Deployment, tmp_path: Path
+) -> None:
+    """Two parcels have a class of their own: the version is judged, says what it lacks, and is promoted."""
+    lost = f"number = 1 AND depot = '{DEPOTS[0]}' AND batch IN ('{day_number(2)}', '{day_number(9)}')"
+    rare = f"CASE WHEN {lost} THEN 3 WHEN minutes_late > 15 THEN 2 WHEN hour(sent_at) < 12 THEN 1 ELSE 0 END"
+    with_lost = replace(CLASSES, task=Multiclass(classes=("evening", "morning", "late", "lost")), gates=RARE_GATES)
+
+    found = trained(ingested, labelled(with_lost, label=rare, folder=tmp_path))
+
+    evaluation = load_evaluation(found.lake.at(), use_case="parcels", version=serving(found))
+    assert evaluation is not None
+    metrics = evaluation.report.overall.metrics
+    assert "needs 50" in (metrics["recall_score[lost]"].shortfall or "")
+    assert "needs 50" in (metrics["macro_recall_score"].shortfall or "")
+    assert metrics["recall_score[late]"].value is not None
+    asked = replace(found, use_case=replace(found.use_case, gates=(*RARE_GATES, ON_LOST)))
+    with pytest.raises(
+        RunFailed, match=r"recall_score_lost_within_bounds: recall_score\[lost\]: 1 positives, needs 50$"
+    ):
+        asked.run("train", assets=["evaluation"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mlops_assets.contract.errors import AuditFailed, RegistryError
 from mlops_assets.contract.gates import MetricBound
 from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.lake.lake import Lake
-from mlops_assets.stores.models.champion import champion, events, promote, rollback
+from mlops_assets.stores.models.champion import Pointer, champion, events, promote, rollback
 from mlops_assets.stores.models.record import as_declared
 from mlops_assets_tests.stores.models.factories import (
     NOON,
@@ -63,13 +63,31 @@ def test_a_version_that_failed_its_gates_is_refused_with_the_reasons(lake: Lake)
     assert champion(lake.at(), use_case="flights") is None
 
 
-def test_an_unevaluated_version_is_refused(lake: Lake) -> None:
+@pytest.mark.parametrize("override", [False, True])
+def test_an_unevaluated_version_is_refused_by_no_override_either(lake: Lake, override: bool) -> None:
     publish_version(lake, "v1")
 
     with pytest.raises(
         RegistryError, match=r"it was not evaluated\. Materialise flights/evaluation with `version: v1`"
     ):
-        promoted(lake, "v1")
+        promoted(lake, "v1", override=override)
+    assert champion(lake.at(), use_case="flights") is None
+
+
+def test_a_champion_that_was_never_evaluated_is_not_rolled_back_to(lake: Lake) -> None:
+    """As a pointer of an older release may say."""
+    for version in ("v1", "v2"):
+        publish_version(lake, version)
+    publish_evaluation(lake, "v2", champion="v1")
+    first = Pointer(
+        use_case="flights", sequence=1, action="promoted", version="v1", previous=None, at=NOON, by="ada", why="any"
+    )
+    overwrite(lake, "flights/champion.json", first.to_json())
+    overwrite(lake, "flights/champion_events/000001.json", first.to_json())
+    promoted(lake, "v2")
+
+    with pytest.raises(RegistryError, match=r"Version v1 of flights cannot be champion.*it was not evaluated"):
+        rolled_back(lake)
 
 
 def test_an_override_is_kept_in_the_pointer_with_what_it_overruled(lake: Lake) -> None:
