@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 USE_CASE ?= flights
+ELSEWHERE ?= $(shell mktemp -u -d)/mlops-from-wheels
 unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev serve test check check-static format bench lock clean
+.PHONY: help setup demo dev serve wheels wheel-demo test check check-static format bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +32,16 @@ dev: setup  ## the Dagster UI with its daemon at http://127.0.0.1:3000
 serve: setup  ## the champion's Bento at http://127.0.0.1:3001
 	$(BIN)/mlops serve $(USE_CASE)
 
+wheels: setup  ## both distributions, in dist/
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist packages/lakefs-embedded .
+
+wheel-demo: wheels  ## the demo from the wheels alone: an empty environment, outside the checkout
+	rm -rf $(ELSEWHERE)
+	$(PYTHON) -m venv $(ELSEWHERE)/venv
+	$(ELSEWHERE)/venv/bin/python -m pip install --quiet --constraint requirements.lock --find-links dist 'mlops-assets[platform]'
+	cd $(ELSEWHERE) && venv/bin/python -m pip check && MLOPS_DATA_DIR=$(ELSEWHERE)/data venv/bin/mlops demo $(USE_CASE)
+
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -n auto
 
@@ -51,7 +62,7 @@ bench: setup  ## every benchmark against its goals
 
 lock: setup  ## resolve both pyproject.toml anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --extra platform --extra redis --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and everything that was generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist packages/*/dist *.egg-info

@@ -62,6 +62,7 @@ def test_the_lock_pins_everything_that_is_declared_and_comes_from_elsewhere() ->
     platform, embedded = declared(ROOT), declared(EMBEDDED)
     wanted = [
         *platform["project"]["dependencies"],
+        *(each for extra in platform["project"]["optional-dependencies"].values() for each in extra),
         *platform["dependency-groups"]["dev"],
         *embedded["project"]["dependencies"],
         *embedded["dependency-groups"]["test"],
@@ -69,7 +70,7 @@ def test_the_lock_pins_everything_that_is_declared_and_comes_from_elsewhere() ->
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = set(re.findall(r"^([\w.-]+)==", lock, flags=re.MULTILINE))
     assert pinned
-    assert {re.split(r"[^\w.-]", each)[0] for each in wanted} - pinned == {"lakefs-embedded"}
+    assert {re.split(r"[^\w.-]", each)[0] for each in wanted} - pinned == {"lakefs-embedded", "mlops-assets"}
 
 
 def test_the_lock_names_no_place_on_this_machine() -> None:
@@ -82,7 +83,7 @@ def test_the_platform_asks_for_the_embedded_lakefs_of_its_own_version() -> None:
     platform, embedded = declared(ROOT)["project"], declared(EMBEDDED)["project"]
     assert embedded["version"] == platform["version"]
     assert embedded["requires-python"] == platform["requires-python"]
-    asked = [each for each in platform["dependencies"] if each.startswith("lakefs-embedded")]
+    asked = [each for each in platform["optional-dependencies"]["platform"] if each.startswith("lakefs-embedded")]
     assert asked == [f"lakefs-embedded=={platform['version']}"]
 
 

@@ -19,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_assets.contract.errors import ServingError, SettingError
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.features.online_view import OnlineView
 from mlops_assets.features.relations import entity_column
 from mlops_assets.features.roll_up import EPOCH
 from mlops_assets.stores.features.online_backend import Asked, Backend, Generation, Layout, Value
+from mlops_assets.stores.features.online_backends import backend_of
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 
 _DAY = 86_400_000_000  # microseconds
@@ -116,17 +117,11 @@ class OnlineStore:
 def open_online_store(
     use_case: str, *, data: Path, environment: Mapping[str, str] = os.environ, max_age_days: int | None = None
 ) -> OnlineStore:
-    """The store of a use case: Redis where ``MLOPS_ONLINE_STORE_URL`` says so, else a file below ``data``."""
+    """The store of a use case: the backend of ``MLOPS_ONLINE_STORE_URL`` by its scheme, else a file below ``data``."""
     url = environment.get("MLOPS_ONLINE_STORE_URL", "")
     if not url:
         return OnlineStore(SqliteBackend(data / "online" / f"{use_case}.sqlite"), max_age_days=max_age_days)
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise SettingError(f"MLOPS_ONLINE_STORE_URL is '{url}'; it must begin with redis://, rediss:// or unix://.")
-    try:  # its client is an optional part of the installation
-        from mlops_assets.stores.features.online_redis import RedisBackend
-    except ModuleNotFoundError as error:
-        raise SettingError("MLOPS_ONLINE_STORE_URL needs the Redis client: pip install redis.") from error
-    return OnlineStore(RedisBackend(url, use_case=use_case), max_age_days=max_age_days)
+    return OnlineStore(backend_of(url)(url, use_case=use_case), max_age_days=max_age_days)
 
 
 def _layout(view: OnlineView) -> Layout:

@@ -1,6 +1,7 @@
 """What an online store asks of the place where its values lie, and what they look like there.
 
-The backends are ``online_sqlite.py`` and ``online_redis.py``; packing and look-ups are in ``online.py``.
+Ours are ``online_sqlite.py`` and ``online_redis.py``, others are found by ``online_backends.py``; packing and look-ups
+are in ``online.py``.
 """
 
 from __future__ import annotations

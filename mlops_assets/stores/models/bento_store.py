@@ -24,15 +24,19 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.plugins import GROUP, OURS, use_case_place
+from mlops_assets.stores.features.online_backends import outside_distributions
 
 BUILT = "built.json"
 CHECKOUT = Path(__file__).resolve().parents[3]
 PARTS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
 """What of the platform a service may import."""
 DIST_INFO = "-0.dist-info"
-PACKAGES = ("bentoml", "duckdb", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scipy", "xgboost")
+EXTRAS = ("serve", "redis")
+"""Of the platform's extras, those of the service and of every store that it may be set to look up in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,5 +234,16 @@ def _move_in(built: Path, *, to: Path, aside: Path) -> None:
 
 
 def _packages() -> list[str]:
-    """What an image made from the Bento installs: the versions that are installed here."""
-    return [f"{name}=={metadata.version(name)}" for name in PACKAGES]
+    """What an image made from the Bento installs: what the service is declared to need, as it is installed here."""
+    declared = [Requirement(text) for text in metadata.requires("mlops-assets") or ()]
+    extras = ("", *EXTRAS)
+    needed = [each for each in declared if not each.marker or any(each.marker.evaluate({"extra": e}) for e in extras)]
+    outside = [Requirement(name) for name in outside_distributions()]
+    return sorted({_pinned(each) for each in (*needed, *outside)})
+
+
+def _pinned(needed: Requirement) -> str:
+    try:
+        return f"{needed.name}=={metadata.version(needed.name)}"
+    except metadata.PackageNotFoundError:
+        return f"{needed.name}{needed.specifier}"

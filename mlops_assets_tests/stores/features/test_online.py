@@ -324,5 +324,5 @@ def test_importing_the_store_loads_neither_pandas_nor_dagster() -> None:
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://redis"])
 def test_a_url_that_is_no_redis_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(SettingError, match="must begin with redis://"):
+    with pytest.raises(SettingError, match="must begin with one of redis://"):
         open_online_store("shops", data=tmp_path, environment={"MLOPS_ONLINE_STORE_URL": url})
