@@ -12,9 +12,9 @@ from mlops_assets.contract.paths import hyperparameters_path, model_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.code import GitState, feature_files
+from mlops_assets.stores.code import GitState
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.models.identity import use_case_code_version
+from mlops_assets.stores.models.identity import feature_files, use_case_code_version
 from mlops_assets.stores.models.recipe import (
     current_version,
     fitted_files,

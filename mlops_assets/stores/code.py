@@ -1,6 +1,7 @@
 """Which code is running: the git commit, whether the tree was changed since, and a fingerprint of a set of files.
 
-What of the code decides a model's bytes, and so its version, is in ``models/identity.py``.
+What of the code decides a model's bytes, and so its version, is in ``models/identity.py``. The build of a wheel runs this
+file by itself: it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from mlops_assets.contract.plugins import use_case_place
 
 PACKAGE = Path(__file__).resolve().parents[1]
 UNKNOWN = "unknown"
@@ -54,22 +53,6 @@ def code_version(files: Iterable[Path]) -> str:
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
-
-
-def feature_files(use_case: str) -> Mapping[str, str]:
-    """The version of each file of a use case's own folder, wherever it is installed, by its path there."""
-    place = use_case_place(use_case)
-    folder = place.folder if place else None
-    return {} if folder is None else _versions_in(folder)
-
-
-@cache
-def _versions_in(folder: Path) -> Mapping[str, str]:
-    return {path.relative_to(folder).as_posix(): code_version([path]) for path in sorted(_code_of(folder))}
-
-
-def _code_of(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
 
 
 class _NotToldError(Exception):

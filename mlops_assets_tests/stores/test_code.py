@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.code import GitState, code_version, feature_files, git_state
+from mlops_assets.stores.code import GitState, code_version, git_state
+from mlops_assets.stores.models.identity import feature_files
 
 FLIGHTS = Path(__file__).parents[2] / "mlops_assets" / "use_cases" / "flights"
 

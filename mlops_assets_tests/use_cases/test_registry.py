@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.plugins import use_case_place
-from mlops_assets.stores.code import feature_files
+from mlops_assets.stores.models.identity import feature_files
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.use_cases.installed import install, install_toy, run_python
 

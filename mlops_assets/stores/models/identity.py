@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.contract.plugins import use_case_place
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.stores.code import PACKAGE
+from mlops_assets.stores.code import PACKAGE, code_version
 
 DECIDING = (
     "contract/features.py",
@@ -76,6 +77,22 @@ def use_case_code_version(use_case: UseCase) -> str:
 def search_code_version() -> str:
     """The same of the search for hyperparameters: what a study may be continued with."""
     return hashlib.sha256("".join(sorted(definitions([PACKAGE / SEARCH]))).encode()).hexdigest()[:12]
+
+
+def feature_files(use_case: str) -> Mapping[str, str]:
+    """The version of each file of a use case's own folder, wherever it is installed, by its path there."""
+    place = use_case_place(use_case)
+    folder = place.folder if place else None
+    return {} if folder is None else _versions_in(folder)
+
+
+@cache
+def _versions_in(folder: Path) -> Mapping[str, str]:
+    return {path.relative_to(folder).as_posix(): code_version([path]) for path in sorted(_code_of(folder))}
+
+
+def _code_of(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix in {".py", ".sql"})
 
 
 def definitions(files: Iterable[Path]) -> frozenset[str]:

@@ -21,8 +21,8 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
-from mlops_assets.stores.code import feature_files, git_state
-from mlops_assets.stores.models.identity import use_case_code_version
+from mlops_assets.stores.code import git_state
+from mlops_assets.stores.models.identity import feature_files, use_case_code_version
 from mlops_assets.stores.models.recipe import fitted_files, libraries, read_view
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord, digest
 from mlops_assets.stores.models.registry import load_evaluation, load_version
