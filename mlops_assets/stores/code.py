@@ -1,7 +1,7 @@
 """Which code is running: the git commit, whether the tree was changed since, and a fingerprint of a set of files.
 
-What of the code decides a model's bytes, and so its version, is in ``models/identity.py``. The build of a wheel runs this
-file by itself: it imports nothing of ours.
+What of the code decides a model's bytes, and so its version, is in ``models/identity.py``. The build of a wheel runs
+this file by itself: it imports nothing of ours.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ def test_the_check_of_a_broken_use_case_fails_with_the_traceback() -> None:
     assert "Traceback" in str(check.metadata["traceback"].value)
 
 
-def test_what_dagster_refuses_to_build_is_shown_as_broken_beside_the_others() -> None:
+def test_what_dagster_refuses_to_build_is_shown_as_broken_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLOPS_STRICT", raising=False)
+
     definitions = build_what_loads([PARCELS, UNOWNED], broken=[BROKEN])
 
     graph = definitions.get_repository_def().asset_graph

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +16,14 @@ from mlops_assets.stores.models.bento_store import BuiltBento, build_bento
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.serving.factories import VERSION, make_checkout, model_files
 from mlops_assets_tests.serving.servers import Client, served
-from mlops_assets_tests.use_cases.installed import install_toy
+from mlops_assets_tests.use_cases.installed import install_toy, on_path
 
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BuiltBento, Path]]:
     """The Bento of a model of ``letters`` and its data folder; what it was made of is gone."""
     folder = tmp_path_factory.mktemp("outside")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(install_toy(folder / "site")))
+    with on_path(install_toy(folder / "site")):
         draw = np.random.default_rng(3)
         grams, abroad = draw.uniform(1, 50, 500), draw.integers(0, 2, 500).astype(float)
         table = pa.table({"grams": grams, "heavy_abroad": abroad * (grams > 20)})
@@ -37,8 +35,6 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BuiltBe
         for leftover in ("site", "checkout"):
             shutil.rmtree(folder / leftover)
     yield made, folder / "data"
-    for name in [name for name in sys.modules if name.startswith("team_letters")]:
-        del sys.modules[name]
 
 
 def test_the_bento_has_the_whole_package_and_no_other_use_case(packaged: tuple[BuiltBento, Path]) -> None:

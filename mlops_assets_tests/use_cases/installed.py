@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from mlops_assets.use_cases import registry
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy_distribution"
@@ -33,6 +38,19 @@ def install_toy(to: Path) -> Path:
         if path.suffix in {".py", ".sql"}
     }
     return install("team-letters", points={"letters": "team_letters.letters"}, to=to, files=files)
+
+
+@contextmanager
+def on_path(folder: Path) -> Iterator[Path]:
+    """What is installed in ``folder`` can be imported by this process within the block, and is forgotten after it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.delenv(registry.STRICT, raising=False)
+        patch.setattr(registry, "_LOADED", dict(registry._LOADED))
+        patch.setattr(registry, "_CHECKED", set(registry._CHECKED))
+        yield folder
+        for name in [name for name in sys.modules if name.startswith("team_")]:
+            del sys.modules[name]
 
 
 def run_python(*arguments: str, path: Path, **settings: str) -> subprocess.CompletedProcess[str]:

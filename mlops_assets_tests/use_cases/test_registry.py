@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.plugins import use_case_place
 from mlops_assets.stores.models.identity import feature_files
 from mlops_assets.use_cases import registry
-from mlops_assets_tests.use_cases.installed import install, install_toy, run_python
+from mlops_assets_tests.use_cases.installed import install, install_toy, on_path, run_python
 
 SYNTAX = "USE_CASE = (\n"
 BROKEN = {
@@ -33,14 +32,10 @@ print(json.dumps({key.to_user_string(): graph.get(key).description for key in gr
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on this process's path; what was imported from it is forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if name.startswith("team_"):
-            del sys.modules[name]
+def path(tmp_path: Path) -> Iterator[Path]:
+    """A folder on this process's path."""
+    with on_path(tmp_path):
+        yield tmp_path
 
 
 def install_broken(to: Path) -> Path:

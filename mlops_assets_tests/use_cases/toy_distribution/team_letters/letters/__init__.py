@@ -51,7 +51,10 @@ LETTERS = Source(
 
 
 def _land(zone: Path, *, first: str, last: str, sources: Sequence[str] | None = None) -> LandedSeed:
-    rows = [f"{number},{number % 50}.5,{number % 2},{int(number % 50 > 25)}" for number in range(400)]
+    rows = [
+        f"{number},{number % 50}.5,{number % 2},{int((number % 50 > 25) != (number % 7 == 0))}"
+        for number in range(1200)
+    ]
     content = "\n".join(["number,grams,abroad,returned", *rows, ""]).encode()
     written = LandingZone(zone).land(content, use_case="letters", source=LETTERS, batch=first)
     return LandedSeed(written=int(written), unchanged=int(not written))
