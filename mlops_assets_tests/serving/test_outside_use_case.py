@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from mlops_assets_tests.use_cases.installed import install_toy, on_path
 
 
 @pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BuiltBento, Path]]:
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuiltBento, Path]:
     """The Bento of a model of ``letters`` and its data folder; what it was made of is gone."""
     folder = tmp_path_factory.mktemp("outside")
     with on_path(install_toy(folder / "site")):
@@ -34,7 +33,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BuiltBe
         made = build_bento(files, use_case="letters", version=VERSION, data_dir=folder / "data", checkout=checkout)
         for leftover in ("site", "checkout"):
             shutil.rmtree(folder / leftover)
-    yield made, folder / "data"
+    return made, folder / "data"
 
 
 def test_the_bento_has_the_whole_package_and_no_other_use_case(packaged: tuple[BuiltBento, Path]) -> None:
