@@ -6,7 +6,7 @@ How values and intervals are found is in ``figures.py`` and ``intervals.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,15 +51,18 @@ class Estimate:
     shortfall: str | None = None
 
 
-def estimate_of(value: Floats, bounds: Bounds | None, *, segment: int, lacking: str | None) -> Estimate:
-    """The figure of one segment as it is told; a value or bound that is not finite is a shortfall too."""
-    ends = (None, None) if bounds is None else (float(bounds.lower[segment]), float(bounds.upper[segment]))
-    figure = float(value[segment])
-    if lacking is None and not all(each is None or math.isfinite(each) for each in (figure, *ends)):
-        lacking = NOTHING
-    if lacking is not None:
-        return missing(lacking)
-    return Estimate(value=figure, lower=ends[0], upper=ends[1], method=POINT if bounds is None else bounds.method)
+def estimates(value: Floats, bounds: Bounds | None, *, lacking: Sequence[str | None]) -> list[Estimate]:
+    """The figures of all segments as they are told; a value or bound that is not finite is a shortfall too."""
+    ends = [] if bounds is None else [bounds.lower, bounds.upper]
+    known = np.logical_and.reduce([np.isfinite(each) for each in (value, *ends)]).tolist()
+    method = POINT if bounds is None else bounds.method
+    lower, upper = (each.tolist() for each in ends) if ends else ([None] * len(value), [None] * len(value))
+    return [
+        Estimate(value=figure, lower=low, upper=high, method=method)
+        if short is None and finite
+        else missing(short or NOTHING)
+        for figure, low, high, short, finite in zip(value.tolist(), lower, upper, lacking, known, strict=True)
+    ]
 
 
 def missing(shortfall: str) -> Estimate:
@@ -102,20 +105,17 @@ def too_few_among(family: Grouped, *, among: Floats, called: str) -> list[str | 
 
 
 def _lacking(family: Grouped, *, have: Mapping[str, Ints], need: Mapping[str, int]) -> list[str | None]:
-    counted = {**have, "units": family.unit_counts}
-    return [
-        _first_lacking({what: int(counts[i]) for what, counts in counted.items()}, need=need, weighted=family.weighted)
-        for i in range(family.segments)
-    ]
-
-
-def _first_lacking(have: Mapping[str, int], *, need: Mapping[str, int], weighted: bool) -> str | None:
-    """What there is too little of, in the order of ``need``, and how much it needs; ``None`` if there is enough.
+    """What each segment has too little of, first in the order of ``need``, and how much it needs.
 
     Rows of unequal weight count for as many equal ones as tell as much.
     """
-    short = next((what for what, least in need.items() if have[what] < least), None)
-    if short is None:
-        return None
-    effective = "effective " if weighted and short != "units" else ""
-    return f"{have[short]} {effective}{short}, needs {need[short]}"
+    counted, told = {**have, "units": family.unit_counts}, _nothing(family.segments)
+    for what, least in reversed(need.items()):
+        effective = "effective " if family.weighted and what != "units" else ""
+        for i in np.flatnonzero(counted[what] < least).tolist():
+            told[i] = f"{counted[what][i]} {effective}{what}, needs {least}"
+    return told
+
+
+def _nothing(segments: int) -> list[str | None]:
+    return [None] * segments

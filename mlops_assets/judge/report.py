@@ -18,7 +18,7 @@ from mlops_assets.contract.errors import EvaluationError
 from mlops_assets.contract.slices import AnySlice, Membership
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 from mlops_assets.judge.discovery import WeakSegment
-from mlops_assets.judge.estimate import Estimate, estimate_of
+from mlops_assets.judge.estimate import Estimate, estimates
 from mlops_assets.judge.fairness import FairnessReport
 from mlops_assets.judge.families import Grouped, judged_rows
 from mlops_assets.judge.intervals import CONFIDENCE
@@ -154,11 +154,8 @@ def _segment_reports(members: Membership, *, family: Grouped) -> list[SegmentRep
     columns: dict[str, list[Estimate]] = {}
     for metric in metrics_of(task):
         figure = metric.figure(family)
-        bounds = figure.bounds() if figure.bounds else None
-        columns[metric.name] = [
-            estimate_of(figure.value, bounds, segment=i, lacking=lacking)
-            for i, lacking in enumerate(figure.lacking if figure.alone is None else figure.alone)
-        ]
+        lacking = figure.lacking if figure.alone is None else figure.alone
+        columns[metric.name] = estimates(figure.value, figure.bounds() if figure.bounds else None, lacking=lacking)
     positives = family.positive_counts if isinstance(task, Binary) else np.zeros(family.segments)
     return [
         SegmentReport(
