@@ -34,7 +34,8 @@ from benchmarks.memory import peak_mb  # noqa: E402
 from mlops_assets.contract.slices import Slice  # noqa: E402
 from mlops_assets.judge.report import evaluate  # noqa: E402
 
-GOALS = {"fairlearn": 200.0, "scikit-learn": None, "numpy": 1.0}  # how many times faster than each we must be
+# How many times faster than each we must be. Before the calibration error's interval went, numpy was beaten 7.6 times.
+GOALS = {"fairlearn": 2000.0, "scikit-learn": None, "numpy": 15.0}
 MEMORY_GOAL = 4 * 1024**3
 DRAWN, ROUNDS, MANY = 200, 5, 10_000_000
 PEERS = Path(__file__).with_name("evaluation_peers.py")

@@ -1,8 +1,8 @@
 """What a model is asked for: one of two outcomes, one of several classes, or a number; with its standard objective.
 
 A task also says which figures tell most of it (``headline``, and ``by_slice``, higher is better first), and what is
-answered for a score. What is computed for each task is in ``statistics/task_figures.py`` (classes and numbers) and
-``statistics/metrics.py`` (two outcomes).
+answered for a score. What is computed for each task is in ``statistics/metrics.py``,
+and how in ``statistics/figures.py``.
 """
 
 from __future__ import annotations

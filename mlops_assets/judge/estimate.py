@@ -110,7 +110,7 @@ def _lacking(family: Grouped, *, have: Mapping[str, Ints], need: Mapping[str, in
     Rows of unequal weight count for as many equal ones as tell as much.
     """
     counted, told = {**have, "units": family.unit_counts}, _nothing(family.segments)
-    for what, least in reversed(need.items()):
+    for what, least in reversed([*need.items()]):
         effective = "effective " if family.weighted and what != "units" else ""
         for i in np.flatnonzero(counted[what] < least).tolist():
             told[i] = f"{counted[what][i]} {effective}{what}, needs {least}"
