@@ -16,15 +16,15 @@ FACE = """
 AsOfView BetterThanChampion Between Binary Cadence CostMatrix Count DailyBatches DeclarationError Deviation Distinct
 DriftPlan FairnessBound Feature HashSplit Highest HistoryFeature HistoryView LandedSeed LandingError LandingZone
 Learning LearntTable Lowest Mean MetricBound MonitoringPlan Multiclass NamedBatches NoSliceRegressed
-NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation RollingOrigin Rule
-SeedData Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning UseCase WHOLE
-WholeBetween Window history_features
+NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
+Rule SeedData Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning UseCase
+WHOLE WholeBetween Window history_features
 """
 HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "bentoml", "matplotlib", "sqlglot")
 SERVING = """
 import sys
-import bento.service
-import bento.predictor
+import mlops_assets.serving.service
+import mlops_assets.serving.predictor
 from mlops_assets.use_cases.registry import find
 find("flights", schemas=False), find("income", schemas=False)
 print(*[name for name in {heavy!r} if name in sys.modules and name != "bentoml"])

@@ -1,7 +1,9 @@
 """From use cases to Dagster definitions: the one place where everything is put together."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -23,11 +25,14 @@ from mlops_assets.orchestration.assets.raw import build_raw
 from mlops_assets.orchestration.assets.training_view import build_training_view
 from mlops_assets.orchestration.assets.validated import build_validated
 from mlops_assets.orchestration.broken import build_broken
-from mlops_assets.orchestration.jobs import build_jobs
+from mlops_assets.orchestration.jobs import assets_of, build_jobs, job_name
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.schedules import build_schedules
 from mlops_assets.orchestration.sensors import build_sensors
 from mlops_assets.use_cases.registry import unbuildable
+
+EXECUTOR = dg.in_process_executor
+"""An interpreter for each step would cost seconds each."""
 
 
 def build_definitions(use_cases: Sequence[UseCase], *, resources: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -46,14 +51,21 @@ def build_what_loads(use_cases: Sequence[UseCase], *, broken: Sequence[BrokenUse
     return _together(parts, resources={})
 
 
+def build_job(use_case: UseCase, *, job: str) -> dg.JobDefinition:
+    """One job with the assets that it runs: a run in this process needs nothing of the others."""
+    with _previewed():
+        makers = asset_makers(use_case)
+        assets = [makers[name]() for name in assets_of(use_case, job)]
+        alone = [each for each in build_jobs(use_case) if each.name == job_name(use_case, job)]
+        made = dg.Definitions(assets=assets, jobs=alone, resources=standard_resources(), executor=EXECUTOR)
+        return made.resolve_job_def(job_name(use_case, job))
+
+
 def _build(use_case: UseCase) -> dg.Definitions:
-    with warnings.catch_warnings():
-        # partitions of checks are in preview, and without them one day's verdict would stand for another's
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    with _previewed():
         jobs = build_jobs(use_case)
         return dg.Definitions(
-            assets=build_assets(use_case),
+            assets=[make() for make in asset_makers(use_case).values()],
             jobs=jobs,
             sensors=build_sensors(use_case, jobs=jobs),
             schedules=build_schedules(use_case, jobs=jobs),
@@ -61,34 +73,46 @@ def _build(use_case: UseCase) -> dg.Definitions:
 
 
 def _together(parts: Sequence[dg.Definitions], *, resources: Mapping[str, object]) -> dg.Definitions:
-    given = dg.Definitions(resources={**standard_resources(), **resources}, executor=dg.in_process_executor)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    given = dg.Definitions(resources={**standard_resources(), **resources}, executor=EXECUTOR)
+    with _previewed():
         return dg.Definitions.merge(given, *parts)
 
 
-def build_assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
-    """The assets of one use case, in the order in which data flows through them."""
-    per_source = [build(use_case, source) for source in use_case.sources for build in (build_raw, build_validated)]
-    history = [build_history(use_case)] if use_case.history else []
-    once = [
-        build(use_case)
-        for build in (
-            *([build_online_store] if use_case.history or use_case.asof else []),
-            build_training_view,
-            build_model,
-            build_evaluation,
-            build_champion,
-            build_bento,
-            build_predictions,
-            build_prediction_log,
-            *([build_monitoring] if use_case.monitoring else []),
-        )
-    ]
-    tried = [build_backtest(use_case, plan=use_case.backtest)] if use_case.backtest else []
-    searched = [build_hyperparameters(use_case, tuning=use_case.tuning)] if use_case.tuning else []
-    return [*per_source, *history, *once, *tried, *searched]
+def asset_makers(use_case: UseCase) -> dict[str, Callable[[], dg.AssetsDefinition]]:
+    """What makes each asset of one use case, by its name, in the order in which data flows through them."""
+    landed = {
+        f"{stage}_{source.name}": partial(build, use_case, source)
+        for source in use_case.sources
+        for stage, build in (("raw", build_raw), ("validated", build_validated))
+    }
+    once = {
+        **({"history": build_history} if use_case.history else {}),
+        **({"online_store": build_online_store} if use_case.history or use_case.asof else {}),
+        "training_view": build_training_view,
+        "model": build_model,
+        "evaluation": build_evaluation,
+        "champion": build_champion,
+        "bento": build_bento,
+        "predictions": build_predictions,
+        "prediction_log": build_prediction_log,
+        **({"monitoring": build_monitoring} if use_case.monitoring else {}),
+    }
+    plan, tuning = use_case.backtest, use_case.tuning
+    return {
+        **landed,
+        **{name: partial(build, use_case) for name, build in once.items()},
+        **({"backtest": partial(build_backtest, use_case, plan=plan)} if plan else {}),
+        **({"hyperparameters": partial(build_hyperparameters, use_case, tuning=tuning)} if tuning else {}),
+    }
+
+
+@contextmanager
+def _previewed() -> Iterator[None]:
+    """Partitions of checks are in preview, and without them one day's verdict would stand for another's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
 
 
 def standard_resources() -> dict[str, object]:

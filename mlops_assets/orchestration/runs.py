@@ -11,8 +11,7 @@ import dagster as dg
 from mlops_assets.contract.errors import PlatformError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import REFUSED_BATCHES, asset_key
-from mlops_assets.orchestration.build import build_definitions
-from mlops_assets.orchestration.jobs import job_name
+from mlops_assets.orchestration.build import build_job
 from mlops_assets.orchestration.partitions import over_batches
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -60,7 +59,7 @@ def run_job(
     ``tags`` are kept with the run. ``assets`` restricts it to some of its assets. Raises RunFailed with the asset's own
     words.
     """
-    resolved = build_definitions([use_case]).resolve_job_def(job_name(use_case, job))
+    resolved = build_job(use_case, job=job)
     over = over_batches(batches)
     run_id = str(uuid.uuid4())
 
