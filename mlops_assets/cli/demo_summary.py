@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.markup import escape
@@ -192,15 +195,23 @@ def _seconds(told: Demo) -> Group:
 
 
 def _what_next(told: Demo) -> Panel:
-    name = told.use_case.name
+    name, mlops = told.use_case.name, _command()
     warned = f" {len(told.not_green)} checks are not green, see above." if told.not_green else ""
     text = Text.from_markup(
         f"[bold green]All of it happened.[/]{warned} The champion is [bold]{told.tag}[/].\n\n"
-        "[bold]make dev[/]     the Dagster UI at http://127.0.0.1:3000: every run and check\n"
-        "[bold]make serve[/]   the same service at http://127.0.0.1:3001\n"
-        f"[bold].venv/bin/mlops status {name}[/]   what each stage holds\n"
-        f"[bold].venv/bin/mlops models {name}[/]   versions and gates\n"
+        f"[bold]{mlops} dev[/]   the Dagster UI at http://127.0.0.1:3000: every run and check\n"
+        f"[bold]{mlops} serve {name}[/]   the same service at http://127.0.0.1:3001\n"
+        f"[bold]{mlops} status {name}[/]   what each stage holds\n"
+        f"[bold]{mlops} models {name}[/]   versions and gates\n"
         f"Drop the next batch's files into data/landing/{name}/ and the sensor takes\n"
-        "them in while `make dev` runs."
+        f"them in while `{mlops} dev` runs."
     )
     return Panel(text, title="What next", title_align="left", border_style="green")
+
+
+def _command() -> str:
+    """How this command is typed from here: by its path, unless the shell finds it."""
+    here = Path(sys.argv[0])
+    if not here.is_absolute() or shutil.which("mlops") == str(here):
+        return "mlops"
+    return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)

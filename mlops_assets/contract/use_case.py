@@ -108,6 +108,7 @@ class UseCase:
     and the features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word``
     says what a positive prediction means. A feature whose own area under the ROC curve is surely above
     ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
+    ``committed`` refuses to publish a model whose code git does not tell the commit of, or that was changed since.
     """
 
     name: str
@@ -141,6 +142,7 @@ class UseCase:
     retrain: Retrain | None = None
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
+    committed: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

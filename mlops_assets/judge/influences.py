@@ -85,7 +85,9 @@ def together(*weighed: tuple[float | Floats, Influences]) -> Influences:
         aligned, resting = np.empty_like(moved), np.empty_like(rests)
         aligned[each.unit] = each.moved * (factor if isinstance(factor, float) else factor[each.segment])
         resting[each.unit] = each.rests
-        moved, rests = moved + aligned[first.unit], rests | resting[first.unit]
+        with np.errstate(invalid="ignore"):  # a row that is a whole total moves its figure without end
+            moved = moved + aligned[first.unit]
+        rests = rests | resting[first.unit]
     return _counted(moved, segment=first.segment, segments=len(first.units), unit=first.unit, rests=rests)
 
 

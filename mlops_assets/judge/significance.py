@@ -198,7 +198,8 @@ def _nearer(
 
     A distance is no smooth function where a figure may be on either side of its ideal, and which side it is on is
     partly the noise that both share. There the larger error of the figures' difference and of their sum is taken:
-    whatever the sides are, the gain is off by no more than one of both is.
+    whatever the sides are, the gain is off by no more than one of both is. Models whose difference nothing moves are
+    the same, and so is their distance.
     """
     sides = [np.where(each.value < ideal, -1.0, 1.0) for each in (new, old)]
     sure = np.logical_and.reduce(
@@ -209,7 +210,7 @@ def _nearer(
     )
     apart, added = together((1.0, of_new), (-1.0, of_old)), together((1.0, of_new), (1.0, of_old))
     same = sides[0] == sides[1]
-    use_apart = np.where(sure, same, apart.error >= added.error)
+    use_apart = (apart.error == 0) | np.where(sure, same, apart.error >= added.error)
     return (
         np.abs(old.value - ideal) - np.abs(new.value - ideal),
         np.where(use_apart, apart.error, added.error),

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.checks import CheckResult, Severity
 from mlops_assets.contract.errors import PlatformError
 from mlops_assets.contract.paths import hyperparameters_path, model_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.code import GitState
+from mlops_assets.stores.code import UNKNOWN, GitState
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.identity import feature_files, use_case_code_version
 from mlops_assets.stores.models.recipe import (
@@ -36,6 +36,7 @@ from mlops_assets.training.scoring import Scorer
 from mlops_assets.training.tuning import TunedRecipe
 
 LOADS_AND_ANSWERS = "loads_and_answers"
+CODE_IS_COMMITTED = "code_is_committed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,10 @@ def train(head: Snapshot, *, use_case: UseCase, provenance: Provenance) -> Step[
         files = version_files(model.record, files=model.files)
     return Step(
         files=files,
-        audit=lambda staged: [_loads_and_answers(staged, use_case=use_case, version=version)],
+        audit=lambda staged: [
+            _loads_and_answers(staged, use_case=use_case, version=version),
+            _code_is_committed(model.record, use_case=use_case, problem=provenance.git.problem),
+        ],
         message=f"{use_case.name}: model {version}",
         outcome=Trained(record=model.record, trained_before=trained_before, calibration=_calibration(model)),
     )
@@ -140,3 +144,19 @@ def _loads_and_answers(staged: Snapshot, *, use_case: UseCase, version: str) -> 
     except PlatformError as error:
         return CheckResult(name=LOADS_AND_ANSWERS, passed=False, reasons=(str(error),))
     return CheckResult(name=LOADS_AND_ANSWERS, passed=True, figures={"version": version})
+
+
+def _code_is_committed(record: ModelRecord, *, use_case: UseCase, problem: str) -> CheckResult:
+    """A warning where git tells no commit; where the use case asks for committed code, that and any change stop it."""
+    unknown = record.git_commit == UNKNOWN
+    changed = use_case.committed and record.git_dirty
+    reason = (
+        problem or "The record names no commit." if unknown else "The code was changed since: commit it."
+    )
+    return CheckResult(
+        name=CODE_IS_COMMITTED,
+        passed=not unknown and not changed,
+        severity=Severity.ERROR if use_case.committed else Severity.WARN,
+        figures={"git_commit": record.git_commit, "changed_since": record.git_dirty},
+        reasons=(reason,) if unknown or changed else (),
+    )

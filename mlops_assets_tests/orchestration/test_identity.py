@@ -9,11 +9,9 @@ from types import FrameType
 
 import duckdb
 
-from mlops_assets.features.history import daily_aggregates, split_by_batch
-from mlops_assets.lake.batches import EVERY_BATCH
-from mlops_assets.orchestration.assets.training_view import compute_view
+from mlops_assets.steps.aggregate import aggregate
+from mlops_assets.steps.view import view
 from mlops_assets.stores.code import PACKAGE
-from mlops_assets.stores.features.source_tables import create_source_views
 from mlops_assets.stores.models.identity import DECIDING
 from mlops_assets.stores.models.recipe import fitted_files
 from mlops_assets.training.fit import fit
@@ -24,7 +22,8 @@ BESIDE = {
     "contract/slices.py",  # columns kept beside the features for judging
     "contract/tasks.py",  # its objective is declared: it counts by its value
     "contract/use_case.py",  # counts by its values
-    "orchestration/assets/training_view.py",  # what comes of it is the view, whose bytes count
+    "contract/source.py",  # which sources arrive: what comes of them is the view, whose bytes count
+    "features/catalogue.py",  # the view's profile, for people
 }
 
 
@@ -40,16 +39,12 @@ def test_only_what_counts_is_entered_from_validated_rows_to_a_model(ingested: De
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        with duckdb.connect() as connection:
-            found = create_source_views(connection, head, use_case=parcels)
-            rows = daily_aggregates(connection, views=parcels.history, relations=parcels.relations)
-            split_by_batch(rows, batches=found["parcels"])
-        with duckdb.connect() as connection:
-            view, _ = compute_view(connection, head, use_case=parcels, wanted=EVERY_BATCH)
-        fitted_files(fit(view, use_case=parcels))
+        aggregate(head, use_case=parcels, batches=["2024-03-01", "2024-03-02"], connect=duckdb.connect)
+        made = view(head, use_case=parcels, connect=duckdb.connect).outcome
+        fitted_files(fit(made.table, use_case=parcels))
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
 
     assert {"training/fit.py", "features/roll_up.py"} <= entered
-    assert {name for name in entered if not name.startswith(("lake/", "stores/"))} <= {*DECIDING, *BESIDE}
+    assert {name for name in entered if not name.startswith(("lake/", "stores/", "steps/"))} <= {*DECIDING, *BESIDE}

@@ -9,11 +9,11 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import LakeResource
-from mlops_assets.steps.train import LOADS_AND_ANSWERS, Provenance, Trained, train
+from mlops_assets.steps.train import CODE_IS_COMMITTED, LOADS_AND_ANSWERS, Provenance, Trained, train
 from mlops_assets.stores.code import git_state
 
-CHECKS = (
-    Check(name=LOADS_AND_ANSWERS, description="The stored model has its recorded checksums, loads and gives a score."),
+LOADS = Check(
+    name=LOADS_AND_ANSWERS, description="The stored model has its checksums, loads and gives a score."
 )
 
 
@@ -26,7 +26,14 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
         stage="model",
         deps=["training_view", *(["hyperparameters"] if use_case.tuning else [])],
         kinds={"lakefs", "xgboost"},
-        checks=CHECKS,
+        checks=(
+            LOADS,
+            Check(
+                name=CODE_IS_COMMITTED,
+                description="The record names the git commit of the code that trained it.",
+                blocking=use_case.committed,
+            ),
+        ),
         description=(
             "An XGBoost model trained on the training view: earlier rows to learn from, later ones "
             "to stop and to choose "
