@@ -150,9 +150,7 @@ def _code_is_committed(record: ModelRecord, *, use_case: UseCase, problem: str) 
     """A warning where git tells no commit; where the use case asks for committed code, that and any change stop it."""
     unknown = record.git_commit == UNKNOWN
     changed = use_case.committed and record.git_dirty
-    reason = (
-        problem or "The record names no commit." if unknown else "The code was changed since: commit it."
-    )
+    reason = problem or "The record names no commit." if unknown else "The code was changed since: commit it."
     return CheckResult(
         name=CODE_IS_COMMITTED,
         passed=not unknown and not changed,

@@ -12,9 +12,7 @@ from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.steps.train import CODE_IS_COMMITTED, LOADS_AND_ANSWERS, Provenance, Trained, train
 from mlops_assets.stores.code import git_state
 
-LOADS = Check(
-    name=LOADS_AND_ANSWERS, description="The stored model has its checksums, loads and gives a score."
-)
+LOADS = Check(name=LOADS_AND_ANSWERS, description="The stored model has its checksums, loads and gives a score.")
 
 
 def build_model(use_case: UseCase) -> dg.AssetsDefinition:
