@@ -77,6 +77,11 @@ class BrokenUseCase:
         )
 
 
+def entry_points_of(group: str) -> tuple[metadata.EntryPoint, ...]:
+    """The entry points of all distributions on the path; one whose ``entry_points.txt`` is torn has none."""
+    return tuple(point for distribution in _distributions() for point in _points(distribution, group=group) or ())
+
+
 def use_case_places() -> Mapping[str, tuple[UseCasePlace, ...]]:
     """Every place by the name of its use case, sorted; more than one place is more than one claim to the name."""
     places: dict[str, tuple[UseCasePlace, ...]] = {}
@@ -98,25 +103,37 @@ def _shipped() -> Iterator[UseCasePlace]:
 
 
 def _installed() -> Iterator[UseCasePlace]:
-    """The first distribution of a name on the path counts, as for imports."""
+    for distribution in _distributions():
+        yield from _places_of(distribution)
+
+
+def _distributions() -> Iterator[metadata.Distribution]:
+    """The first of a name on the path counts, as for imports. Names are read where there are entry points at all."""
     seen: set[str] = set()
     for distribution in metadata.distributions():
-        places = list(_places_of(distribution))
-        if places and places[0].distribution not in seen:
-            seen.add(places[0].distribution)
-            yield from places
+        if not distribution.read_text("entry_points.txt"):
+            continue
+        name = str(distribution.metadata["Name"])
+        if name not in seen:
+            seen.add(name)
+            yield distribution
+
+
+def _points(distribution: metadata.Distribution, *, group: str) -> list[metadata.EntryPoint] | None:
+    """The entry points of a group; ``None`` where the file that says them is torn."""
+    if group not in (distribution.read_text("entry_points.txt") or ""):
+        return []
+    try:
+        return list(distribution.entry_points.select(group=group))
+    except Exception:  # noqa: BLE001 - a line that is no entry point fails in whatever way
+        return None
 
 
 def _places_of(distribution: metadata.Distribution) -> Iterator[UseCasePlace]:
-    text = distribution.read_text("entry_points.txt") or ""
-    if GROUP not in text:
-        return
     name = str(distribution.metadata["Name"])
-    try:
-        points = list(distribution.entry_points.select(group=GROUP))
-    except Exception as error:  # noqa: BLE001 - a line that is no entry point fails in whatever way
-        fault = f"its entry_points.txt cannot be read: {error}"
-        yield UseCasePlace(name=name, module="", distribution=name, fault=fault)
+    points = _points(distribution, group=GROUP)
+    if points is None:
+        yield UseCasePlace(name=name, module="", distribution=name, fault="its entry_points.txt cannot be read")
         return
     for point in points:
         module, _, attribute = point.value.partition(":")

@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 import numpy as np
 
 from mlops_assets.contract.arrays import Floats as Floats
 from mlops_assets.contract.arrays import Ints as Ints
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.plugins import entry_points_of
 from mlops_assets.contract.tasks import Binary, Multiclass, Regression, Task
 from mlops_assets.judge.families import Grouped
 from mlops_assets.judge.figures import (
@@ -155,7 +156,7 @@ def _external(_path: tuple[str, ...]) -> tuple[Metric, ...]:
     """The metrics of all distributions on the path of this moment; a name that is taken is warned of, and left out."""
     found = {each.name: each for each in BUILT_IN}
     built_in = set(found)
-    for entry in sorted(entry_points(group=GROUP), key=lambda each: (_source(each), each.value)):
+    for entry in sorted(entry_points_of(GROUP), key=lambda each: (_source(each), each.value)):
         if entry.name in found:
             warnings.warn(f"{_source(entry)} is left out: there is a metric of that name.", stacklevel=2)
         else:

@@ -10,7 +10,6 @@ import pytest
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import (
-    BetterThanChampion,
     Gate,
     MetricBound,
     NoSliceRegressed,
@@ -22,7 +21,7 @@ from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.references import Reference
 from mlops_assets.contract.slices import Quantiles, Slice
 from mlops_assets.contract.splits import HashSplit
-from mlops_assets.contract.tasks import Multiclass, Regression
+from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.use_cases import registry
 from mlops_assets.use_cases.checked import refuse_unfit
@@ -85,12 +84,6 @@ SCHEMA = "mlops_assets_tests.orchestration.toy:ParcelRows"
             lambda: gated(NotWorseThanChampion(metric="positive_rate")),
             "gates, NotWorseThanChampion.metric: 'positive_rate' compares no two models. Metrics: roc_auc_score,",
             id="not worse in a rate",
-        ),
-        pytest.param(
-            replace(PARCELS, task=Regression(), monitoring=None, gates=(BetterThanChampion(metric="r2_score"),)),
-            lambda: replace(PARCELS, task=Regression(), monitoring=None, gates=(BetterThanChampion(metric="bias"),)),
-            "gates, BetterThanChampion.metric: 'bias' compares no two models.",
-            id="better in a bias",
         ),
         pytest.param(
             gated(NoSliceRegressed(slice="depot", metric="log_loss")),

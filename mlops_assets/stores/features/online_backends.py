@@ -9,10 +9,11 @@ The name is the scheme of the URLs it serves, the value a ``Backend`` (``online_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Protocol
 
 from mlops_assets.contract.errors import SettingError
+from mlops_assets.contract.plugins import entry_points_of
 from mlops_assets.stores.features.online_backend import Backend
 
 GROUP = "mlops_assets.online_stores"
@@ -46,8 +47,8 @@ def backend_of(url: str) -> MakesBackend:
 
 def outside_distributions() -> tuple[str, ...]:
     """The installed distributions that bring backends: a service's image needs them too."""
-    return tuple(sorted({point.dist.name for point in entry_points(group=GROUP) if point.dist}))
+    return tuple(sorted({point.dist.name for point in entry_points_of(GROUP) if point.dist}))
 
 
 def _by_scheme() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in (*entry_points(group=GROUP), *OURS)}
+    return {point.name: point for point in (*entry_points_of(GROUP), *OURS)}
