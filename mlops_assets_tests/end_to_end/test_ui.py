@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.graph import Stage, group_of
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest
 from mlops_assets.use_cases.flights import USE_CASE
@@ -61,11 +63,27 @@ def page(ui: str, tmp_path: Path) -> Iterator[Page]:
         yield opened
 
 
-def test_the_asset_graph_shows_every_asset_of_flights(page: Page, ui: str) -> None:
-    page.goto(f"{ui}/locations/mlops_assets.definitions/asset-groups/flights/lineage")
+@pytest.mark.parametrize("stage", get_args(Stage))
+def test_the_asset_graph_of_a_stage_shows_each_of_its_assets(page: Page, ui: str, stage: Stage) -> None:
+    graph = build_definitions([USE_CASE]).get_repository_def().asset_graph
+    group = group_of(USE_CASE, stage)
+    assets = [key for key in graph.get_all_asset_keys() if graph.get(key).group_name == group]
 
-    for key in build_definitions([USE_CASE]).get_repository_def().asset_graph.get_all_asset_keys():
+    page.goto(f"{ui}/locations/mlops_assets.definitions/asset-groups/{group}/lineage")
+
+    assert assets
+    for key in assets:
         expect(page.locator("foreignObject").get_by_text(key.path[-1], exact=True)).to_be_attached()
+
+
+def test_the_lineage_of_everything_is_a_line_of_stages(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/asset-groups")
+
+    places = [page.locator("foreignObject").get_by_text(f"flights_{stage}", exact=True) for stage in get_args(Stage)]
+    for place in places:
+        expect(place).to_be_visible()
+    across = [(place.bounding_box() or {"x": 0.0})["x"] for place in places]
+    assert across == sorted(across)
 
 
 def test_the_ui_asks_nobody_outside_this_machine_and_its_schedules_run(page: Page, ui: str) -> None:
