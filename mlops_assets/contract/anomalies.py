@@ -28,6 +28,7 @@ class Code(StrEnum):
     CUT_FILE = "cut_file"
     UNEVEN_LINE = "uneven_line"
     BROKEN_QUOTES = "broken_quotes"
+    TOO_LONG = "too_long"
     NO_HEADER = "no_header"
     WRONG_DELIMITER = "wrong_delimiter"
     MISSING_COLUMNS = "missing_columns"
@@ -37,6 +38,9 @@ class Code(StrEnum):
     NO_ROWS = "no_rows"
     SAME_CONTENT = "same_content"
     FILE_SIZE = "file_size"
+    NOT_JUDGED = "not_judged"
+    REPEATED_HEADER = "repeated_header"
+    TOTALS_ROW = "totals_row"
     WRONG_TYPE = "wrong_type"
     MISSING_VALUE = "missing_value"
     OUT_OF_RANGE = "out_of_range"
@@ -92,6 +96,8 @@ class Kind:
 _SEND_AGAIN = "Have the source write the file again as plain CSV in UTF-8; it is taken at the next look."
 _MEND_SOURCE = "Ask the source what changed; if the new layout is right, change the use case's pandera model."
 _QUARANTINE = "Read the rows in quarantine; mend them at the source, or change the rule if it is wrong."
+_LONGEST_TEXT = 1000
+"""Characters of any text of an anomaly; what lies behind is in the file or in quarantine."""
 _COMPARE = "Open the profile page; decide whether the world changed or the processing did, and tell the source."
 
 
@@ -110,18 +116,21 @@ def _shift(meaning: str) -> Kind:
 KINDS: Mapping[Code, Kind] = {
     Code.EMPTY_FILE: _file("The file has no bytes."),
     Code.FOREIGN_FORMAT: _file("The file is compressed or of another format. Nothing is ever unpacked here."),
-    Code.BYTE_ORDER_MARK: _file("The file starts with a byte-order mark, which would become part of a column's name."),
+    Code.BYTE_ORDER_MARK: _file("A byte-order mark stands at the start of a later line: two files were joined."),
     Code.NOT_UTF8: _file("Some bytes are not UTF-8: another encoding, or two mixed."),
     Code.CONTROL_CHARACTERS: _file("NUL bytes or control characters stand in the text."),
     Code.LINE_ENDS: _file("Line ends are mixed, or lines are split by bare carriage returns."),
     Code.CUT_FILE: _file("The last line has no end: the file is cut or still being written."),
     Code.UNEVEN_LINE: _file("A line has more or fewer values than the header."),
     Code.BROKEN_QUOTES: _file("A quote is never closed or stands inside a value."),
+    Code.TOO_LONG: _file("A value has more than 1 MiB, or a row more than 8 MiB."),
     Code.NO_HEADER: _file("The first line is blank or cannot be read."),
     Code.WRONG_DELIMITER: _file("The values are separated by another sign than declared."),
     Code.MISSING_COLUMNS: _file("Declared columns are not in the header.", _MEND_SOURCE),
     Code.UNKNOWN_COLUMNS: _file("The header has columns that nobody declared.", _MEND_SOURCE),
-    Code.REPEATED_COLUMNS: _file("The header names a column more than once.", _MEND_SOURCE),
+    Code.REPEATED_COLUMNS: _file(
+        "The header names a column more than once, or twice but for upper and lower case.", _MEND_SOURCE
+    ),
     Code.COLUMN_ORDER: _file("The declared columns are there in another order.", _MEND_SOURCE),
     Code.NO_ROWS: _file("There is a header and no row, or no row is left."),
     Code.SAME_CONTENT: _file(
@@ -133,6 +142,12 @@ KINDS: Mapping[Code, Kind] = {
         what_to_do="Ask the source whether the file is complete and written as before; land it again if it is not.",
         severity=Severity.WARN,
     ),
+    Code.NOT_JUDGED: _file(
+        "Judging the batch ended in an error, of a rule of the use case or of the platform.",
+        "Mend the rule that the message names, or report it with the file; the other batches go on.",
+    ),
+    Code.REPEATED_HEADER: _rows("The header stands again among the rows: files were joined."),
+    Code.TOTALS_ROW: _rows("A row sums up the others."),
     Code.WRONG_TYPE: _rows("Values are not written as the declared type."),
     Code.MISSING_VALUE: _rows("Values are missing where one is required."),
     Code.OUT_OF_RANGE: _rows("Numbers lie outside the declared range."),
@@ -222,8 +237,13 @@ class AnomalyReport(BaseModel):
 
 
 def anomaly(code: Code, message: str, *, severity: Severity | None = None, **more: Any) -> Anomaly:
-    """A finding of that kind, as grave as its kind unless said otherwise."""
-    return Anomaly(code=code, severity=severity or KINDS[code].severity, message=message, **more)
+    """A finding of that kind, as grave as its kind unless said otherwise; long texts are cut."""
+    told: dict[str, Any] = {name: _cut(text) if isinstance(text, str) else text for name, text in more.items()}
+    return Anomaly(code=code, severity=severity or KINDS[code].severity, message=_cut(message), **told)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 2]} …"
 
 
 def messages(anomalies: Iterable[Anomaly]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ _KINDS: dict[str, str] = {
     "bool": "true or false",
     "string": "text",
     "date32[day]": "a date (YYYY-MM-DD)",
-    "timestamp[us]": "a time (YYYY-MM-DD hh:mm:ss)",
+    "timestamp[us]": "a time (YYYY-MM-DD hh:mm:ss, in UTC or with its offset)",
 }
 
 
@@ -61,6 +61,16 @@ class Schema:
     rules: pandera.DataFrameSchema
 
     @property
+    def ordered(self) -> bool:
+        """Whether a file must have the columns in the model's order."""
+        return bool(self.rules.ordered)
+
+    @property
+    def strict(self) -> bool:
+        """Whether a file with further columns is refused; otherwise they are kept out."""
+        return self.rules.strict is True
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Column names, in the order of the file's header."""
         return tuple(column.name for column in self.columns)
@@ -69,9 +79,9 @@ class Schema:
     def version(self) -> str:
         """Twelve digits that change with what the model accepts: columns, types, keys, rules and their own code."""
         told = [[column.name, str(column.type), column.nullable] for column in self.columns]
-        return sha256(
-            json.dumps([told, self.keys, [_said(check) for check in _checks(self.rules)]]).encode()
-        ).hexdigest()[:12]
+        lenient = [name for name in ("ordered", "strict") if not getattr(self, name)]
+        rules = [_said(check) for check in _checks(self.rules)]
+        return sha256(json.dumps([told, self.keys, rules, *([lenient] if lenient else [])]).encode()).hexdigest()[:12]
 
     @property
     def arrow(self) -> pa.Schema:
@@ -94,6 +104,8 @@ def read_schema(model: Model) -> Schema:
 
 def _refuse_unsupported(model: str, rules: pandera.DataFrameSchema) -> None:
     """Landed values are kept as they are and every column is in the header: refuse what would break that."""
+    lowered = [str(name).lower() for name in rules.columns]
+    alike = [str(name) for name in rules.columns if lowered.count(str(name).lower()) > 1]
     unsupported = {
         "parsers": bool(rules.parsers) or any(column.parsers for column in rules.columns.values()),
         "an index": rules.index is not None,
@@ -101,6 +113,7 @@ def _refuse_unsupported(model: str, rules: pandera.DataFrameSchema) -> None:
         "optional columns": any(not column.required for column in rules.columns.values()),
         "checks with groupby": any(check.groupby is not None for check in _checks(rules)),
         f"a column named '{SOURCE_ROW}'": SOURCE_ROW in rules.columns,
+        f"columns that differ only in case ({', '.join(alike)}), which SQL reads as one": bool(alike),
     }
     found = [what for what, present in unsupported.items() if present]
     if found:

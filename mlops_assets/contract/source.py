@@ -42,12 +42,13 @@ class Source:
     """One kind of landed file.
 
     ``schema`` is a pandera model, or where it is as text, ``package.module:Model``: a text is imported on first use, so
-    that a service process never loads it. Its column order is the file's header. ``null_values`` are the texts that
-    stand for a missing value. ``batch_day`` names what ties a row of a daily source to its day: one date or
-    time column, or the three whole-number columns year, month and day. A batch is refused if more than
-    ``max_quarantined_share`` of its rows break a row-level rule. ``references`` say what must be found in other
-    sources. ``derived`` are further columns of a batch's profile, a SQL expression each: what two columns say together.
-    ``drift`` says what a batch's distributions are compared with.
+    that a service process never loads it. Its column order is the file's header, unless it says ``ordered = False``,
+    and it names all columns, unless it says ``strict = False``. ``null_values`` are the texts that stand for a missing
+    value: the same for every column, or by column, where a column that is not named has the empty text only.
+    ``batch_day`` names what ties a row of a daily source to its day: one date or time column, or the three whole-number
+    columns year, month and day. A batch is refused if more than ``max_quarantined_share`` of its rows break a row-level
+    rule. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's profile, a
+    SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are compared with.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Source:
     owner: str
     cadence: Cadence
     schema: Model | str
-    null_values: tuple[str, ...] = ("",)
+    null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
     max_quarantined_share: float = 0.01
@@ -78,7 +79,21 @@ class Source:
             self.refuse_unfit_columns()
 
     def refuse_unfit_columns(self) -> None:
-        """Raises DeclarationError unless the schema can be read and says what ``batch_day`` names."""
+        """Raises DeclarationError unless the schema can be read and has what ``null_values`` and ``batch_day`` name."""
+        self._check_null_values()
+        self._check_batch_day()
+
+    def _check_null_values(self) -> None:
+        if not isinstance(self.null_values, Mapping):
+            return
+        unknown = [name for name in self.null_values if name not in self.columns.names]
+        if unknown:
+            raise DeclarationError(
+                f"Source '{self.name}': unknown columns {unknown} in null_values. "
+                f"Columns: {', '.join(self.columns.names)}."
+            )
+
+    def _check_batch_day(self) -> None:
         types = {column.name: column.type for column in self.columns.columns}
         if self.cadence is not Cadence.DAILY:
             return
@@ -121,6 +136,11 @@ class Source:
                 f"package.module:Model: {error}."
             ) from error
         return _checked_model(model, source=self.name, written=self.schema)
+
+    def nulls_of(self, column: str) -> tuple[str, ...]:
+        """The texts that stand for a missing value in ``column``."""
+        declared = self.null_values
+        return tuple(declared.get(column, ("",)) if isinstance(declared, Mapping) else declared)
 
     def batch_fault(self, batch: str) -> str | None:
         """What is wrong with ``batch`` as a batch name of this source, or ``None``."""

@@ -69,6 +69,16 @@ def history_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     return {name: tuple(sorted(origins)) for name, origins in found.items()}
 
 
+def key_lineage(use_case: UseCase) -> dict[str, tuple[Origins, ...]]:
+    """For every history view what each of its keys is made of."""
+    relations = _relations(use_case) if use_case.history else {}
+    found = {}
+    for view in use_case.history:
+        columns = _columns_of(view.sql, relations=relations)
+        found[view.name] = tuple(columns.get(key, frozenset()) for key in view.keys)
+    return found
+
+
 def example_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     """For every column of ``examples.sql``, the label among them, its source columns."""
     columns = _columns_of(use_case.examples_sql, relations=_relations(use_case))

@@ -30,6 +30,10 @@ class ReadingRows(pa.DataFrameModel):
         """No value comes from a broken sensor."""
         return rows["ok"] | rows["degrees"].isna()
 
+    class Config:
+        strict = True
+        ordered = True
+
 
 def make_source(**overrides: Any) -> Source:
     """The readings, landing daily, ``NA`` for missing."""

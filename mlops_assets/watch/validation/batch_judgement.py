@@ -24,7 +24,8 @@ from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments
 from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL, EarlierFile, judge_file_size, judge_row_count
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST, judge_references
-from mlops_assets.watch.validation.quarantine import BatchReport, validate
+from mlops_assets.watch.validation.history_keys import history_keys
+from mlops_assets.watch.validation.quarantine import BatchReport, charge, validate
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
 
 
@@ -70,8 +71,28 @@ def judge_batches(
     surroundings: Surroundings,
     connection: DuckDBPyConnection,
 ) -> dict[str, JudgedBatch]:
-    """Judge the landed file of each batch, against the others and what has been before."""
-    reports = validate(files, source=source, connection=connection)
+    """Judge the landed file of each batch, against the others and what has been before.
+
+    An error costs the batch that brings it about, not the others.
+    """
+    judge = partial(_judge_together, use_case=use_case, source=source, surroundings=surroundings, connection=connection)
+    try:
+        return judge(files)
+    except Exception:  # noqa: BLE001 - whatever it is, it costs one batch
+        return judge(files, charged=charge(files, judge=judge))
+
+
+def _judge_together(
+    files: Mapping[str, Path],
+    *,
+    use_case: UseCase,
+    source: Source,
+    surroundings: Surroundings,
+    connection: DuckDBPyConnection,
+    charged: Mapping[str, Exception] | None = None,
+) -> dict[str, JudgedBatch]:
+    views_kept_by = history_keys(use_case, source=source)
+    reports = validate(files, source=source, connection=connection, views_kept_by=views_kept_by, charged=charged)
     profile = partial(_profiles, use_case=use_case, source=source, connection=connection)
     profiles = profile({batch: report.valid for batch, report in reports.items()})
     as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})

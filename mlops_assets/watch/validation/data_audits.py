@@ -22,7 +22,7 @@ from mlops_assets.contract.checks import CheckResult, Figure
 from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
-from mlops_assets.watch.validation.breaches import OTHER_BATCH, row_anomalies
+from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
 from mlops_assets.watch.validation.file_format import FileReport, header_faults, inspect_file
 from mlops_assets.watch.validation.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
 
@@ -40,8 +40,11 @@ QUARANTINE_SCHEMA = pa.schema(
         ("value", pa.string()),
         ("reason", pa.string()),
         ("line", pa.string()),
+        ("file_line", pa.int64()),
     ]
 )
+"""One line per row and rule that it breaks: ``line`` is the row's text as JSON, ``file_line`` where it begins in its
+file. ``source_row`` 0 stands for the batch as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,12 @@ def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, .
 
 def file_faults(report: FileReport, *, source: Source) -> dict[str, tuple[Anomaly, ...]]:
     """What is wrong with a file as such, by the name of the check that says so."""
-    header = header_faults(report.header, expected=source.columns.names) if report.header else ()
+    schema = source.columns
+    header = (
+        header_faults(report.header, expected=schema.names, ordered=schema.ordered, strict=schema.strict)
+        if report.header
+        else ()
+    )
     return {
         "file_is_whole": report.faults,
         "has_expected_header": header,
@@ -128,6 +136,9 @@ def verdicts(
     faults: Sequence[Anomaly],
 ) -> tuple[CheckResult, ...]:
     """``validated_checks(source)`` from the rows that hold, those that don't, and the table's faults."""
+    as_whole = pc.equal(quarantined[SOURCE_ROW], WHOLE_BATCH)
+    faults = (*faults, *batch_anomalies(quarantined.filter(as_whole)))
+    quarantined = quarantined.filter(pc.invert(as_whole))
     bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
     others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
     given = {
@@ -178,7 +189,8 @@ def _within_limit(source: Source, batch: str, rows_read: int, bad_rows: int, qua
     share = bad_rows / rows_read if rows_read else 1.0
     limit = source.max_quarantined_share
     passed = share <= limit
-    found = row_anomalies(quarantined, rows_read=rows_read, severity=Severity.WARN if passed else Severity.ERROR)
+    severity = Severity.WARN if passed else Severity.ERROR
+    found = row_anomalies(quarantined, rows_read=rows_read, severity=severity, file=f"{batch}.csv")
     most = ", ".join(f"{each.rows} × {each.rule}{f' of {each.column}' if each.column else ''}" for each in found[:5])
     reason = f"{bad_rows} of {rows_read} rows break a rule ({share:.2%}, at most {limit:.2%} are allowed): {most}."
     why = [each.explanation for each in found[:5] if each.explanation]

@@ -6,15 +6,22 @@ Knows encodings, line ends, quotes and headers; knows nothing of types, rules or
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
+from mlops_assets.contract.schema import SOURCE_ROW
 
+LONGEST_VALUE = 1024 * 1024
+"""Bytes that one value may have; a longer one is a fault of the file."""
+LONGEST_ROW = 8 * 1024 * 1024
+"""Bytes that one row may have."""
 _BLOCK = 8 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAGIC = {
@@ -35,15 +42,35 @@ _CUT = "The file is cut: its last line has no line end. Land it again once it is
 class FileReport:
     """What the bytes of one file say: header, number of data rows, and what is wrong.
 
-    ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``quoted`` is true if any value is in
-    quotes.
+    ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``header`` has the names as written, ``names``
+    different ones. ``quoted`` is true if any value is in quotes, ``blank_end`` counts the bytes of a blank line at
+    the end, and ``starts`` has the line in which each row begins where that is not the one below the row before.
     """
 
     size: int
     header: tuple[str, ...] = ()
     rows: int = 0
     quoted: bool = False
+    blank_end: int = 0
+    starts: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
     faults: tuple[Anomaly, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called here: their names, told apart where they repeat each other."""
+        return distinct_names(self.header)
+
+    def lines_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The lines in which these rows (from 0) begin, from 1."""
+        return rows + 2 if self.starts is None else self.starts[rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Text:
+    """What all lines of a file have in common."""
+
+    quoted: bool
+    blank_end: int
 
 
 class _FaultError(Exception):
@@ -55,58 +82,109 @@ class _FaultError(Exception):
 
 
 def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
-    """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?"""
+    """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?
+
+    A byte-order mark at its start and one blank line at its end are passed over.
+    """
     size = path.stat().st_size
     if size == 0:
         return FileReport(size=0, faults=(anomaly(Code.EMPTY_FILE, "The file is empty (0 bytes)."),))
     header: tuple[str, ...] = ()
+    starts = None
     try:
-        quoted = _check_text(path)
+        text = _check_text(path, delimiter)
         header = _read_header(path, delimiter)
-        count = _count_quoted_rows if quoted else _count_plain_rows
-        rows = count(path, delimiter, len(header))
+        if text.quoted:
+            rows, starts = _count_quoted_rows(path, delimiter, len(header))
+        else:
+            rows = _count_plain_rows(path, delimiter, len(header), end=size - text.blank_end)
     except _FaultError as fault:
         return FileReport(size=size, header=header, faults=(fault.finding,))
-    return FileReport(size=size, header=header, rows=rows, quoted=quoted)
+    return FileReport(size=size, header=header, rows=rows, quoted=text.quoted, blank_end=text.blank_end, starts=starts)
 
 
-def header_faults(header: Sequence[str], *, expected: Sequence[str]) -> tuple[Anomaly, ...]:
-    """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, in another order."""
-    if tuple(header) == tuple(expected):
+def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
+    """``header`` with a number behind each name that is taken: ``score, score`` become ``score, score.1``.
+
+    SQL tells upper from lower case nowhere, so ``Score`` takes ``score``; ``source_row`` is the lake's own.
+    """
+    taken, names = {SOURCE_ROW, *(name.lower() for name in header)}, []
+    seen = {SOURCE_ROW}
+    for name in header:
+        distinct, number = name, 0
+        while distinct.lower() in (seen if not number else taken):
+            number += 1
+            distinct = f"{name}.{number}"
+        seen.add(distinct.lower())
+        taken.add(distinct.lower())
+        names.append(distinct)
+    return tuple(names)
+
+
+def header_faults(
+    header: Sequence[str], *, expected: Sequence[str], ordered: bool = True, strict: bool = True
+) -> tuple[Anomaly, ...]:
+    """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, in another order.
+
+    A name that repeats another is expected with its number, as ``distinct_names`` gives it; otherwise it is a fault,
+    also without ``strict``.
+    """
+    names = distinct_names(header)
+    if names == tuple(expected):
         return ()
     if len(header) == 1 and len(expected) > 1:
         message = f"The header has one column only, '{header[0][:80]}': is the delimiter another one?"
         return (anomaly(Code.WRONG_DELIMITER, message, found=header[0][:80]),)
+    repeated = _repeated(header, expected=expected)
     differing = {
-        Code.MISSING_COLUMNS: [name for name in expected if name not in header],
-        Code.UNKNOWN_COLUMNS: [name for name in header if name not in expected],
-        Code.REPEATED_COLUMNS: sorted({name for name in header if list(header).count(name) > 1}),
+        Code.MISSING_COLUMNS: [name for name in expected if name not in names],
+        Code.UNKNOWN_COLUMNS: [
+            written
+            for name, written in zip(names, header, strict=True)
+            if strict and name not in expected and name not in repeated
+        ],
+        Code.REPEATED_COLUMNS: list(dict.fromkeys(repeated.values())),
     }
     both: dict[str, Any] = {"expected": ", ".join(expected), "found": ", ".join(header)}
     faults = [
-        anomaly(code, f"{code.replace('_', ' ').capitalize()}: {', '.join(names)}.", column=names[0], **both)
-        for code, names in differing.items()
-        if names
+        anomaly(code, f"{code.replace('_', ' ').capitalize()}: {', '.join(named)}.", column=named[0], **both)
+        for code, named in differing.items()
+        if named
     ]
-    if not faults:
+    if ordered and not faults and [name for name in names if name in expected] != list(expected):
         message = "Columns are in another order: expected {expected}; found {found}.".format(**both)
         faults.append(anomaly(Code.COLUMN_ORDER, message, **both))
     return tuple(faults)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
+def _repeated(header: Sequence[str], *, expected: Sequence[str]) -> dict[str, str]:
+    """The columns that repeat an earlier one and are not declared: by their name here, both names as written."""
+    found = {}
+    for place, (name, written) in enumerate(zip(distinct_names(header), header, strict=True)):
+        earlier = [other for other in header[:place] if other.lower() == written.lower()]
+        if earlier and name not in expected:
+            found[name] = written if earlier[0] == written else f"{earlier[0]} and {written}"
+    return found
+
+
+def _blocks(path: Path, *, end: int | None = None) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time, up to byte ``end``; a line is read no further than a row may go."""
+    left = path.stat().st_size if end is None else end
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block if block.endswith(b"\n") else block + file.readline()
+        while left > 0 and (block := file.read(min(_BLOCK, left))):
+            if not block.endswith(b"\n"):
+                block += file.readline(min(LONGEST_ROW + 1, left - len(block)))
+            left -= len(block)
+            yield block
 
 
-def _check_text(path: Path) -> bool:
-    """Refuse what is not text or is cut; answer whether quotes occur in it."""
-    line, returns, quoted, block = 0, 0, False, b""
+def _check_text(path: Path, delimiter: str) -> _Text:
+    """Refuse what is not text, is cut or has lines that are too long."""
+    line, returns, quoted, block, tail = 0, 0, False, b"", b""
     for block in _blocks(path):
         if line == 0:
             _refuse_foreign(block)
+        _refuse_long(block, first_line=line + 1, delimiter=delimiter)
         _refuse_binary(block, first_line=line + 1)
         line += block.count(b"\n")
         returns += block.count(b"\r\n")
@@ -116,25 +194,48 @@ def _check_text(path: Path) -> bool:
                 "The file has carriage returns inside its lines: write \\n or \\r\\n line ends throughout.",
             )
         quoted = quoted or b'"' in block
-    if not block.endswith(b"\n"):
+        tail = (tail + block[-4:])[-4:]
+    if not tail.endswith(b"\n"):
         raise _FaultError(Code.CUT_FILE, _CUT)
     if returns not in (0, line) and not quoted:
         raise _FaultError(Code.LINE_ENDS, f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
-    return quoted
+    return _Text(quoted=quoted, blank_end=_blank_end(tail))
+
+
+def _blank_end(tail: bytes) -> int:
+    """How many bytes the blank line at the end has, 0 without one."""
+    last = 2 if tail.endswith(b"\r\n") else 1
+    return last if tail[:-last].endswith(b"\n") else 0
+
+
+def _refuse_long(block: bytes, *, first_line: int, delimiter: str) -> None:
+    """No value may be longer than ``LONGEST_VALUE``, no line longer than ``LONGEST_ROW``."""
+    if len(block) <= LONGEST_VALUE:
+        return
+    ends = np.flatnonzero(np.frombuffer(block + b"\n", dtype=np.uint8) == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    for number in np.flatnonzero(ends - starts > LONGEST_VALUE):
+        line = block[starts[number] : ends[number]]
+        where, more = f"Line {first_line + int(number)}", "" if ends[number] < len(block) else " or more"
+        if len(line) > LONGEST_ROW:
+            raise _FaultError(
+                Code.TOO_LONG, f"{where} has {len(line):,} bytes{more}: a row has at most {LONGEST_ROW:,}."
+            )
+        longest = max(map(len, line.split(delimiter.encode())))
+        if longest > LONGEST_VALUE:
+            raise _FaultError(
+                Code.TOO_LONG, f"{where} has a value of {longest:,} bytes: one has at most {LONGEST_VALUE:,}."
+            )
 
 
 def _refuse_foreign(start: bytes) -> None:
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             raise _FaultError(Code.FOREIGN_FORMAT, f"The file is {what}, not CSV text.")
-    if start.startswith(_BYTE_ORDER_MARK):
-        raise _FaultError(
-            Code.BYTE_ORDER_MARK, "The file starts with a byte-order mark: write it as UTF-8 without one."
-        )
 
 
 def _refuse_binary(block: bytes, *, first_line: int) -> None:
-    """NUL bytes, bytes that are not UTF-8, and control characters are no text."""
+    """NUL bytes, bytes that are not UTF-8, and control characters are no text; nor is a mark where no file begins."""
     if (at := block.find(b"\0")) >= 0:
         raise _FaultError(
             Code.CONTROL_CHARACTERS,
@@ -145,6 +246,11 @@ def _refuse_binary(block: bytes, *, first_line: int) -> None:
     except UnicodeDecodeError as error:
         found = f"byte 0x{block[error.start]:02x} in {_place(block, error.start, first_line)}"
         raise _FaultError(Code.NOT_UTF8, f"The file is not UTF-8 text: {found} cannot be decoded.") from error
+    if (at := block.find(b"\n" + _BYTE_ORDER_MARK)) >= 0:
+        place = _place(block, at + 1, first_line)
+        raise _FaultError(
+            Code.BYTE_ORDER_MARK, f"A byte-order mark stands in {place}: files were joined as bytes, headers and all."
+        )
     if len(block.translate(None, _CONTROL)) != len(block):
         at = next(index for index, byte in enumerate(block) if byte in _CONTROL)
         raise _FaultError(
@@ -159,7 +265,8 @@ def _place(block: bytes, at: int, first_line: int) -> str:
 
 
 def _read_header(path: Path, delimiter: str) -> tuple[str, ...]:
-    with path.open(encoding="utf-8", newline="") as file:
+    csv.field_size_limit(LONGEST_VALUE)
+    with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             header = next(csv.reader(file, delimiter=delimiter, strict=True))
         except csv.Error as error:
@@ -169,10 +276,10 @@ def _read_header(path: Path, delimiter: str) -> tuple[str, ...]:
     return tuple(header)
 
 
-def _count_plain_rows(path: Path, delimiter: str, width: int) -> int:
-    """Rows below the header when nothing is quoted: count delimiters between line ends."""
+def _count_plain_rows(path: Path, delimiter: str, width: int, *, end: int) -> int:
+    """Rows below the header when nothing is quoted: count delimiters between line ends, up to byte ``end``."""
     lines = 0
-    for block in _blocks(path):
+    for block in _blocks(path, end=end):
         counts, blank = _delimiters_per_line(block, delimiter)
         uneven = np.flatnonzero((counts != width - 1) | blank)
         if uneven.size:
@@ -196,22 +303,52 @@ def _delimiters_per_line(block: bytes, delimiter: str) -> tuple[np.ndarray, np.n
     return counts, (lengths == 0) | ((lengths == 1) & (data[ends - 1] == ord("\r")))
 
 
-def _count_quoted_rows(path: Path, delimiter: str, width: int) -> int:
-    """Rows below the header when quotes occur: a quoted value may hold delimiters and line ends."""
-    with path.open(encoding="utf-8", newline="") as file:
+def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDArray[np.int64] | None]:
+    """Rows below the header when quotes occur, as a quoted value may hold delimiters and line ends; and where each
+    begins, unless every row is a line.
+    """
+    csv.field_size_limit(LONGEST_VALUE)
+    starts, line = array("q"), 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
-        rows = 0
         try:
             for values in reader:
-                rows += 1
                 if len(values) != width:
-                    raise _FaultError(Code.UNEVEN_LINE, _uneven(reader.line_num, f"{len(values)} values", width))
+                    if not values and next(reader, None) is None:
+                        break  # the blank line at the end
+                    found = f"{len(values)} values" if values else "no value"
+                    raise _FaultError(Code.UNEVEN_LINE, _uneven(line + 1, found, width))
+                if reader.line_num > line + 1:
+                    _refuse_long_row(values, line=line + 1)
+                starts.append(line + 1)
+                line = reader.line_num
         except csv.Error as error:
-            hint = "a quote is never closed" if "unexpected end" in str(error) else str(error)
-            raise _FaultError(
-                Code.BROKEN_QUOTES, f"The quotes do not match up near line {reader.line_num}: {hint}."
-            ) from error
-    return rows - 1
+            raise _quote_fault(str(error), first=line + 1, last=reader.line_num) from error
+    lines = np.array(starts, dtype=np.int64)[1:]
+    return lines.size, None if line == lines.size + 1 else lines
+
+
+def _refuse_long_row(values: Sequence[str], *, line: int) -> None:
+    length = sum(map(len, values))
+    if length > LONGEST_ROW:
+        raise _FaultError(
+            Code.TOO_LONG, f"The row of line {line} has {length:,} characters: one has at most {LONGEST_ROW:,}."
+        )
+
+
+def _quote_fault(error: str, *, first: int, last: int) -> _FaultError:
+    """What a reader's error says of a row that begins in line ``first`` and was read up to line ``last``."""
+    if "field limit" in error and last <= first:
+        return _FaultError(
+            Code.TOO_LONG, f"Line {first} has a value of more than {LONGEST_VALUE:,} characters: it may have no more."
+        )
+    where = f"near line {first}" if last <= first else f"in the row of lines {first} to {last}"
+    hint = f"a quote is never closed; it opens in line {first}" if _never_closed(error) else error
+    return _FaultError(Code.BROKEN_QUOTES, f"The quotes do not match up {where}: {hint}.")
+
+
+def _never_closed(error: str) -> bool:
+    return "unexpected end" in error or "field limit" in error
 
 
 def _uneven(line: int, found: str, width: int) -> str:

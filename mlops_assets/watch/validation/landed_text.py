@@ -18,35 +18,57 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.schema import Schema
 from mlops_assets.contract.source import Source
+from mlops_assets.watch.validation.file_format import LONGEST_ROW, FileReport
 
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_LONG_WHOLE = r"[+-]?[0-9]{16,}(\.0*)?"
+"""Whole numbers that a float may not hold to the last digit."""
+_NOT_ZERO = r"^[+-]?[0-9.]*[1-9]"
+_DAY = r"(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
+# DuckDB rounds a seventh digit of the fraction, so it must be a zero
+_TIME = _DAY + r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
+_WITH_OFFSET = _TIME + r"[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?"
+_OFFSET_PARTS = "^(.*)([+-])([0-9]{2}):?([0-9]{2})?$"
 
 
-def read_text(path: Path, *, source: Source, quoted: bool) -> pa.Table:
-    """All values of one whole file as text, exactly as written, in the order of its rows."""
+def read_text(path: Path, *, source: Source, report: FileReport) -> pa.Table:
+    """The declared columns of one whole file as text, exactly as written, in the order of its rows.
+
+    What else the file has is left out; the columns come in the order of the schema.
+    """
     names = source.columns.names
+    block = min(2 * LONGEST_ROW, max(report.size, 1))  # a row must fit into a block
     return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(column_names=list(names), skip_rows=1, use_threads=False),
+        _rows_of(path, report=report),
+        read_options=pa_csv.ReadOptions(
+            column_names=list(report.names), skip_rows=1, use_threads=False, block_size=block
+        ),
         parse_options=pa_csv.ParseOptions(
             delimiter=source.delimiter,
-            quote_char='"' if quoted else False,
-            newlines_in_values=quoted,
+            quote_char='"' if report.quoted else False,
+            newlines_in_values=report.quoted,
             ignore_empty_lines=False,
         ),
         convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=list(names)
         ),
     )
+
+
+def _rows_of(path: Path, *, report: FileReport) -> Path | pa.BufferReader:
+    """The file, without the blank line at its end."""
+    if not report.blank_end:
+        return path
+    with pa.memory_map(str(path)) as mapped:
+        return pa.BufferReader(mapped.read_buffer(report.size - report.blank_end))
 
 
 def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection) -> pa.Table:
     """``text`` in the declared types, row for row; missing, and what is not of its type, is null."""
     schema = source.columns
     landed = text.rename_columns([f"c{number}" for number in range(text.num_columns)])
-    nulls = ", ".join(f"'{value.replace(chr(39), chr(39) * 2)}'" for value in source.null_values) or "NULL"
     values = ", ".join(
-        f"{_cast(f'CASE WHEN c{number} IN ({nulls}) THEN NULL ELSE c{number} END', column.type)} AS c{number}"
+        f"{_cast(_present(f'c{number}', nulls=source.nulls_of(column.name)), column.type)} AS c{number}"
         for number, column in enumerate(schema.columns)
     )
     typed = connection.from_arrow(landed).project(values).to_arrow_table()
@@ -55,10 +77,10 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
 
 def untyped_rows(text: pa.Table, *, typed: pa.Table, source: Source) -> dict[str, NDArray[np.int64]]:
     """By column, the rows whose text stands for a value, but not for one of the declared type."""
-    nulls = pa.array(source.null_values, pa.string())
     found = {}
     for name in source.columns.names:
         if typed[name].null_count:
+            nulls = pa.array(source.nulls_of(name), pa.string())
             present = pc.invert(pc.is_in(text[name], value_set=nulls))
             rows = np.flatnonzero(pc.and_(typed[name].is_null(), present).to_numpy())
             if rows.size:
@@ -82,20 +104,48 @@ def _declared(schema: Schema) -> pa.Schema:
     return pa.schema([pa.field(column.name, column.type) for column in schema.columns])
 
 
+def _present(column: str, *, nulls: Sequence[str]) -> str:
+    """DuckDB expression that is null where the text stands for a missing value."""
+    told = ", ".join(f"'{text.replace(chr(39), chr(39) * 2)}'" for text in nulls)
+    return f"CASE WHEN {column} IN ({told}) THEN NULL ELSE {column} END" if told else column
+
+
 def _cast(value: str, arrow: pa.DataType) -> str:
-    """DuckDB expression that is null unless ``value`` is written as the type."""
+    """DuckDB expression that is null unless ``value`` is wholly written as the type, and means no other value then."""
     if pa.types.is_string(arrow):
         return value
     if pa.types.is_integer(arrow):
         return _guarded(value, "[+-]?[0-9]+", {16: "SMALLINT", 32: "INTEGER"}.get(arrow.bit_width, "BIGINT"))
     if pa.types.is_floating(arrow):
-        number = _guarded(value, _NUMBER, "DOUBLE")
-        return f"CASE WHEN isfinite({number}) THEN {number} END"
+        return _number(value)
     if pa.types.is_boolean(arrow):
         return _guarded(value, "true|false|True|False|TRUE|FALSE|0|1", "BOOLEAN")
     if pa.types.is_date(arrow):
-        return _guarded(value, "[0-9]{4}-[0-9]{2}-[0-9]{2}", "DATE")
-    return _guarded(value, "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", "TIMESTAMP")
+        return _guarded(value, _DAY, "DATE")
+    return _moment(value)
+
+
+def _number(value: str) -> str:
+    """The nearest double; null if that is infinite, 0 for what is not 0, or another whole number than is written."""
+    number = _guarded(value, _NUMBER, "DOUBLE")
+    is_kept = (
+        f"CASE WHEN {number} = 0 THEN NOT regexp_matches({value}, '{_NOT_ZERO}') "
+        f"WHEN length({value}) > 15 AND regexp_full_match({value}, '{_LONG_WHOLE}') "
+        f"THEN TRY_CAST({value} AS HUGEINT) = TRY_CAST({number} AS HUGEINT) ELSE isfinite({number}) END"
+    )
+    return f"CASE WHEN {is_kept} THEN {number} END"
+
+
+def _moment(value: str) -> str:
+    """ISO 8601 as UTC: without an offset it is UTC already, with one it is converted."""
+    wall, sign, hours, minutes = (f"regexp_extract({value}, '{_OFFSET_PARTS}', {part})" for part in (1, 2, 3, 4))
+    ahead = f"CAST({sign} || {hours} AS INTEGER) * 60 + CAST({sign} || '0' || {minutes} AS INTEGER)"
+    moment = f"TRY_CAST({wall} AS TIMESTAMP) - to_minutes({ahead})"
+    in_years = f"{moment} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
+    return (
+        f"CASE WHEN regexp_full_match({value}, '{_TIME}Z?') THEN TRY_CAST({value} AS TIMESTAMP) "
+        f"WHEN regexp_full_match({value}, '{_WITH_OFFSET}') THEN CASE WHEN {in_years} THEN {moment} END END"
+    )
 
 
 def _guarded(value: str, pattern: str, sql_type: str) -> str:

@@ -7,8 +7,9 @@ Many batches are judged at once (one pass over all rows) and split again. Readin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,25 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import LakeError, ValidationError
 from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.source import Source
-from mlops_assets.watch.validation.breaches import NOT_NULL, OTHER_BATCH, REPEATED, TYPE, UNIQUE
+from mlops_assets.watch.validation.breaches import (
+    HEADER,
+    HISTORY_KEY,
+    NOT_JUDGED,
+    NOT_NULL,
+    OTHER_BATCH,
+    REPEATED,
+    TOTALS,
+    TYPE,
+    UNIQUE,
+    WHOLE_BATCH,
+)
 from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts
 from mlops_assets.watch.validation.file_format import FileReport, inspect_file
 from mlops_assets.watch.validation.landed_text import cast_text, days_of, read_text, untyped_rows
+from mlops_assets.watch.validation.misplaced_rows import header_rows, totals_rows
 from mlops_assets.watch.validation.row_rules import (
     Breach,
     Findings,
@@ -33,6 +47,12 @@ from mlops_assets.watch.validation.row_rules import (
     table_faults,
     to_frame,
 )
+
+ViewsKeptBy = Callable[[str], Sequence[str]]
+"""The history views that have nothing of rows in which a column is missing."""
+NOTHING_HELD = QUARANTINE_SCHEMA.empty_table()
+_LONGEST_ERROR = 500
+"""Characters of an error that are told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +88,7 @@ class _Rows:
 
     batches: tuple[str, ...]
     starts: NDArray[np.int64]
+    lines: NDArray[np.int64]
     text: pa.Table
     typed: pa.Table
 
@@ -76,8 +97,53 @@ class _Rows:
         return np.repeat(np.arange(len(self.batches)), np.diff(self.starts))
 
 
-def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
-    """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others."""
+def validate(
+    files: Mapping[str, Path],
+    *,
+    source: Source,
+    connection: DuckDBPyConnection,
+    views_kept_by: ViewsKeptBy = lambda _: (),
+    charged: Mapping[str, Exception] | None = None,
+) -> dict[str, BatchReport]:
+    """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others.
+
+    ``views_kept_by`` names the history views that need some value of a column. An error is charged to the batch that
+    brings it about; ``charged`` are errors that are known before.
+    """
+    known = dict(charged or {})
+    clear = {batch: path for batch, path in files.items() if batch not in known}
+    judge = partial(_validate, source=source, connection=connection, views_kept_by=views_kept_by)
+    try:
+        reports = judge(clear)
+    except Exception:  # noqa: BLE001 - whatever it is, it costs one batch
+        found = charge(clear, judge=judge)
+        reports = judge({batch: path for batch, path in clear.items() if batch not in found})
+        known |= found
+    reports |= {batch: _unjudged(source, batch=batch, error=error) for batch, error in known.items()}
+    return {batch: reports[batch] for batch in files}
+
+
+def charge(files: Mapping[str, Path], *, judge: Callable[[Mapping[str, Path]], object]) -> dict[str, Exception]:
+    """Which batches bring about an error when they are judged alone, and which; the error is raised if none does.
+
+    What the lake refused is no batch's fault, and raised.
+    """
+    found: dict[str, Exception] = {}
+    for batch, path in files.items():
+        try:
+            judge({batch: path})
+        except LakeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told as the batch's
+            found[batch] = error
+    if not found:
+        judge(files)
+    return found
+
+
+def _validate(
+    files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy
+) -> dict[str, BatchReport]:
     inspected = {batch: inspect_file(path, delimiter=source.delimiter) for batch, path in files.items()}
     faults = {
         batch: [fault for found in file_faults(report, source=source).values() for fault in found]
@@ -87,14 +153,26 @@ def validate(files: Mapping[str, Path], *, source: Source, connection: DuckDBPyC
     reports = {batch: _unread(source, batch=batch, faults=why) for batch, why in faults.items() if why}
     if readable:
         rows = _read(readable, inspected=inspected, source=source, connection=connection)
-        reports |= _judge(rows, source=source, connection=connection)
-    return {batch: reports[batch] for batch in files}
+        reports |= _judge(rows, source=source, connection=connection, views_kept_by=views_kept_by)
+    return reports
 
 
-def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly]) -> BatchReport:
-    valid, quarantined = source.columns.arrow.empty_table(), QUARANTINE_SCHEMA.empty_table()
-    checks = verdicts(source, batch=batch, rows_read=0, valid=valid, quarantined=quarantined, faults=faults)
-    return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=quarantined, landed=valid, checks=checks)
+def _unread(source: Source, *, batch: str, faults: Sequence[Anomaly], why: pa.Table = NOTHING_HELD) -> BatchReport:
+    valid = source.columns.arrow.empty_table()
+    checks = verdicts(source, batch=batch, rows_read=0, valid=valid, quarantined=why, faults=faults)
+    return BatchReport(batch=batch, rows_read=0, valid=valid, quarantined=why, landed=valid, checks=checks)
+
+
+def _unjudged(source: Source, *, batch: str, error: Exception) -> BatchReport:
+    said = str(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+    reason = f"{batch}.csv could not be judged: {said[:_LONGEST_ERROR]}"
+    return _unread(source, batch=batch, faults=(), why=_as_whole(NOT_JUDGED, column="", reason=reason))
+
+
+def _as_whole(rule: str, *, column: str, reason: str) -> pa.Table:
+    """One line of quarantine about a batch as a whole."""
+    told = {SOURCE_ROW: WHOLE_BATCH, "rule": rule, "column": column, "reason": reason}
+    return pa.Table.from_pylist([told], schema=QUARANTINE_SCHEMA)
 
 
 def _read(
@@ -104,20 +182,23 @@ def _read(
     source: Source,
     connection: DuckDBPyConnection,
 ) -> _Rows:
-    texts = [read_text(path, source=source, quoted=inspected[batch].quoted) for batch, path in files.items()]
+    texts = [read_text(path, source=source, report=inspected[batch]) for batch, path in files.items()]
     text = pa.concat_tables(texts).combine_chunks()
     return _Rows(
         batches=tuple(files),
         starts=np.cumsum([0, *(table.num_rows for table in texts)]),
+        lines=np.concatenate([inspected[batch].lines_of(np.arange(inspected[batch].rows)) for batch in files]),
         text=text,
         typed=cast_text(text, source=source, connection=connection),
     )
 
 
-def _judge(rows: _Rows, *, source: Source, connection: DuckDBPyConnection) -> dict[str, BatchReport]:
+def _judge(
+    rows: _Rows, *, source: Source, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy
+) -> dict[str, BatchReport]:
     """Find every breach in one pass over all rows, then split rows and breaches by batch."""
     findings = evaluate_rules(rows.typed, schema=source.columns, connection=connection)
-    breaches = _all_breaches(rows, findings, source=source)
+    breaches = _told_once(rows, _all_breaches(rows, findings, source=source))
     held = np.zeros(rows.typed.num_rows, dtype=bool)
     for breach in breaches:
         held[breach.rows] = True
@@ -126,7 +207,23 @@ def _judge(rows: _Rows, *, source: Source, connection: DuckDBPyConnection) -> di
         repeated = kept[repeated_rows(rows.typed.select(key).take(kept), key=key, within=rows.owner[kept])]
         held[repeated] = True
         breaches += _repetitions(rows, repeated, key=key)
-    return _split(rows, findings, held=held, quarantine=_quarantine(rows, breaches), source=source)
+    quarantine = _quarantine(rows, breaches)
+    return _split(rows, findings, held=held, quarantine=quarantine, source=source, views_kept_by=views_kept_by)
+
+
+def _told_once(rows: _Rows, breaches: Sequence[Breach]) -> list[Breach]:
+    """A line that is no row of the table is told as that, instead of as every rule that it breaks."""
+    broken = [breach.rows for breach in breaches if breach.rows.size]
+    headers = header_rows(rows.text)
+    totals = totals_rows(rows.text, typed=rows.typed, broken=broken, starts=rows.starts)
+    misplaced = [
+        Breach(columns=(), rule=HEADER, must="the header stands there again", rows=headers),
+        Breach(columns=(), rule=TOTALS, must="it sums up the others", rows=np.setdiff1d(totals, headers)),
+    ]
+    apart = np.union1d(headers, totals)
+    if not apart.size:
+        return list(breaches)
+    return [*misplaced, *(replace(breach, rows=np.setdiff1d(breach.rows, apart)) for breach in breaches)]
 
 
 def _repetitions(rows: _Rows, repeated: NDArray[np.int64], *, key: tuple[str, ...]) -> Iterator[Breach]:
@@ -184,13 +281,20 @@ def _quarantined(rows: _Rows, breach: Breach) -> pa.Table:
             "column": pa.repeat(column, count),
             "value": value,
             "reason": found if values else pa.repeat(f"{breach.must}.", count),
+            "file_line": rows.lines[breach.rows],
             "at": breach.rows,
         }
     )
 
 
 def _split(
-    rows: _Rows, findings: Findings, *, held: NDArray[np.bool_], quarantine: pa.Table, source: Source
+    rows: _Rows,
+    findings: Findings,
+    *,
+    held: NDArray[np.bool_],
+    quarantine: pa.Table,
+    source: Source,
+    views_kept_by: ViewsKeptBy,
 ) -> dict[str, BatchReport]:
     """Each batch's own rows, its own quarantine, and its verdicts."""
     valid = _valid_rows(rows, keep=~held, source=source)
@@ -200,11 +304,12 @@ def _split(
     reports = {}
     for number, batch in enumerate(rows.batches):
         mine = _part(valid, valid_starts, number)
+        lost = _lost_keys(mine, source=source, views_kept_by=views_kept_by)
         outcome = {
             "batch": batch,
             "rows_read": int(rows.starts[number + 1] - rows.starts[number]),
             "valid": mine,
-            "quarantined": _part(quarantine, held_starts, number),
+            "quarantined": pa.concat_tables([*lost, _part(quarantine, held_starts, number)]),
         }
         faults = _table_faults(mine, findings, source=source)
         landed = _part(rows.typed, rows.starts, number)
@@ -221,6 +326,16 @@ def _valid_rows(rows: _Rows, *, keep: NDArray[np.bool_], source: Source) -> pa.T
     number = np.arange(1, rows.typed.num_rows + 1) - rows.starts[rows.owner]
     numbered = rows.typed.append_column(SOURCE_ROW, pa.array(number))
     return numbered.filter(pa.array(keep)).combine_chunks().cast(source.columns.arrow)
+
+
+def _lost_keys(valid: pa.Table, *, source: Source, views_kept_by: ViewsKeptBy) -> Iterator[pa.Table]:
+    """What history would refuse later: a column by which it keeps a view is missing in every row."""
+    for column in source.columns.columns:
+        if valid.num_rows and column.nullable and valid[column.name].null_count == valid.num_rows:
+            views = ", ".join(views_kept_by(column.name))
+            reason = f"{column.name} is missing in all {valid.num_rows} rows, so history ({views}) has nothing of them."
+            if views:
+                yield _as_whole(HISTORY_KEY, column=column.name, reason=reason)
 
 
 def _table_faults(valid: pa.Table, findings: Findings, *, source: Source) -> tuple[Anomaly, ...]:

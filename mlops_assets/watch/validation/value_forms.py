@@ -22,6 +22,7 @@ _SERIAL = re.compile(r"[2-6]\d{4}(\.\d+)?")
 _DATE = re.compile(
     r"(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2}|\d{8}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}).*"
 )
+_TIME_WITH_TAIL = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?\s*[^\d\s].*")
 _WITH_UNIT = re.compile(r"[+-]?\d+([.,]\d+)?\s*[A-Za-z°%$€]+")
 
 
@@ -56,7 +57,7 @@ def _forms(rule: str) -> Mapping[Cause, tuple[str, Callable[[str], bool]]]:
             Cause.THOUSANDS_SEPARATOR: ("Thousands are separated", _whole(_THOUSANDS)),
             Cause.DECIMAL_COMMA: ("Numbers have a decimal comma", _whole(_DECIMAL_COMMA)),
             Cause.SERIAL_DATE: ("Dates are a spreadsheet's day numbers", _whole(_SERIAL)),
-            Cause.DATE_FORMAT: ("Dates are in another format than YYYY-MM-DD", _whole(_DATE)),
+            Cause.DATE_FORMAT: ("Dates are in another format than YYYY-MM-DD", _is_dated_otherwise),
             Cause.UNIT_SUFFIX: ("Numbers have their unit beside them", _whole(_WITH_UNIT)),
         }
     accepted = _accepts(rule)
@@ -66,6 +67,11 @@ def _forms(rule: str) -> Mapping[Cause, tuple[str, Callable[[str], bool]]]:
             lambda value: any(accepted(other) for other in (value.upper(), value.lower(), value.title())),
         )
     return forms
+
+
+def _is_dated_otherwise(value: str) -> bool:
+    """A date in another order, or in ISO 8601 with more behind it."""
+    return any(pattern.fullmatch(value.strip()) for pattern in (_DATE, _TIME_WITH_TAIL))
 
 
 def _whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
@@ -87,4 +93,7 @@ def _accepts(rule: str) -> Callable[[str], bool] | None:
 
 
 def _cut(text: str, length: int = 80) -> str:
-    return text if len(text) <= length else text[: text.rfind(", ", 0, length)] + ", …"
+    if len(text) <= length:
+        return text
+    end = text.rfind(", ", 0, length)
+    return f"{text[:end]}, …" if end > 0 else f"{text[:length]}…"

@@ -7,12 +7,13 @@ import io
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.watch.validation import file_format
-from mlops_assets.watch.validation.file_format import header_faults, inspect_file
+from mlops_assets.watch.validation.file_format import distinct_names, header_faults, inspect_file
 
 WHOLE = b"a,b,c\n1,2,3\n4,5,6\n"
 
@@ -32,6 +33,13 @@ def inspect(path: Path, content: bytes) -> file_format.FileReport:
         (b'a,b,c\n"line\nbreak",2,"say ""hi"""\n', 1),
         ("a,b,c\n1,Malmö,3\n".encode(), 1),
         (b"a\n1\n2\n", 2),
+        (b"\xef\xbb\xbfa,b,c\n1,2,3\n", 1),
+        (b'\xef\xbb\xbf"a",b,c\n1,2,3\n', 1),
+        (WHOLE + b"\n", 2),
+        (WHOLE.replace(b"\n", b"\r\n") + b"\r\n", 2),
+        (b'a,b,c\n"1",2,3\n\n', 1),
+        (b'a,b,c\n"' + b"x" * 131_073 + b'",2,3\n', 1),
+        (b"a,b,c\n1,2," + b"x" * 131_073 + b"\n", 1),
     ],
 )
 def test_whole_file_is_counted(tmp_path: Path, content: bytes, rows: int) -> None:
@@ -47,8 +55,10 @@ def test_whole_file_is_counted(tmp_path: Path, content: bytes, rows: int) -> Non
         (WHOLE[:-4], "cut: its last line has no line end"),
         (b"a,b,c\n1,2,3\n4,5\n", "Line 3 has 2 values, the header has 3 columns"),
         (b"a,b,c\n1,2,3,9\n4,5,6\n", "Line 2 has 4 values"),
-        (b"a,b,c\n1,2,3\n\n", "Line 3 has no value"),
-        (b"a\r\n1\r\n\r\n", "Line 3 has no value"),
+        (b"a,b,c\n1,2,3\n\n\n", "Line 3 has no value"),
+        (b"a\r\n1\r\n\r\n\r\n", "Line 3 has no value"),
+        (b'a,b,c\n"1",2,3\n\n\n', "Line 3 has no value"),
+        (b'a,b,c\n"1",2,3\n\n4,5,6\n', "Line 3 has no value"),
         (b"\n1,2,3\n", "first line is blank"),
         (b'a,b,c\n"1,2,3\n4,5,6\n', "a quote is never closed"),
         (b'a,b,c\n"1"x,2,3\n', "quotes do not match up near line 2"),
@@ -56,7 +66,17 @@ def test_whole_file_is_counted(tmp_path: Path, content: bytes, rows: int) -> Non
         (b"a,b,c\n1,2,\x003\n", "NUL bytes, the first in line 2"),
         (b"a,b,c\n1,2,3\n4,\x07,6\n", "control characters, the first in line 3"),
         (b"a,b,c\n1,Malm\xf6,3\n", "not UTF-8 text: byte 0xf6 in line 2"),
-        (b"\xef\xbb\xbfa,b,c\n1,2,3\n", "byte-order mark"),
+        (WHOLE + b"\xef\xbb\xbf" + WHOLE, "A byte-order mark stands in line 4"),
+        (
+            b"a,b,c\n1,2,3\n" + b"4,5," + b"x" * 10_000_000 + b"\n",
+            "Line 3 has 10,000,004 bytes: a row has at most 8,388,608",
+        ),
+        (b"a,b,c\n1,2,3\n" + b"4,5," + b"x" * 20_000_000 + b"\n", "bytes or more: a row has at most"),
+        (b"a,b,c\n4,5," + b"x" * 2_000_000 + b"\n", "Line 2 has a value of 2,000,000 bytes: one has at most 1,048,576"),
+        (b'a,b,c\n4,5,"' + b"x,y" * 700_000 + b'"\n', "Line 2 has a value of more than 1,048,576 characters"),
+        (b'a,b,c\n4,5,"' + b"x\n" * 700_000 + b'"\n', "it opens in line 2"),
+        (b"a,b,c\n1,2,3\n" * 1 + b'"4,5,6\n' + b"7,8,9\n" * 400, "a quote is never closed; it opens in line 3"),
+        (b'a,b,c\n1,2,3\n"4,5,6\n7,"8",9\n', "in the row of lines 3 to 4"),
         ("a,b,c\n1,2,3\n".encode("utf-16"), "UTF-16 text"),
         (b"\x1f\x8b\x08\x00", "gzip data"),
         (b"PK\x03\x04rest", "zip archive"),
@@ -86,6 +106,8 @@ def test_long_file_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.Mo
         (("a", "b"), "Missing columns: c."),
         (("a", "b", "c", "d"), "Unknown columns: d."),
         (("a", "b", "c", "c"), "Repeated columns: c."),
+        (("a", "b", "c", "C"), "Repeated columns: c and C."),
+        (("a", "B", "b", "c"), "Repeated columns: B and b."),
         (("b", "a", "c"), "Columns are in another order: expected a, b, c; found b, a, c."),
         (("a;b;c",), "is the delimiter another one?"),
     ],
@@ -96,6 +118,36 @@ def test_header_differences_are_named(header: tuple[str, ...], reason: str) -> N
 
 def test_expected_header_has_no_faults() -> None:
     assert header_faults(("a", "b"), expected=("a", "b")) == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "ordered", "strict", "whole"),
+    [
+        (("b", "a"), False, True, True),
+        (("b", "a", "x"), False, False, True),
+        (("a", "x", "b"), True, False, True),
+        (("b", "x", "a"), True, False, False),
+        (("b", "a", "x"), False, True, False),
+        (("a", "b", "A"), True, False, False),
+        (("a",), False, False, False),
+    ],
+)
+def test_order_and_further_columns_are_free_if_the_model_says_so(
+    header: tuple[str, ...], ordered: bool, strict: bool, whole: bool
+) -> None:
+    assert (header_faults(header, expected=("a", "b"), ordered=ordered, strict=strict) == ()) == whole
+
+
+def test_names_that_repeat_each_other_are_told_apart_and_can_be_declared() -> None:
+    header = ("score", "Score", "score", "score.1", "source_row")
+    assert distinct_names(header) == ("score", "Score.2", "score.3", "score.1", "source_row.1")
+    assert header_faults(header, expected=distinct_names(header)) == ()
+
+
+def test_rows_know_their_lines_also_behind_values_of_many_lines(tmp_path: Path) -> None:
+    report = inspect(tmp_path / "x.csv", b'a,b\n1,"x\ny"\n2,"z"\n')
+    assert report.lines_of(np.array([0, 1])).tolist() == [2, 4]
+    assert inspect(tmp_path / "x.csv", WHOLE).lines_of(np.array([0, 1])).tolist() == [2, 3]
 
 
 @settings(deadline=None)
@@ -115,7 +167,10 @@ def test_file_cut_anywhere_is_noticed_unless_cut_between_rows(length: int) -> No
     assert bool(report.faults) != content.endswith(b"\n")
 
 
-VALUE = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.just("\n"), max_size=5)
+VALUE = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufeff") | st.just("\n"),
+    max_size=5,
+)
 
 
 @settings(deadline=None, max_examples=50)

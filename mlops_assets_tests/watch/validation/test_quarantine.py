@@ -83,7 +83,7 @@ def test_row_that_breaks_a_rule_is_quarantined_with_the_reason(
     assert report.valid["source_row"].to_pylist() == [1, 2, 3, 4]
     (row,) = report.quarantined.to_pylist()
     assert row | {"line": ""} == {
-        "source_row": 5, "rule": rule, "column": column, "value": value, "reason": reason, "line": "",
+        "source_row": 5, "rule": rule, "column": column, "value": value, "reason": reason, "line": "", "file_line": 6,
     }  # fmt: skip
     assert list(json.loads(row["line"]).values()) == line.split(",")
 

@@ -1,0 +1,72 @@
+"""Lines of a whole file that are no rows of its table: the header once more, a line of totals.
+
+Looks at texts and numbers only; that a row breaks a rule is found in ``row_rules.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+TOTAL_WORDS = ("total", "totals", "grand total", "subtotal", "sum", "all", "summe", "gesamt", "overall")
+MANY = 2
+"""A row that says *total* breaks at least so many rules, or is the last of its file."""
+_EXACT = 1e-9
+
+
+def header_rows(text: pa.Table) -> NDArray[np.int64]:
+    """The rows in which every column has its own name as its value."""
+    rows = np.arange(text.num_rows)
+    for name in text.column_names:
+        if not rows.size:
+            break
+        of_column = text[name] if rows.size == text.num_rows else text[name].take(pa.array(rows))
+        rows = rows[pc.equal(of_column, name).to_numpy(zero_copy_only=False)]
+    return rows
+
+
+def totals_rows(
+    text: pa.Table, *, typed: pa.Table, broken: Sequence[NDArray[np.int64]], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The rows that sum up the others: they call themselves a total, or the last one has sums for values.
+
+    ``broken`` has the rows of each breach, ``starts`` where each batch begins: a row that breaks no rule is none.
+    """
+    if not broken:
+        return np.array([], dtype=np.int64)
+    rows, rules = np.unique(np.concatenate(broken), return_counts=True)
+    is_last = np.isin(rows, starts[1:] - 1)
+    named = rows[_names_total(text.take(pa.array(rows))) & (is_last | (rules >= MANY))]
+    summed = [row for row in rows[is_last] if _is_sum(typed, row=int(row), starts=starts)]
+    return np.union1d(named, np.array(summed, dtype=np.int64))
+
+
+def _names_total(text: pa.Table) -> NDArray[np.bool_]:
+    """Where some value says that the row is a total."""
+    words = pa.array(TOTAL_WORDS)
+    says = np.zeros(text.num_rows, dtype=bool)
+    for name in text.column_names:
+        plain = pc.utf8_lower(pc.utf8_trim(text[name], characters=" :="))
+        says |= pc.is_in(plain, value_set=words).to_numpy(zero_copy_only=False)
+    return says
+
+
+def _is_sum(typed: pa.Table, *, row: int, starts: NDArray[np.int64]) -> bool:
+    """Whether most of the numbers in the last row of a batch are what those above add up to."""
+    first = int(starts[np.searchsorted(starts, row, side="right") - 1])
+    above, last = typed.slice(first, row - first), typed.slice(row, 1)
+    if above.num_rows < MANY:
+        return False
+    agrees = Counter(
+        abs(value - total) <= _EXACT * abs(total)
+        for name in typed.column_names
+        if (pa.types.is_integer(typed[name].type) or pa.types.is_floating(typed[name].type))
+        and (value := last[name][0].as_py()) is not None
+        and (total := pc.sum(above[name]).as_py())
+    )
+    return agrees[True] > agrees[False]
