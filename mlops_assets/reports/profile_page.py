@@ -53,7 +53,9 @@ def profile_page(
         "batches": [*past, f"this {unit}"],
         "columns": columns_figures(found, reference=reference, drift=drift, past=list(past.values())),
     }
-    data = json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    data = json.dumps(told, separators=(",", ":"), allow_nan=False).replace(
+        "<", "\\u003c"
+    )  # ends no script, begins none
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(title=escape(title), data=data)
 
 

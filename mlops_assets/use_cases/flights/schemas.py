@@ -8,7 +8,9 @@ a rule here is a fact, never a wish.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 import pandas as pd
 import pandera.pandas as pa
@@ -25,6 +27,12 @@ _DAY_MINUTES = 24 * 60
 def _within(low: float, high: float, description: str, *, nullable: bool = False) -> Any:
     """A column whose values lie from ``low`` to ``high``, both included."""
     return pa.Field(in_range={"min_value": low, "max_value": high}, nullable=nullable, description=description)
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """The names of the IANA database; looking them up takes some hundredths of a second."""
+    return frozenset(available_timezones())
 
 
 def _minutes(clock: pd.Series) -> pd.Series:
@@ -221,6 +229,12 @@ class AirportRows(pa.DataFrameModel):
     def is_american(cls, lon: pd.Series) -> pd.Series:
         """A lost minus sign puts an American airport into Asia."""
         return (lon < -60) | (lon > 170)
+
+    @pa.check("tzone", description="must be a time zone that the IANA database knows")
+    @classmethod
+    def is_time_zone(cls, tzone: pd.Series) -> pd.Series:
+        """One unknown name would stop every query that converts times."""
+        return tzone.isin(_time_zones())
 
     class Config:
         strict = True

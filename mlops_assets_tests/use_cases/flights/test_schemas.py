@@ -148,3 +148,16 @@ def test_airports_with_a_lost_sign_are_told_by_name(tmp_path: Path) -> None:
     files = landed(tmp_path, AIRPORTS, first=date(2013, 1, 1), last=date(2013, 1, 1))
     held = validate_all(files, source=AIRPORTS)["all"].quarantined.to_pylist()
     assert {row["line"].split('"')[3] for row in held} == {"DVT", "EEN", "MYF"}
+
+
+@pytest.mark.parametrize("zone", ["America/Chicgo", "Foo/Bar"])
+def test_airport_with_an_unknown_time_zone_is_set_aside(tmp_path: Path, zone: str) -> None:
+    file = next(iter(landed(tmp_path, AIRPORTS, first=date(2013, 1, 1), last=date(2013, 1, 1)).values()))
+    whole = file.read_text()
+    line = next(line for line in whole.splitlines() if line.startswith("ORD,"))
+    file.write_text(whole.replace(line, line.replace("America/Chicago", zone)))
+    report = validate_all({"all": file}, source=AIRPORTS)["all"]
+    assert report.passed
+    (row,) = [row for row in report.quarantined.to_pylist() if row["value"] == zone]
+    assert (row["rule"], row["column"]) == ("is_time_zone", "tzone")
+    assert row["reason"] == f"tzone is '{zone}': must be a time zone that the IANA database knows."

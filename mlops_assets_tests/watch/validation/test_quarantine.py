@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.contract.anomalies import Code
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.watch.validation.quarantine import BatchReport, validate
-from mlops_assets_tests.features.readings import DAY, ReadingRows, make_lines, make_source, write_csv
+from mlops_assets_tests.features.readings import DAY, HEADER, ReadingRows, make_lines, make_source, write_csv
 
 
 def validate_one(path: Path, *, source: Source | None = None, batch: str = DAY) -> BatchReport:
@@ -232,3 +234,106 @@ def test_batches_together_get_what_each_gets_alone(batches: list[list[dict[str, 
             for batch, path in files.items()
         }
     assert together == alone
+
+
+def test_findings_name_file_and_line_also_behind_values_of_many_lines(tmp_path: Path) -> None:
+    lines = [f'{DAY},S1,"1",1,true', f'{DAY},"x\ny",1,1,true', f"{DAY},S3,99,1,true", *make_lines(9)[3:]]
+    report = validate_one(write_csv(tmp_path / "x.csv", *lines))
+    assert [str(each) for each in report.anomalies] == [
+        f"1 of 9 rows break in_range(-50, 60) of degrees, such as '99', first in line 5 of {DAY}.csv.",
+        f"1 of 9 rows break str_matches('^S[0-9]+$') of sensor, such as 'x\ny', first in line 3 of {DAY}.csv.",
+    ]
+    assert report.quarantined["file_line"].to_pylist() == [3, 5]
+
+
+def test_header_among_the_rows_is_one_finding_with_its_line(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(4), HEADER, *make_lines(9)[4:]))
+    assert report.passed
+    assert report.valid.num_rows == 9
+    (found,) = report.anomalies
+    assert (found.code, found.severity) == (Code.REPEATED_HEADER, Severity.WARN)
+    assert str(found) == f"Line 6 of {DAY}.csv is no row of the table: the header stands there again."
+
+
+@pytest.mark.parametrize("totals", ["Total,,45.5,10,", "NA,NA,12.0,10,NA", f"{DAY},total,20,10,"])
+def test_row_of_totals_is_one_finding_with_its_line(tmp_path: Path, totals: str) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(4), totals))
+    (found,) = report.anomalies
+    assert (found.code, found.severity) == (Code.TOTALS_ROW, Severity.WARN)
+    assert str(found) == f"Line 6 of {DAY}.csv is no row of the table: it sums up the others."
+
+
+def test_last_row_that_is_only_wrong_is_told_by_its_rules(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(4), f"{DAY},T5,1,11,true"))
+    assert [each.code for each in report.anomalies] == [Code.PATTERN_BROKEN]
+
+
+def test_long_values_are_cut_where_they_are_told(tmp_path: Path) -> None:
+    report = validate_one(write_csv(tmp_path / "x.csv", *make_lines(9), f"{DAY},{'x' * 500_000},1,1,true"))
+    (found,) = report.anomalies
+    assert "… (500,000 characters)', first in line 11" in found.message
+    assert len(found.model_dump_json()) < 2_000
+    assert report.quarantined["value"].to_pylist() == ["x" * 500_000]
+
+
+class Whimsical(ReadingRows):
+    """Readings with a rule that cannot be evaluated where a sensor is called S7."""
+
+    @pandera.check("sensor")
+    @classmethod
+    def is_lucky(cls, sensor: pd.Series) -> pd.Series:
+        if "S7" in set(sensor):
+            raise KeyError("S7")
+        return sensor.notna()
+
+
+def test_error_in_judging_is_charged_to_its_batch_and_the_others_go_on(tmp_path: Path) -> None:
+    days = [f"2024-03-0{number}" for number in range(1, 5)]
+    files = {day: write_csv(tmp_path / f"{day}.csv", *make_lines(7 if day == days[2] else 3, day=day)) for day in days}
+    source = make_source(schema=Whimsical)
+    with duckdb.connect() as connection:
+        reports = validate(files, source=source, connection=connection)
+    assert [report.passed for report in reports.values()] == [True, True, False, True]
+    (found,) = reports[days[2]].anomalies
+    assert found.code is Code.NOT_JUDGED
+    assert "2024-03-03.csv could not be judged: Rule 'is_lucky' of Whimsical raised KeyError: 'S7'" in found.message
+    assert "is_lucky" in check(reports[days[2]], "matches_schema").reasons[0]
+
+
+def test_file_that_cannot_be_opened_costs_its_batch_only(tmp_path: Path) -> None:
+    files = {DAY: write_csv(tmp_path / "x.csv", *make_lines(3)), "2024-03-02": tmp_path / "gone.csv"}
+    with duckdb.connect() as connection:
+        reports = validate(files, source=make_source(), connection=connection)
+    assert [report.passed for report in reports.values()] == [True, False]
+    assert "FileNotFoundError" in reports["2024-03-02"].anomalies[0].message
+
+
+def test_column_that_history_is_kept_by_must_not_be_missing_in_every_row(tmp_path: Path) -> None:
+    lines = [f"{DAY},S{number},NA,{number},true" for number in range(3)]
+    path = write_csv(tmp_path / "x.csv", *lines)
+    with duckdb.connect() as connection:
+        report = validate(
+            {DAY: path},
+            source=make_source(),
+            connection=connection,
+            views_kept_by=lambda column: {"degrees": ("heat",)}.get(column, ()),
+        )[DAY]
+    said = "degrees is missing in all 3 rows, so history (heat) has nothing of them."
+    assert failed(report) == {"matches_schema": said}
+    (found,) = report.anomalies
+    assert (found.code, found.column, str(found)) == (Code.MISSING_VALUE, "degrees", said)
+
+
+def test_further_columns_are_kept_out_if_the_model_is_not_strict(tmp_path: Path) -> None:
+    class Lenient(ReadingRows):
+        """Readings, whatever else is beside them."""
+
+        class Config:
+            strict = False
+            ordered = False
+
+    path = write_csv(tmp_path / "x.csv", f"true,7,S1,1,1.5,{DAY}", header="ok,extra,sensor,count,degrees,day")
+    report = validate_one(path, source=make_source(schema=Lenient))
+    assert report.passed
+    assert report.valid.column_names == ["day", "sensor", "degrees", "count", "ok", "source_row"]
+    assert "extra" in failed(validate_one(path))["matches_schema"]
