@@ -28,12 +28,17 @@ schema_app = typer.Typer(help="Draft schemas, and compare them on real batches."
 
 @schema_app.command()
 def infer(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header.", exists=True)],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV files with a header, of one kind, or a folder of them.", exists=True)
+    ],
     name: Annotated[str, typer.Option(help="The model's name.")] = "Rows",
     delimiter: Annotated[str, typer.Option(help="What separates the values.")] = ",",
 ) -> None:
-    """Print a pandera model that accepts the file, as Python for a person to edit."""
-    typer.echo(draft_schema(file, name=name, delimiter=delimiter).code, nl=False)
+    """Print a pandera model that accepts the files, as Python for a person to edit."""
+    draft = draft_schema(*files, name=name, delimiter=delimiter)
+    for warning in draft.warnings:
+        typer.echo(warning, err=True)
+    typer.echo(draft.code, nl=False)
 
 
 @schema_app.command()
@@ -60,7 +65,7 @@ def diff(
 
 def _load(path: Path, *, name: str | None) -> Model:
     """The model in a file; the only one, or the one of that name."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"proposed_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise DeclarationError(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
@@ -69,7 +74,7 @@ def _load(path: Path, *, name: str | None) -> Model:
     models = {
         key: value
         for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, pandera.DataFrameModel) and value.__module__ == path.stem
+        if isinstance(value, type) and issubclass(value, pandera.DataFrameModel) and value.__module__ == spec.name
     }
     if name is None and len(models) == 1:
         return next(iter(models.values()))

@@ -106,11 +106,12 @@ def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
 def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
     """``header`` with a number behind each name that is taken: ``score, score`` become ``score, score.1``.
 
-    SQL tells upper from lower case nowhere, so ``Score`` takes ``score``; ``source_row`` is the lake's own.
+    SQL tells upper from lower case nowhere, so ``Score`` takes ``score``; ``source_row`` is the lake's own. A column
+    without a name is called ``unnamed``.
     """
     taken, names = {SOURCE_ROW, *(name.lower() for name in header)}, []
     seen = {SOURCE_ROW}
-    for name in header:
+    for name in (written or "unnamed" for written in header):
         distinct, number = name, 0
         while distinct.lower() in (seen if not number else taken):
             number += 1
@@ -139,7 +140,7 @@ def header_faults(
     differing = {
         Code.MISSING_COLUMNS: [name for name in expected if name not in names],
         Code.UNKNOWN_COLUMNS: [
-            written
+            written or name
             for name, written in zip(names, header, strict=True)
             if strict and name not in expected and name not in repeated
         ],
@@ -163,7 +164,7 @@ def _repeated(header: Sequence[str], *, expected: Sequence[str]) -> dict[str, st
     for place, (name, written) in enumerate(zip(distinct_names(header), header, strict=True)):
         earlier = [other for other in header[:place] if other.lower() == written.lower()]
         if earlier and name not in expected:
-            found[name] = written if earlier[0] == written else f"{earlier[0]} and {written}"
+            found[name] = (written or name) if earlier[0] == written else f"{earlier[0]} and {written}"
     return found
 
 

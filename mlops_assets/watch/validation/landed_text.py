@@ -36,15 +36,20 @@ def read_text(path: Path, *, source: Source, report: FileReport) -> pa.Table:
 
     What else the file has is left out; the columns come in the order of the schema.
     """
-    names = source.columns.names
+    return read_columns(path, names=source.columns.names, delimiter=source.delimiter, report=report)
+
+
+def read_columns(path: Path, *, names: Sequence[str], delimiter: str, report: FileReport) -> pa.Table:
+    """Some columns of one whole file as text; ``names`` are those that ``report`` gives."""
+    header_lines = int(report.lines_of(np.array([0]))[0]) - 1
     block = min(2 * LONGEST_ROW, max(report.size, 1))  # a row must fit into a block
     return pa_csv.read_csv(
         _rows_of(path, report=report),
         read_options=pa_csv.ReadOptions(
-            column_names=list(report.names), skip_rows=1, use_threads=False, block_size=block
+            column_names=list(report.names), skip_rows=header_lines, use_threads=False, block_size=block
         ),
         parse_options=pa_csv.ParseOptions(
-            delimiter=source.delimiter,
+            delimiter=delimiter,
             quote_char='"' if report.quoted else False,
             newlines_in_values=report.quoted,
             ignore_empty_lines=False,
@@ -73,6 +78,12 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
     )
     typed = connection.from_arrow(landed).project(values).to_arrow_table()
     return typed.rename_columns(list(schema.names)).cast(_declared(schema))
+
+
+def is_written_as(values: pa.ChunkedArray, *, kind: pa.DataType, connection: DuckDBPyConnection) -> bool:
+    """Whether every one of these texts is a value of that type."""
+    cast = connection.from_arrow(pa.table({"value": values})).project(f"{_cast('value', kind)} AS value")
+    return not cast.filter("value IS NULL").limit(1).to_arrow_table().num_rows
 
 
 def untyped_rows(text: pa.Table, *, typed: pa.Table, source: Source) -> dict[str, NDArray[np.int64]]:

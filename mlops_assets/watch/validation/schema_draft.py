@@ -1,22 +1,28 @@
-"""Drafts a pandera model from a file, as readable Python for a person to edit.
+"""Drafts a pandera model from files, as readable Python for a person to edit.
 
-A draft says what is true of this one file, with some slack; what must be true of every file only a person knows.
+A draft says what is true of these files, with some slack, and accepts them; what must be true of every file only a
+person knows. What the model's fields are called is in ``field_names.py``.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
+from duckdb import DuckDBPyConnection
 
 from mlops_assets.contract.errors import LandingError
-from mlops_assets.watch.validation.file_format import inspect_file
+from mlops_assets.watch.validation.field_names import class_name, field_names
+from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.key_draft import draft_key
+from mlops_assets.watch.validation.landed_text import is_written_as, read_columns
 
 MISSING = ("", "NA", "N/A", "NULL", "null", "NaN", "nan", "None")
 """Texts that are taken for missing values where they occur."""
@@ -26,90 +32,170 @@ OFTEN = 10
 """If each occurs so many times on average."""
 ENOUGH = 20
 """So many rows without a repetition make a column look like a key."""
-SLACK = 0.25
-"""A range is widened by this part of itself on either side."""
+SLACK = 0.5
+"""A range seen in several files is widened by this part of itself on either side."""
+MAGNITUDE = 10.0
+"""A range seen in one file, which may be one day's, goes this many times as far from zero."""
+NEAR_ZERO = 0.1
+"""What is never negative and comes this near to zero, as a part of its largest value, is taken to begin there."""
+LOOKS_LIKE_DATA = 0.5
+"""If so large a part of the first line looks like values, it may be no header."""
 
 _INTEGER = r"[+-]?(0|[1-9][0-9]{0,17})"
 _NUMBER = r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 _TYPES = (
-    ("bool", r"true|false|True|False|TRUE|FALSE"),
-    ("int", _INTEGER),
-    ("float", _NUMBER),
-    ("date", _DAY),
-    ("datetime", _DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?Z?"),
+    ("bool", r"true|false|True|False|TRUE|FALSE", pa.bool_()),
+    ("int", _INTEGER, pa.int64()),
+    ("float", _NUMBER, pa.float64()),
+    ("date", _DAY, pa.date32()),
+    ("datetime", _DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?" + _OFFSET, pa.timestamp("us")),
 )
+_VALUE = re.compile(rf"\s*({_NUMBER}|{_DAY}.*)?\s*")
+_CALENDAR = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+"""What one file shows a part of, and everybody knows the whole of."""
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y")
 _DATE_FORMATS = tuple(f"{day}{time}" for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
 """Dates in other forms than ISO 8601, which alone is typed."""
 _DATE_PARTS = {"%Y": "[0-9]{4}", "%b": "[A-Za-z]{3}", "%d": "[0-9]{1,2}", "%m": "[0-9]{1,2}", ".": "[.]"}
 _DATE_PARTS |= dict.fromkeys(("%H", "%M", "%S"), "[0-9]{2}")
 _NULLABLE = {"int": "pd.Int64Dtype", "bool": "pd.BooleanDtype"}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The text of a Python module with one model, and the texts that were taken for missing values."""
+    """The text of a Python module with one model, the texts taken for missing values, and what to look at first."""
 
     code: str
     null_values: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
-def draft_schema(path: Path, *, name: str, delimiter: str = ",") -> Draft:
-    """A model called ``name`` that accepts the file; a LandingError if the file is no whole table."""
-    report = inspect_file(path, delimiter=delimiter)
+@dataclass(frozen=True, kw_only=True)
+class _Landed:
+    """All rows of the files as text, under the names that their columns have here."""
+
+    files: tuple[Path, ...]
+    header: tuple[str, ...]
+    text: pa.Table
+    nulls: tuple[str, ...]
+
+    def present(self, column: str) -> pa.ChunkedArray:
+        """The values of a column that are not missing."""
+        values = self.text[column]
+        return values.filter(pc.invert(pc.is_in(values, value_set=pa.array(self.nulls, pa.string()))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    """One column as drafted: ``line`` of the model, and whether it may be part of a key."""
+
+    line: str
+    kind: str
+    nullable: bool
+    unique: bool
+
+
+def draft_schema(*places: Path, name: str, delimiter: str = ",") -> Draft:
+    """A model called ``name`` that accepts these files, or the CSV files in a folder.
+
+    A LandingError if one is no whole table, or has other columns than the first.
+    """
+    landed = _read(places, delimiter=delimiter)
+    with duckdb.connect() as connection:
+        names = field_names(landed.text.column_names)
+        fields = {
+            column: _field(column, named=named, written=written, landed=landed, connection=connection)
+            for (column, named), written in zip(names.items(), landed.header, strict=True)
+        }
+    has_key = any(field.unique for field in fields.values())
+    candidates = [column for column, field in fields.items() if field.kind not in ("float", "bool", "")]
+    candidates = [column for column in candidates if not fields[column].nullable]
+    key = () if has_key or landed.text.num_rows < ENOUGH else draft_key(landed.text.select(candidates))
+    warnings = _warnings(landed)
+    lines = [field.line for field in fields.values()]
+    code = _module(class_name(name), lines=lines, landed=landed, key=key, warnings=warnings)
+    return Draft(code=code, null_values=landed.nulls, warnings=warnings)
+
+
+def _read(places: Sequence[Path], *, delimiter: str) -> _Landed:
+    files = [file for place in places for file in (sorted(place.glob("*.csv")) if place.is_dir() else [place])]
+    if not files:
+        raise LandingError(f"There is no CSV file in {', '.join(map(str, places)) or 'no folder'}.")
+    reports = {file: inspect_file(file, delimiter=delimiter) for file in files}
+    first = reports[files[0]]
+    for file, report in reports.items():
+        _refuse(file, report, like=first)
+    texts = [
+        read_columns(file, names=report.names, delimiter=delimiter, report=report) for file, report in reports.items()
+    ]
+    text = pa.concat_tables(texts)
+    nulls = tuple(value for value in MISSING if any(_occurs(text[column], value) for column in text.column_names))
+    return _Landed(files=tuple(files), header=first.header, text=text, nulls=nulls)
+
+
+def _refuse(file: Path, report: FileReport, *, like: FileReport) -> None:
     if report.faults or not report.rows:
-        raise LandingError(f"{path}: {'; '.join(map(str, report.faults)) or 'there are no rows to learn from.'}")
-    unusable = [column for column in report.header if not _NAME.fullmatch(column)]
-    if unusable or len(set(report.header)) < len(report.header):
-        raise LandingError(
-            f"{path}: columns must be different Python names; found {', '.join(unusable) or 'repeated ones'}."
-            + (" Is the delimiter another one? Say --delimiter." if len(report.header) == 1 else "")
-        )
-    text = _read(path, header=report.header, delimiter=delimiter, quoted=report.quoted)
-    nulls = tuple(value for value in MISSING if any(_occurs(text[column], value) for column in report.header))
-    fields = [_field(column, text[column], nulls=nulls) for column in report.header]
-    return Draft(code=_module(name, fields=fields, file=path.name, rows=report.rows, nulls=nulls), null_values=nulls)
-
-
-def _read(path: Path, *, header: Sequence[str], delimiter: str, quoted: bool) -> pa.Table:
-    return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(column_names=list(header), skip_rows=1),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-        ),
-    )
+        raise LandingError(f"{file}: {'; '.join(map(str, report.faults)) or 'there are no rows to learn from.'}")
+    if report.header != like.header:
+        raise LandingError(f"{file}: its header is not that of the first file; draft files of one kind together.")
+    if len(report.header) == 1 and re.search(r"[;\t|]", report.header[0]):
+        raise LandingError(f"{file}: there is one column, '{report.header[0][:80]}'. Say --delimiter.")
 
 
 def _occurs(values: pa.ChunkedArray, text: str) -> bool:
     return bool(pc.any(pc.equal(values, text)).as_py())
 
 
-def _field(column: str, values: pa.ChunkedArray, *, nulls: Sequence[str]) -> str:
-    """One line of the model."""
-    present = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(nulls, pa.string()))))
-    nullable = len(present) < len(values)
-    kind = _kind(present)
+def _warnings(landed: _Landed) -> tuple[str, ...]:
+    """What a person should look at before anything else."""
+    values = [
+        column
+        for column, written in zip(landed.text.column_names, landed.header, strict=True)
+        if _VALUE.fullmatch(written) or written in MISSING or _occurs(landed.text[column], written)
+    ]
+    if len(values) < LOOKS_LIKE_DATA * len(landed.header):
+        return ()
+    shown = ", ".join(repr(written[:20]) for written in landed.header[:4])
+    return (f"No header? The first line looks like data: {shown}, … in {len(values)} of {len(landed.header)} columns.",)
+
+
+def _field(column: str, *, named: str, written: str, landed: _Landed, connection: DuckDBPyConnection) -> _Field:
+    present = landed.present(column)
+    nullable = len(present) < landed.text.num_rows
+    kind = _kind(present, connection=connection)
+    is_constant = len(present) > 0 and pc.count_distinct(present).as_py() == 1
+    comments = [] if written in (column, "") else [f"the file has {written!r} again: it is told apart as {column!r}"]
     formats = _date_formats(present) if kind == "str" else []
-    rules = [f'str_matches=r"{_date_pattern(formats[0])}"'] if formats else _rules(kind, present)
-    arguments = [*(["nullable=True"] if nullable else []), *rules]
-    unique = len(present) >= ENOUGH and pc.count_distinct(present).as_py() == len(present)
-    if unique and not nullable and kind in ("int", "str"):
-        arguments.insert(0, "unique=True")
-    told = _NULLABLE.get(kind, kind) if nullable else kind
-    comment = f"  # dates as {' or '.join(formats)}; only ISO 8601 is typed" if formats else ""
-    return f"    {column}: {told} = pa.Field({', '.join(arguments)}){comment}" if arguments else f"    {column}: {told}"
+    if kind == "int" and is_constant and column.lower() not in (*_CALENDAR, "year"):
+        kind = "float"  # a measure that happened to be whole all day
+        comments.append(f"only {present[0].as_py()} was seen: int if it counts")
+    rules = [f'str_matches=r"{_date_pattern(formats[0])}"'] if formats else []
+    if not formats and (not is_constant or column.lower() in _CALENDAR):
+        rules = _rules(kind, present, column=column, files=len(landed.files))
+    if formats:
+        comments.append(f"dates as {' or '.join(formats)}; only ISO 8601 is typed")
+    unique = len(present) >= ENOUGH and pc.count_distinct(present).as_py() == landed.text.num_rows
+    unique = unique and kind in ("int", "str")
+    arguments = [
+        *([f"alias={column!r}"] if named != column else []),
+        *(["unique=True"] if unique else []),
+        *(["nullable=True"] if nullable else []),
+        *rules,
+    ]
+    told = f"    {named}: {_NULLABLE.get(kind, kind) if nullable else kind}"
+    told += f" = pa.Field({', '.join(arguments)})" if arguments else ""
+    told += f"  # {'; '.join(comments)}" if comments else ""
+    return _Field(line=told, kind="" if is_constant else kind, nullable=nullable, unique=unique)
 
 
-def _kind(present: pa.ChunkedArray) -> str:
-    """The narrowest type that every value is written in; text if there are no values."""
-    for kind, pattern in _TYPES:
-        if len(present) and pc.all(pc.match_substring_regex(present, f"^(?:{pattern})$")).as_py():
+def _kind(present: pa.ChunkedArray, *, connection: DuckDBPyConnection) -> str:
+    """The narrowest type that every value is written in, and means something in; text if there are no values."""
+    for kind, pattern, arrow in _TYPES:
+        if not len(present) or not pc.all(pc.match_substring_regex(present, f"^(?:{pattern})$")).as_py():
+            continue
+        if is_written_as(present, kind=arrow, connection=connection):  # not 2013-02-31, not 9e308
             return kind
     return "str"
 
@@ -131,12 +217,9 @@ def _date_pattern(form: str) -> str:
     return f"^{''.join(_DATE_PARTS.get(part, part) for part in parts)}$"
 
 
-def _rules(kind: str, present: pa.ChunkedArray) -> list[str]:
+def _rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[str]:
     if kind in ("int", "float"):
-        numbers = pc.cast(pc.replace_substring_regex(present, r"^\+", ""), pa.float64())
-        low, high = _widened(pc.min(numbers).as_py(), pc.max(numbers).as_py())
-        shown = (f"{int(low)}", f"{int(high)}") if kind == "int" else (f"{low:g}", f"{high:g}")
-        return [f'in_range={{"min_value": {shown[0]}, "max_value": {shown[1]}}}']
+        return _number_rules(kind, present, column=column, files=files)
     if kind != "str" or not len(present):
         return []
     known = sorted(pc.unique(present).to_pylist())
@@ -150,25 +233,76 @@ def _rules(kind: str, present: pa.ChunkedArray) -> list[str]:
     return [f'str_length={{"min_value": {min(lengths["min"], 1)}, "max_value": {2 * lengths["max"]}}}']
 
 
+def _number_rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[str]:
+    """A range that a file of another day is likely to keep to."""
+    plain = pc.replace_substring_regex(present, r"^\+", "")
+    numbers = pc.cast(plain, pa.int64() if kind == "int" else pa.float64())
+    low, high = (function(numbers).as_py() for function in (pc.min, pc.max))
+    if kind == "int" and (low, high) == (0, 1):
+        return ["isin=[0, 1]"]
+    known = _CALENDAR.get(column.lower())
+    if known and known[0] <= low and high <= known[1]:
+        bounds: tuple[float, float] = known
+    else:
+        bounds = _widened(low, high) if files > 1 else _far(low, high)
+    shown = [_shown(bound, whole=kind == "int") for bound in bounds]
+    return [f'in_range={{"min_value": {shown[0]}, "max_value": {shown[1]}}}']
+
+
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """The range with slack, rounded outwards to two digits; what has no negative values keeps none."""
-    slack = SLACK * ((high - low) or abs(high) or 1.0)
-    step = 10.0 ** (math.floor(math.log10(slack)))
-    below, above = math.floor((low - slack) / step) * step, math.ceil((high + slack) / step) * step
-    return (max(below, 0.0) if low >= 0 else below), above
+    """The range with slack; what has no negative values keeps none."""
+    slack = SLACK * (high - low)
+    return (0.0 if low >= 0 and low - slack < 0 else _outwards(low - slack, up=False)), _outwards(high + slack, up=True)
 
 
-def _module(name: str, *, fields: Sequence[str], file: str, rows: int, nulls: Sequence[str]) -> str:
+def _far(low: float, high: float) -> tuple[float, float]:
+    """A range of another order of magnitude; what comes near zero and is never negative begins there."""
+    farthest = _outwards(MAGNITUDE * max(abs(low), abs(high)), up=True)
+    begins_at_zero = 0 <= low <= NEAR_ZERO * high
+    ends_at_zero = NEAR_ZERO * low <= high <= 0
+    return (0.0 if begins_at_zero else -farthest), (0.0 if ends_at_zero else farthest)
+
+
+def _outwards(bound: float, *, up: bool) -> float:
+    """``bound`` rounded away from the range to two digits, if there are numbers so large."""
+    if not bound or not math.isfinite(bound):
+        return math.copysign(sys.float_info.max, bound) if bound else 0.0
+    step = 10.0 ** (math.floor(math.log10(abs(bound))) - 1)
+    if not step:
+        return bound
+    rounded = float(f"{(math.ceil(bound / step) if up else math.floor(bound / step)) * step:.6g}")
+    if not math.isfinite(rounded):
+        return math.copysign(sys.float_info.max, bound)
+    return max(rounded, bound) if up else min(rounded, bound)
+
+
+def _shown(bound: float, *, whole: bool) -> str:
+    """The bound as Python, in as few digits as say it."""
+    if whole:
+        return str(int(bound))
+    return next(text for digits in (6, 12, 15, 17) if float(text := f"{bound:.{digits}g}") == bound)
+
+
+def _module(name: str, *, lines: Sequence[str], landed: _Landed, key: Sequence[str], warnings: Sequence[str]) -> str:
     """The draft as a module; only what it uses is imported."""
-    body = "\n".join(fields)
-    times = [kind for kind in ("date", "datetime") if re.search(rf": {kind}\b", body)]
+    body = "\n".join(lines)
+    times = [kind for kind in ("date", "datetime") if re.search(rf"^    \w+: {kind}\b", body, flags=re.MULTILINE)]
     imports = [f"from datetime import {', '.join(times)}\n"] if times else []
-    imports += ["import pandas as pd"] if "pd." in body else []
+    imports += ["import pandas as pd"] if re.search(r"^    \w+: pd\.", body, flags=re.MULTILINE) else []
     imports += ["import pandera.pandas as pa"]
-    told = ", ".join(repr(value) for value in nulls) or "none"
+    told = ", ".join(repr(value) for value in landed.nulls) or "none"
+    files = [re.sub(r"[^\w .-]", "?", file.name) for file in landed.files]
+    drafted_from = files[0] if len(files) == 1 else f"{len(files)} files, {files[0]} to {files[-1]}"
+    said = f"Drafted from {drafted_from} ({landed.text.num_rows} rows). Missing values: {told}."
+    unique = f"        unique = {list(key)!r}  # no two rows of these files have the same\n" if key else ""
     return (
-        f'"""Drafted from {file} ({rows} rows). Missing values: {told}. Read every line before you rely on it."""\n\n'
+        f'"""{said} Read every line before you rely on it."""\n\n'
+        + "".join(f"# {_commented(warning)}\n" for warning in warnings)
         + "\n".join(imports)
-        + f'\n\n\nclass {name}(pa.DataFrameModel):\n    """One row of {file}."""\n\n{body}\n\n'
-        + "    class Config:\n        strict = True\n        ordered = True\n"
+        + f'\n\n\nclass {name}(pa.DataFrameModel):\n    """One row of {files[0]}."""\n\n{body}\n\n'
+        + f"    class Config:\n        strict = True\n        ordered = True\n{unique}"
     )
+
+
+def _commented(text: str) -> str:
+    return " ".join(text.split())

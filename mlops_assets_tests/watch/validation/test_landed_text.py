@@ -176,6 +176,13 @@ def test_columns_come_in_the_order_of_the_schema_and_others_are_left_out(tmp_pat
     assert read.to_pylist() == [{"day": "2024-03-01", "sensor": "S1", "degrees": "1.5", "count": "1", "ok": "true"}]
 
 
+def test_header_of_several_lines_is_no_row(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", *make_lines(2), header='day,sensor,degrees,count,ok,"a\nnote"')
+    path.write_text(path.read_text().replace(",true", ",true,x"))
+    report = inspect_file(path)
+    assert (report.rows, read_text(path, source=make_source(), report=report).num_rows) == (2, 2)
+
+
 def test_mark_at_the_start_and_blank_line_at_the_end_change_no_value(tmp_path: Path) -> None:
     plain = write_csv(tmp_path / "x.csv", *make_lines(3))
     marked = tmp_path / "y.csv"
