@@ -7,7 +7,7 @@ is about to write. A verdict that cannot be given is a failed one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,22 @@ def verdicts(
         "every_row_accounted_for": _accounted_for(batch, rows_read, valid, quarantined),
     }
     return tuple(given[name] for name in validated_checks(source))
+
+
+def with_explanations(checks: Sequence[CheckResult], *, anomalies: Sequence[Anomaly]) -> tuple[CheckResult, ...]:
+    """``checks`` of a batch saying all that is known of it: what moved its columns explains what broke their rules.
+
+    ``anomalies`` are those of the batch as it was judged beside others; an audit sees its rows alone.
+    """
+    known = {(found.code, found.rule, found.column): found for found in anomalies if found.explanation}
+    return tuple(_explained(check, known=known) for check in checks)
+
+
+def _explained(check: CheckResult, *, known: Mapping[tuple[Code, str | None, str | None], Anomaly]) -> CheckResult:
+    found = tuple(known.get((each.code, each.rule, each.column), each) for each in check.anomalies)
+    said = " ".join(check.reasons)
+    more = dict.fromkeys(each.explanation for each in found if each.explanation and each.explanation not in said)
+    return replace(check, anomalies=found, reasons=(*check.reasons, *(more if check.reasons else ())))
 
 
 def _some_left(batch: str, rows_read: int, valid: pa.Table) -> CheckResult:

@@ -84,9 +84,17 @@ class _FaultError(Exception):
 def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
     """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?
 
-    A byte-order mark at its start and one blank line at its end are passed over.
+    A byte-order mark at its start and one blank line at its end are passed over. An error in reading is a fault of the
+    file like any other.
     """
-    size = path.stat().st_size
+    try:
+        return _inspect(path, size=path.stat().st_size, delimiter=delimiter)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
+        said = f"The file cannot be read: {type(error).__name__}: {error}"
+        return FileReport(size=0, faults=(anomaly(Code.NOT_JUDGED, said),))
+
+
+def _inspect(path: Path, *, size: int, delimiter: str) -> FileReport:
     if size == 0:
         return FileReport(size=0, faults=(anomaly(Code.EMPTY_FILE, "The file is empty (0 bytes)."),))
     header: tuple[str, ...] = ()

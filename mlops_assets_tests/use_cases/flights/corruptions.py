@@ -158,6 +158,20 @@ def other_hour(day: Day) -> bytes:
     return write(day.header, [*day.rows, *again])
 
 
+def again(day: Day) -> bytes:
+    """The header stands among the rows once more, as where two files were joined."""
+    middle = len(day.rows) // 2
+    return write(day.header, [*day.rows[:middle], dict(zip(day.header, day.header, strict=True)), *day.rows[middle:]])
+
+
+def totals(day: Day) -> bytes:
+    """A last row with the sums of some columns, as a spreadsheet adds one."""
+    summed = {"distance", "air_time", "precip"} & set(day.header)
+    sums = {name: sum(float(row[name]) for row in day.rows if row[name] != "NA") for name in summed}
+    row = {name: f"{sums[name]:g}" if name in sums else "NA" for name in day.header}
+    return write(day.header, [*day.rows, {**row, day.header[0]: "Total"}])
+
+
 def _first(line: Callable[[bytes], bytes]) -> Change:
     """One line in the middle changed."""
 
@@ -176,6 +190,15 @@ def _bad(
 
 
 F, W = "flights", "weather"
+MARK = b"\xef\xbb\xbf"
+HARMLESS: Mapping[str, Change] = {
+    "a byte-order mark": lambda day: MARK + day.content,
+    "a blank line at the end": lambda day: day.content + b"\n",
+    "Windows line ends": lambda day: day.content.replace(b"\n", b"\r\n"),
+    "times with an offset": values("time_hour", lambda v: later(-4, "%Y-%m-%dT%H:%M:%S-04:00")(v)),
+    "times with a fraction": values("time_hour", lambda v: v.replace("Z", ".000")),
+}
+"""Other ways to write the same rows: nothing is wrong with them, and the same is published."""
 FILES = (
     _bad("empty file", F, lambda day: b"", Code.EMPTY_FILE),
     _bad("empty file", W, lambda day: b"", Code.EMPTY_FILE),
@@ -183,8 +206,8 @@ FILES = (
     _bad("compression bomb", W, lambda day: gzip.compress(b"0" * 50_000_000), Code.FOREIGN_FORMAT),
     _bad("Excel workbook", F, lambda day: b"PK\x03\x04" + day.content, Code.FOREIGN_FORMAT),
     _bad("UTF-16", W, lambda day: day.content.decode().encode("utf-16"), Code.FOREIGN_FORMAT),
-    _bad("byte-order mark", F, lambda day: b"\xef\xbb\xbf" + day.content, Code.BYTE_ORDER_MARK),
-    _bad("byte-order mark", W, lambda day: b"\xef\xbb\xbf" + day.content, Code.BYTE_ORDER_MARK),
+    _bad("two files joined, each with its mark", F, lambda day: MARK + day.content + MARK + day.content, Code.BYTE_ORDER_MARK),
+    _bad("two files joined, each with its mark", W, lambda day: MARK + day.content + MARK + day.content, Code.BYTE_ORDER_MARK),
     _bad("a Latin-1 letter", F, put(0.5, b"\xe9"), Code.NOT_UTF8),
     _bad("two encodings mixed", W, put(0.7, "é".encode() + b"\xfc"), Code.NOT_UTF8),
     _bad("NUL bytes", F, put(0.3, b"\0\0\0"), Code.CONTROL_CHARACTERS),
@@ -197,6 +220,8 @@ FILES = (
     _bad("decimal commas, not quoted", W, lambda day: day.content.replace(b".", b","), Code.UNEVEN_LINE),
     _bad("a quote never closed", F, _first(lambda line: b'"' + line), Code.BROKEN_QUOTES),
     _bad("a quote inside a value", W, _first(lambda line: b'"EWR"x' + line[3:]), Code.BROKEN_QUOTES),
+    _bad("a tail number of ten million letters", F, put(0.5, b"N" * 10_000_000), Code.TOO_LONG),
+    _bad("a quoted value of two million letters", W, _first(lambda line: b'"' + b"E" * 2_000_000 + b'"' + line[3:]), Code.TOO_LONG),
     _bad("blank first line", F, lambda day: b"\n" + day.content, Code.NO_HEADER),
     _bad("blank first line", W, lambda day: b"\n" + day.content, Code.NO_HEADER),
     _bad("semicolons", F, lambda day: write(day.header, day.rows, delimiter=";"), Code.WRONG_DELIMITER),
@@ -207,6 +232,7 @@ FILES = (
     _bad("a column renamed", W, header(lambda names: ["temperature" if n == "temp" else n for n in names]), Code.UNKNOWN_COLUMNS, "temperature"),
     _bad("a column named twice", F, header(lambda names: ["day" if n == "month" else n for n in names]), Code.REPEATED_COLUMNS, "day"),
     _bad("a column twice", W, columns(lambda names: [*names, "temp"]), Code.REPEATED_COLUMNS, "temp"),
+    _bad("a column twice but for its case", F, columns(lambda names: [*names, "Flight"], added="Flight"), Code.REPEATED_COLUMNS, "flight and Flight"),
     _bad("columns by the alphabet", F, columns(sorted), Code.COLUMN_ORDER),
     _bad("columns from the right", W, columns(lambda names: list(reversed(names))), Code.COLUMN_ORDER),
     _bad("a header and no rows", F, kept(lambda row: False), Code.NO_ROWS),
@@ -224,6 +250,14 @@ VALUES = (
     _bad("dates as Excel numbers", F, values("time_hour", serial), Code.WRONG_TYPE, "time_hour", Cause.SERIAL_DATE),
     _bad("dates as day/month/year", W, values("time_hour", later(0, "%d/%m/%Y %H:%M")), Code.WRONG_TYPE, "time_hour", Cause.DATE_FORMAT),
     _bad("numbers with their unit", W, values("wind_speed", lambda v: f"{float(v):.1f} mph"), Code.WRONG_TYPE, "wind_speed", Cause.UNIT_SUFFIX),
+    _bad("times in the afternoon", W, values("time_hour", lambda v: v.replace("Z", " PM")), Code.WRONG_TYPE, "time_hour", Cause.DATE_FORMAT),
+    _bad("times with a zone's letters", F, values("time_hour", lambda v: v.replace("Z", " EST")), Code.WRONG_TYPE, "time_hour", Cause.DATE_FORMAT),
+    _bad("the header again in the middle", F, again, Code.REPEATED_HEADER),
+    _bad("the header again in the middle", W, again, Code.REPEATED_HEADER),
+    _bad("a row of totals at the end", F, totals, Code.TOTALS_ROW),
+    _bad("a row of totals at the end", W, totals, Code.TOTALS_ROW),
+    _bad("all tail numbers blank", F, values("tailnum", lambda v: ""), Code.MISSING_VALUE, "tailnum"),
+    _bad("a time zone mistyped", "airports", values("tzone", renamed({"America/Chicago": "America/Chicgo"})), Code.RULE_BROKEN, "tzone"),
     _bad("missing written as null", W, values("wind_gust", constant("null"), also_missing=True), Code.WRONG_TYPE, "wind_gust", Cause.NULL_TEXT),
     _bad("whole numbers with a point", F, values("dep_time", lambda v: f"{v}.0"), Code.WRONG_TYPE, "dep_time"),
     _bad("carrier left blank", F, values("carrier", lambda v: "", every=4), Code.MISSING_VALUE, "carrier"),

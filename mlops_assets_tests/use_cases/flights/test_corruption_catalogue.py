@@ -20,6 +20,7 @@ import pytest
 from mlops_assets.contract.anomalies import Anomaly, Code
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence
+from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.use_cases.flights.seed import land_seed
 from mlops_assets.use_cases.flights.use_case import USE_CASE
 from mlops_assets.watch.profiles.profile import Profile
@@ -29,15 +30,17 @@ from mlops_assets.watch.validation.batch_sizes import EarlierFile
 from mlops_assets.watch.validation.data_audits import judge_content
 from mlops_assets.watch.validation.quarantine import validate
 from mlops_assets_tests.documented import DOCS, markdown_table, section, write_section
-from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, Corruption, Day
+from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, HARMLESS, Change, Corruption, Day
 
 pytestmark = pytest.mark.slow
 
 PAGE = DOCS / "validation.md"
 DAY = date(2013, 5, 15)
 PAST_DAYS = 56
-OTHERWISE_TESTED = {Code.TABLE_RULE_BROKEN, Code.NOT_AS_VALIDATED}
-"""No file of flights can bring these about: it has no rules about whole tables, and writes are audited elsewhere."""
+OTHERWISE_TESTED = {Code.TABLE_RULE_BROKEN, Code.NOT_AS_VALIDATED, Code.NOT_JUDGED}
+"""No file of flights can bring these about: its rules never fail, none is about whole tables, and writes are audited
+elsewhere."""
+ONE_FINDING = ("the header again in the middle", "a row of totals at the end")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +63,14 @@ def past() -> Past:
     """Eight weeks of real flights and weather before the day, made once for the module."""
     with tempfile.TemporaryDirectory() as folder:
         land_seed(
-            Path(folder), first=DAY - timedelta(days=PAST_DAYS), last=DAY, sources=["flights", "weather", "planes"]
+            Path(folder),
+            first=DAY - timedelta(days=PAST_DAYS),
+            last=DAY,
+            sources=["flights", "weather", "planes", "airports"],
         )
         files = {
             name: {path.stem: path for path in sorted((Path(folder) / "flights" / name).iterdir())}
-            for name in ("flights", "weather", "planes")
+            for name in ("flights", "weather", "planes", "airports")
         }
         valid = {name: _valid(name, files[name]) for name in files}
         profiles = {name: _profiles(name, valid[name]) for name in ("flights", "weather")}
@@ -77,6 +83,7 @@ def past() -> Past:
                 ),
                 "weather": Surroundings(files=_sizes(files["weather"]), profiles=profiles["weather"]),
                 "planes": Surroundings(),
+                "airports": Surroundings(),
             },
             checksums={
                 name: {batch: _checksum(path.read_bytes()) for batch, path in each.items() if batch != str(DAY)}
@@ -157,6 +164,31 @@ def test_the_real_day_has_no_anomaly(name: str, tmp_path: Path) -> None:
 def test_corruption_is_found_as_what_it_is(corruption: Corruption, tmp_path: Path) -> None:
     found = find(corruption, folder=tmp_path)
     assert list(matching(corruption, found=found)), "\n".join(f"{a.code} {a.column} {a.cause}: {a}" for a in found)
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    [each for each in CATALOGUE if each.what in ONE_FINDING],
+    ids=lambda each: f"{each.source}: {each.what}",
+)
+def test_one_fault_is_told_once(corruption: Corruption, tmp_path: Path) -> None:
+    found = find(corruption, folder=tmp_path)
+    wrong = [each for each in found if each.severity is Severity.ERROR or each.rule]
+    assert [each.code for each in wrong] == [corruption.code], "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("name", ["flights", "weather"])
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_other_ways_to_write_the_same_rows_publish_the_same(name: str, change: Change, tmp_path: Path) -> None:
+    day = past().days[name]
+    published = []
+    for number, content in enumerate((day.content, change(day))):
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(content)
+        report = validate({str(DAY): path}, source=USE_CASE.source(name), connection=connection())[str(DAY)]
+        assert report.passed
+        published.append(parquet_bytes(report.valid))
+    assert published[0] == published[1]
 
 
 def test_catalogue_has_every_kind_at_least_twice() -> None:

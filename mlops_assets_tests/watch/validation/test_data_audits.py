@@ -18,6 +18,7 @@ from mlops_assets.watch.validation.data_audits import (
     audit_raw,
     audit_validated,
     validated_checks,
+    with_explanations,
 )
 from mlops_assets.watch.validation.quarantine import validate
 from mlops_assets_tests.features.readings import DAY, make_lines, make_source, write_csv
@@ -135,3 +136,24 @@ def test_only_daily_sources_are_asked_for_their_day() -> None:
     static = make_source(cadence=Cadence.STATIC, batch_day=())
     assert "rows_belong_to_batch" in validated_checks(SOURCE)
     assert "rows_belong_to_batch" not in validated_checks(static)
+
+
+def test_audit_says_what_is_known_beside_other_batches(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", *(f"{DAY},S{number},999,1,true" for number in range(9)))
+    with duckdb.connect() as connection:
+        report = validate({DAY: path}, source=SOURCE, connection=connection)[DAY]
+    explanation = "The values are 1.8 times those of the reference."
+    known = [each.model_copy(update={"explanation": explanation}) for each in report.anomalies if each.rule]
+    before = {check.name: check for check in report.checks}
+    after = {check.name: check for check in with_explanations(report.checks, anomalies=known)}
+    name = "quarantine_within_limit"
+    assert after[name].reasons == (*before[name].reasons, explanation)
+    assert after[name].anomalies[0].explanation == explanation
+    assert {each: after[each] for each in after if each != name} == {
+        each: before[each] for each in before if each != name
+    }
+    assert with_explanations(tuple(after.values()), anomalies=known) == tuple(after.values()), "said once"
+
+
+def test_file_that_cannot_be_read_fails_with_the_error(tmp_path: Path) -> None:
+    assert "FileNotFoundError" in failed_raw(tmp_path / "gone.csv")["file_is_whole"]
