@@ -49,7 +49,7 @@ class ParcelRows(pa.DataFrameModel):
     """One parcel, known the evening it arrived or did not."""
 
     number: int = pa.Field(ge=1, description="number of the parcel on its day")
-    day: pd.Timestamp = pa.Field(description="the day it was sent")
+    day: date = pa.Field(description="the day it was sent")
     sent_at: pd.Timestamp = pa.Field(description="when it was sent")
     depot: str = pa.Field(isin=list(DEPOTS), description="where it was sent from")
     weight: float = pa.Field(gt=0, le=30, description="kilograms")

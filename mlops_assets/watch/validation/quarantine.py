@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -263,8 +264,19 @@ def _quarantine(rows: _Rows, breaches: Sequence[Breach]) -> pa.Table:
     found = pa.concat_tables(parts)
     found = found.take(np.argsort(found["at"].to_numpy(), kind="stable"))
     distinct, place = np.unique(found["at"].to_numpy(), return_inverse=True)
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows.text.take(distinct).to_pylist()]
-    return found.append_column("line", pa.array(lines, pa.string()).take(pa.array(place)))
+    lines = _json_lines(rows.text.take(distinct))
+    return found.append_column("line", lines.take(pa.array(place)))
+
+
+def _json_lines(text: pa.Table) -> pa.ChunkedArray:
+    """Each row as a JSON object, as ``json.dumps`` writes it; whole files have no other control characters."""
+    parts: list[Any] = []
+    for number, name in enumerate(text.column_names):
+        value = text[name]
+        for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+            value = pc.replace_substring(value, plain, escaped)
+        parts += [f'{", " if number else "{"}{json.dumps(name, ensure_ascii=False)}: "', value, '"']
+    return pc.binary_join_element_wise(*parts, "}", "")
 
 
 def _quarantined(rows: _Rows, breach: Breach) -> pa.Table:

@@ -337,3 +337,18 @@ def test_further_columns_are_kept_out_if_the_model_is_not_strict(tmp_path: Path)
     assert report.passed
     assert report.valid.column_names == ["day", "sensor", "degrees", "count", "ok", "source_row"]
     assert "extra" in failed(validate_one(path))["matches_schema"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.sampled_from('"\\\n\t{}')),
+        min_size=5,
+        max_size=5,
+    )
+)
+def test_row_in_quarantine_is_json_of_its_text(values: list[str]) -> None:
+    row = dict(zip(make_source().columns.names, values, strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        report = validate_one(write_rows(Path(folder) / "x.csv", [row]))
+    assert {row["line"] for row in report.quarantined.to_pylist()} <= {json.dumps(row, ensure_ascii=False)}
