@@ -82,9 +82,31 @@ def test_parsers_and_optional_columns_are_refused() -> None:
         value: int
         index: pandera.typing.Index[int]
 
+    class Alike(pandera.DataFrameModel):
+        Umsatz: int
+        umsatz: int
+
+    with pytest.raises(DeclarationError, match="differ only in case \\(Umsatz, umsatz\\)"):
+        read_schema(Alike)
     with pytest.raises(DeclarationError, match="parsers"):
         read_schema(Parsed)
     with pytest.raises(DeclarationError, match="optional columns"):
         read_schema(Optional)
     with pytest.raises(DeclarationError, match="an index"):
         read_schema(Indexed)
+
+
+def test_lenience_about_order_and_further_columns_is_part_of_the_version() -> None:
+    class Strict(EveryType):
+        class Config:
+            strict = True
+            ordered = True
+
+    class Lenient(EveryType):
+        class Config:
+            strict = False
+            ordered = False
+
+    strict, lenient = read_schema(Strict), read_schema(Lenient)
+    assert (strict.strict, strict.ordered, lenient.strict, lenient.ordered) == (True, True, False, False)
+    assert strict.version != lenient.version

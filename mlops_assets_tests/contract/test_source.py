@@ -24,6 +24,7 @@ from mlops_assets_tests.features.readings import make_source
         ({"batch_day": ()}, "is daily: batch_day must be"),
         ({"batch_day": ("sensor",)}, "is daily: batch_day must be"),
         ({"cadence": Cadence.STATIC}, "daily sources only"),
+        ({"null_values": {"sensr": ("NA",)}}, r"unknown columns \['sensr'\] in null_values. Columns: day, sensor"),
     ],
 )
 def test_wrong_declaration_is_refused(overrides: dict[str, Any], reason: str) -> None:

@@ -32,6 +32,8 @@ NOT_JUDGED = "not_judged"
 """Rule of a batch whose judging ended in an error."""
 HISTORY_KEY = "history_key"
 """Rule of a batch that history can keep nothing of."""
+SEPARATOR = "history_separator"
+"""Rule of rows with a key that history could not join with others."""
 
 _CODES = {
     HEADER: Code.REPEATED_HEADER,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mlops_assets.contract.anomalies import Anomaly
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import LakeError, ValidationError
+from mlops_assets.contract.features import KEY_SEPARATOR
 from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import (
@@ -31,6 +32,7 @@ from mlops_assets.watch.validation.breaches import (
     NOT_NULL,
     OTHER_BATCH,
     REPEATED,
+    SEPARATOR,
     TOTALS,
     TYPE,
     UNIQUE,
@@ -199,7 +201,8 @@ def _judge(
 ) -> dict[str, BatchReport]:
     """Find every breach in one pass over all rows, then split rows and breaches by batch."""
     findings = evaluate_rules(rows.typed, schema=source.columns, connection=connection)
-    breaches = _told_once(rows, _all_breaches(rows, findings, source=source))
+    broken = [*_all_breaches(rows, findings, source=source), *_unusable_keys(rows, source, views_kept_by)]
+    breaches = _told_once(rows, broken)
     held = np.zeros(rows.typed.num_rows, dtype=bool)
     for breach in breaches:
         held[breach.rows] = True
@@ -338,6 +341,17 @@ def _valid_rows(rows: _Rows, *, keep: NDArray[np.bool_], source: Source) -> pa.T
     number = np.arange(1, rows.typed.num_rows + 1) - rows.starts[rows.owner]
     numbered = rows.typed.append_column(SOURCE_ROW, pa.array(number))
     return numbered.filter(pa.array(keep)).combine_chunks().cast(source.columns.arrow)
+
+
+def _unusable_keys(rows: _Rows, source: Source, views_kept_by: ViewsKeptBy) -> Iterator[Breach]:
+    """Rows whose keys history could not join: it tells the parts of a key apart by a sign."""
+    for column in source.columns.columns:
+        if not pa.types.is_string(column.type):
+            continue
+        found = pc.match_substring(rows.typed[column.name], KEY_SEPARATOR).fill_null(False)
+        if pc.any(found).as_py() and views_kept_by(column.name):
+            must = f"must not contain '{KEY_SEPARATOR}', which joins the keys of history"
+            yield Breach(columns=(column.name,), rule=SEPARATOR, must=must, rows=np.flatnonzero(found.to_numpy()))
 
 
 def _lost_keys(valid: pa.Table, *, source: Source, views_kept_by: ViewsKeptBy) -> Iterator[pa.Table]:

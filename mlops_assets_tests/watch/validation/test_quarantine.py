@@ -324,6 +324,46 @@ def test_column_that_history_is_kept_by_must_not_be_missing_in_every_row(tmp_pat
     assert (found.code, found.column, str(found)) == (Code.MISSING_VALUE, "degrees", said)
 
 
+def test_row_whose_key_history_could_not_join_is_set_aside(tmp_path: Path) -> None:
+    class Named(pandera.DataFrameModel):
+        """Readings by any name."""
+
+        sensor: str
+        note: str = pandera.Field(nullable=True)
+
+    path = write_csv(tmp_path / "x.csv", *(f"S{number},a|b" for number in range(9)), "S|9,", header="sensor,note")
+    with duckdb.connect() as connection:
+        report = validate(
+            {"all": path},
+            source=make_source(schema=Named, cadence=Cadence.STATIC, batch_day=()),
+            connection=connection,
+            views_kept_by=lambda column: ("heat",) if column == "sensor" else (),
+        )["all"]
+    assert report.passed
+    assert breaches(report) == [(10, "history_separator", "sensor")]
+    assert report.quarantined["reason"][0].as_py() == (
+        "sensor is 'S|9': must not contain '|', which joins the keys of history."
+    )
+
+
+def test_row_of_many_long_values_is_read(tmp_path: Path) -> None:
+    class Wide(pandera.DataFrameModel):
+        """Texts."""
+
+        a: str
+        b: str
+        c: str
+
+        class Config:
+            ordered = True
+
+    long = "x" * 900_000
+    for value in (long, f'"{long[:-1]}\n"'):
+        path = write_csv(tmp_path / "x.csv", "1,2,3", ",".join([value] * 3), "4,5,6", header="a,b,c")
+        report = validate_one(path, source=make_source(schema=Wide, cadence=Cadence.STATIC, batch_day=()), batch="all")
+        assert [len(each) for each in report.valid["c"].to_pylist()] == [1, 900_000, 1]
+
+
 def test_further_columns_are_kept_out_if_the_model_is_not_strict(tmp_path: Path) -> None:
     class Lenient(ReadingRows):
         """Readings, whatever else is beside them."""
