@@ -57,7 +57,7 @@ def _forms(rule: str) -> Mapping[Cause, tuple[str, Callable[[str], bool]]]:
             Cause.THOUSANDS_SEPARATOR: ("Thousands are separated", _whole(_THOUSANDS)),
             Cause.DECIMAL_COMMA: ("Numbers have a decimal comma", _whole(_DECIMAL_COMMA)),
             Cause.SERIAL_DATE: ("Dates are a spreadsheet's day numbers", _whole(_SERIAL)),
-            Cause.DATE_FORMAT: ("Dates are in another format than YYYY-MM-DD", _is_dated_otherwise),
+            Cause.DATE_FORMAT: ("Dates or times are in another format than YYYY-MM-DD hh:mm:ss", _is_dated_otherwise),
             Cause.UNIT_SUFFIX: ("Numbers have their unit beside them", _whole(_WITH_UNIT)),
         }
     accepted = _accepts(rule)
