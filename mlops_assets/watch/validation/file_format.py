@@ -219,22 +219,27 @@ def _blank_end(tail: bytes) -> int:
 
 def _refuse_long(block: bytes, *, first_line: int, delimiter: str) -> None:
     """No value may be longer than ``LONGEST_VALUE``, no line longer than ``LONGEST_ROW``."""
-    if len(block) <= LONGEST_VALUE:
-        return
-    ends = np.flatnonzero(np.frombuffer(block + b"\n", dtype=np.uint8) == ord("\n"))
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    for number in np.flatnonzero(ends - starts > LONGEST_VALUE):
-        line = block[starts[number] : ends[number]]
-        where, more = f"Line {first_line + int(number)}", "" if ends[number] < len(block) else " or more"
-        if len(line) > LONGEST_ROW:
-            raise _FaultError(
-                Code.TOO_LONG, f"{where} has {len(line):,} bytes{more}: a row has at most {LONGEST_ROW:,}."
-            )
-        longest = max(map(len, line.split(delimiter.encode())))
-        if longest > LONGEST_VALUE:
-            raise _FaultError(
-                Code.TOO_LONG, f"{where} has a value of {longest:,} bytes: one has at most {LONGEST_VALUE:,}."
-            )
+    start = 0
+    while len(block) - start > LONGEST_VALUE:
+        end = block.rfind(b"\n", start, start + LONGEST_VALUE + 1)  # skips many short lines at once
+        if end < 0:
+            end = block.find(b"\n", start)
+            _refuse_long_line(block, start=start, end=end, first_line=first_line, delimiter=delimiter)
+        start = end + 1
+
+
+def _refuse_long_line(block: bytes, *, start: int, end: int, first_line: int, delimiter: str) -> None:
+    line, more = (block[start:], " or more") if end < 0 else (block[start:end], "")
+    where = _place(block, start, first_line).capitalize()
+    if len(line) > LONGEST_ROW:
+        message = f"{where} has {len(line):,} bytes{more}: a row has at most {LONGEST_ROW:,}."
+        raise _FaultError(Code.TOO_LONG, message)
+    longest = max(map(len, line.split(delimiter.encode())))
+    if longest > LONGEST_VALUE:
+        message = f"{where} has a value of {longest:,} bytes: one has at most {LONGEST_VALUE:,}."
+        raise _FaultError(Code.TOO_LONG, message)
+    if end < 0:
+        raise _FaultError(Code.CUT_FILE, _CUT)
 
 
 def _refuse_foreign(start: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -57,11 +57,19 @@ def test_corrupt_file_fails_the_check_that_speaks_of_it(tmp_path: Path, content:
     assert ("file_is_whole" in failed_raw(path)) == ("file_is_whole" in failing)
 
 
-def stage(folder: Path, *lines: str, change: Callable[[pa.Table], pa.Table] = lambda valid: valid) -> StagedBatch:
+def stage(
+    folder: Path,
+    *lines: str,
+    change: Callable[[pa.Table], pa.Table] = lambda valid: valid,
+    views_kept_by: Callable[[str], Sequence[str]] = lambda _: (),
+    charged: Mapping[str, Exception] | None = None,
+) -> StagedBatch:
     """Validate the lines and stage the outcome, the valid rows changed on the way."""
     with duckdb.connect() as connection:
         raw = write_csv(folder / "x.csv", *lines)
-        report = validate({DAY: raw}, source=SOURCE, connection=connection)[DAY]
+        report = validate(
+            {DAY: raw}, source=SOURCE, connection=connection, views_kept_by=views_kept_by, charged=charged
+        )[DAY]
     pq.write_table(change(report.valid), folder / "valid.parquet")
     quarantined = folder / "quarantine.parquet" if report.quarantined.num_rows else None
     if quarantined:
@@ -87,6 +95,17 @@ def test_audit_gives_the_verdicts_of_the_validation(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         report = validate({DAY: tmp_path / "x.csv"}, source=SOURCE, connection=connection)[DAY]
     assert audit_validated({DAY: staged}, source=SOURCE)[DAY] == report.checks
+
+
+def test_what_is_wrong_with_a_batch_as_a_whole_is_told_by_what_was_staged(tmp_path: Path) -> None:
+    lines = [f"{DAY},S{number},NA,{number},true" for number in range(3)]
+    staged = stage(tmp_path, *lines, views_kept_by=lambda column: ("heat",) if column == "degrees" else ())
+    said = "degrees is missing in all 3 rows, so history (heat) has nothing of them."
+    assert failed(staged) == {"matches_schema": said}
+
+    staged = stage(tmp_path, *lines, charged={DAY: KeyError("S7")})
+    assert failed(staged)["matches_schema"] == f"{DAY}.csv could not be judged: KeyError: 'S7'"
+    assert "has_rows" in failed(staged)
 
 
 def test_lost_row_is_noticed(tmp_path: Path) -> None:
