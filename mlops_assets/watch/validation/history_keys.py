@@ -10,18 +10,25 @@ from functools import cache
 
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.features.lineage import Origins, SourceColumn, key_lineage
 
 
 def history_keys(use_case: UseCase, *, source: Source) -> Callable[[str], tuple[str, ...]]:
     """Answers, for a column of ``source``, the history views one of whose keys is made of it alone."""
 
     @cache
-    def keys() -> dict[str, tuple[Origins, ...]]:  # parsing SQL takes a tenth of a second: only if a column is lost
-        return key_lineage(use_case)
+    def kept_by() -> dict[str, set[str]]:
+        # loading a parser and reading SQL with it takes tenths of a second: only once a column is lost
+        from mlops_assets.features.lineage import key_lineage
+
+        alone = {
+            view: [origins for origins in keys if len(origins) == 1] for view, keys in key_lineage(use_case).items()
+        }
+        return {
+            view: {origin.column for origins in keys for origin in origins if origin.source == source.name}
+            for view, keys in alone.items()
+        }
 
     def views(column: str) -> tuple[str, ...]:
-        lost = frozenset({SourceColumn(source=source.name, column=column)})
-        return tuple(view for view, origins in keys().items() if lost in origins)
+        return tuple(view for view, columns in kept_by().items() if column in columns)
 
     return views
