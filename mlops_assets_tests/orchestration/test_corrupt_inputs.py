@@ -74,6 +74,9 @@ WRONG = {
     "a day with no rows": Corrupt(
         change=lambda whole: whole.split(b"\n", 1)[0] + b"\n", says="The file has a header and no rows."
     ),
+    "a value of ten million letters": Corrupt(
+        change=lambda whole: whole.replace(b",AMS,", b"," + b"A" * 10_000_000 + b",", 1), says="Line 2 has 10,000,0"
+    ),
     "another day's content": Corrupt(
         change=lambda _: content("parcels", day_number(25)),
         says="60 of 60 rows say they are not of {day}",
