@@ -47,8 +47,8 @@ class Source:
     value: the same for every column, or by column, where a column that is not named has the empty text only.
     ``batch_day`` names what ties a row of a daily source to its day: one date or time column, or the three whole-number
     columns year, month and day. A batch is refused if more than ``max_quarantined_share`` of its rows break a row-level
-    rule. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's profile, a
-    SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are compared with.
+    rule. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's profile,
+    a SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are compared with.
     """
 
     name: str

@@ -15,7 +15,7 @@ from mlops_assets.lake.tables import Connect, parquet_bytes
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
 from mlops_assets.watch.validation.batch_judgement import JudgedBatch, Surroundings, judge_batches
-from mlops_assets.watch.validation.data_audits import StagedBatch, audit_validated
+from mlops_assets.watch.validation.data_audits import StagedBatch, audit_validated, with_explanations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,11 @@ def _audit(
         )
         for batch, each in judged.items()
     }
-    return [check for checks in audit_validated(files, source=source).values() for check in checks]
+    return [
+        check
+        for batch, checks in audit_validated(files, source=source).items()
+        for check in with_explanations(checks, anomalies=judged[batch].anomalies.anomalies)
+    ]
 
 
 def _local_if_there(staged: Snapshot, path: str) -> Path | None:

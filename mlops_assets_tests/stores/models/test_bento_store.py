@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from mlops_assets.contract.errors import ServingError
 from mlops_assets.stores.models.bento_store import (
     BuiltBento,
     bento_home,
@@ -17,8 +19,6 @@ from mlops_assets.stores.models.bento_store import (
     serve_environment,
     source_digest,
 )
-
-from mlops_assets.contract.errors import ServingError
 from mlops_assets_tests.serving.factories import VERSION, make_checkout, make_model_files
 
 LABELS = {"lake_commit": "c0ffee", "git_commit": "beef"}
