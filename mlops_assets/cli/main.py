@@ -19,6 +19,7 @@ class Commands(LazyGroup):
         "run": "mlops_assets.cli.data:run",
         "status": "mlops_assets.cli.data:status",
         "validate": "mlops_assets.cli.validation:validate",
+        "accept": "mlops_assets.cli.accept:accept",
         "profile": "mlops_assets.cli.profiles:profile",
         "models": "mlops_assets.cli.models:models",
         "promote": "mlops_assets.cli.models:promote",

@@ -26,8 +26,9 @@ from mlops_assets.stores.landing.batch_files import find_file, judge_file
 from mlops_assets.stores.landing.batch_surroundings import stored_anomalies, stored_profiles, surroundings_of
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_record
-from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.shift import DriftReport
 from mlops_assets.watch.profiles.windows import Window, compare_windows, merged_windows, windows_until
 from mlops_assets.watch.validation.batch_judgement import naming_columns
 from mlops_assets.watch.validation.shift_anomalies import judge_shifts

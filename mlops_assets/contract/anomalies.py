@@ -58,6 +58,12 @@ class Code(StrEnum):
     DISTRIBUTION_MOVED = "distribution_moved"
     MISSING_SHARE_MOVED = "missing_share_moved"
     NEW_VALUES = "new_values"
+    BECAME_CONSTANT = "became_constant"
+    ALL_MISSING = "all_missing"
+    VALUES_VANISHED = "values_vanished"
+    SAME_ROWS = "same_rows"
+    COPIED_SEGMENT = "copied_segment"
+    KNOWN_KEY = "known_key"
 
 
 class Cause(StrEnum):
@@ -81,6 +87,9 @@ class Cause(StrEnum):
     UNIT_SUFFIX = "unit_suffix"
     BROAD_CHANGE = "broad_change"
     SOME_SEGMENTS = "some_segments"
+    CONSTANT = "constant"
+    VALUES_MISSING = "values_missing"
+    COPY = "copy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +190,33 @@ KINDS: Mapping[Code, Kind] = {
     Code.DISTRIBUTION_MOVED: _shift("A column's values are distributed otherwise than in the reference."),
     Code.MISSING_SHARE_MOVED: _shift("More or fewer values are missing than in the reference."),
     Code.NEW_VALUES: _shift("Values occur that the reference does not have."),
+    Code.BECAME_CONSTANT: _shift("A column has one value in all rows, as in no batch before."),
+    Code.ALL_MISSING: _shift("A column is missing in all rows, as in no batch before."),
+    Code.VALUES_VANISHED: _shift("A value that every batch before had, in more rows than chance leaves out, has none."),
+    Code.SAME_ROWS: Kind(
+        level="distribution",
+        meaning="All rows are those of an earlier batch, but for what names the batch.",
+        what_to_do="Land the batch's own file; this one is an earlier batch's under another date.",
+    ),
+    Code.COPIED_SEGMENT: _shift("Two segments have the same rows, as in no batch before."),
+    Code.KNOWN_KEY: Kind(
+        level="across tables",
+        meaning="Rows have a key that another batch has published already.",
+        what_to_do="Send each row in one batch only; to correct a batch, land it again under its own name.",
+    ),
 }
+UNUSUAL_CODES = frozenset(
+    {
+        Code.DISTRIBUTION_MOVED,
+        Code.MISSING_SHARE_MOVED,
+        Code.NEW_VALUES,
+        Code.BECAME_CONSTANT,
+        Code.ALL_MISSING,
+        Code.VALUES_VANISHED,
+        Code.COPIED_SEGMENT,
+    }
+)
+"""What is told of a column that was unusual: such a batch says nothing of what is usual in it."""
 
 
 class Anomaly(BaseModel):
@@ -230,6 +265,12 @@ class AnomalyReport(BaseModel):
     def refused(self) -> bool:
         """Whether any of them keeps the batch from being published."""
         return any(anomaly.severity is Severity.ERROR for anomaly in self.anomalies)
+
+    @property
+    def unusual_columns(self) -> frozenset[str]:
+        """The columns whose distribution was unusual in the batch or in a segment of it."""
+        told = {each.column for each in self.anomalies if each.code in UNUSUAL_CODES and each.column}
+        return frozenset(told)
 
     def to_bytes(self) -> bytes:
         """As it is kept in the lake: JSON that people can read, too."""

@@ -16,13 +16,26 @@ LEAST_EFFECTS: Mapping[str, float] = {
     "missing_share": 0.02,
     "unseen_share": 0.02,
     "outside_share": 0.98,
+    "off_grid_share": 0.8,
+    "segment_gap": 2.0,
 }
 """The measures that are judged, and what is too small to matter however normal it is to be smaller.
 
 ``unseen_share`` is that of texts the reference lacks. ``outside_share`` is that of numbers beyond its least or
-greatest: nearly all of them, whatever is usual, for a cold front brings some, another unit all.
-``wasserstein`` is in standard deviations of the reference; ``missing_share`` is a difference of shares.
+greatest: nearly all of them, whatever is usual, for a cold front brings some, another unit all. ``off_grid_share`` is
+that of numbers between its least and greatest that it lacks: whole degrees of wind have none, radians nothing else.
+``wasserstein`` and ``segment_gap`` (how far a segment is from the other rows of its batch, beside how far it usually
+is) are in standard deviations of the reference; ``missing_share`` is a difference of shares.
 """
+BOUNDED = frozenset({"jensen_shannon", "missing_share", "unseen_share", "outside_share", "off_grid_share"})
+"""Measures that are never above 1, so that no bound of theirs may be."""
+REFUSED_EFFECTS: Mapping[str, float] = {
+    "jensen_shannon": 0.9,
+    "wasserstein": 20.0,
+    "missing_share": 0.9,
+    "unseen_share": 0.9,
+}
+"""A whole batch that is as far as this in a column, and beyond what is usual, is not published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +43,8 @@ class DriftPlan:
     """How batches are compared. ``window`` counts days (or batches with names): so far back the trailing reference and
     the past that calibrates reach; same weekdays are those of twice as many days, previous is the one before alone.
 
-    ``bounds`` are declared by (column, measure) and then hold in every segment.
+    ``bounds`` are declared by (column, measure) and then hold in every segment; beyond them a batch is unusual.
+    ``refused`` are those beyond which a batch is not published, by measure; a measure that is not named never refuses.
     """
 
     reference: Reference = "trailing"
@@ -40,8 +54,9 @@ class DriftPlan:
     minimum_rows: int = 40
     false_alarm_rate: float = 0.01
     bounds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    refused: Mapping[str, float] = field(default_factory=lambda: dict(REFUSED_EFFECTS))
 
     def __post_init__(self) -> None:
-        unknown = sorted({measure for _, measure in self.bounds} - set(LEAST_EFFECTS))
+        unknown = sorted({*(measure for _, measure in self.bounds), *self.refused} - set(LEAST_EFFECTS))
         if unknown:
             raise DeclarationError(f"Unknown measures {unknown} in bounds. Measures: {', '.join(LEAST_EFFECTS)}.")

@@ -39,6 +39,11 @@ def anomalies_path(use_case: str, *, source: str, batch: str) -> str:
     return f"{use_case}/anomalies/{source}/{batch}.json"
 
 
+def acceptance_path(use_case: str, *, name: str = "") -> str:
+    """One acceptance of unusual batches, by its batches and sources; without a name the folder of all."""
+    return f"{use_case}/accepted/{name}.json" if name else f"{use_case}/accepted/"
+
+
 def history_path(use_case: str, *, batch: str) -> str:
     """The daily aggregates of all history views that one batch makes known."""
     return f"{use_case}/history/{batch}.parquet"

@@ -12,8 +12,8 @@ from mlops_assets.contract.drift import LEAST_EFFECTS
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.reports.profile_lines import time_lines
 from mlops_assets.watch.profiles.cells import Floats
-from mlops_assets.watch.profiles.drift import DriftReport
 from mlops_assets.watch.profiles.profile import CATEGORY, ColumnProfile, Profile
+from mlops_assets.watch.profiles.shift import DriftReport
 from mlops_assets.watch.validation.explanations import Figures
 
 BINS = 28

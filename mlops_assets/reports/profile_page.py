@@ -14,8 +14,8 @@ from typing import Literal
 
 from mlops_assets.contract.anomalies import AnomalyReport
 from mlops_assets.reports.profile_figures import columns_figures
-from mlops_assets.watch.profiles.drift import DriftReport
 from mlops_assets.watch.profiles.profile import Profile, merge
+from mlops_assets.watch.profiles.shift import DriftReport
 
 Unit = Literal["batch", "window"]
 PLURALS: Mapping[Unit, str] = {"batch": "batches", "window": "windows"}

@@ -40,12 +40,16 @@ def validate(
             surroundings=surroundings,
             connection=connection,
         )
+    unusual = [verdict for each in judged.values() for verdict in each.unusual]
     checksums = {batch: head.info(path).checksum for batch, path in paths.items()}
     return Step(
         files=_files(judged, use_case=use_case, source=source, made_from=checksums),
         deletes=_emptied(judged, use_case=use_case, source=source),
-        audit=lambda staged: _audit(staged, judged, use_case=use_case, source=source),
-        checks=[verdict for each in judged.values() for verdict in each.unusual],
+        audit=lambda staged: [
+            *_audit(staged, judged, use_case=use_case, source=source),
+            *(verdict for verdict in unusual if verdict.blocks),
+        ],
+        checks=[verdict for verdict in unusual if not verdict.blocks],
         outcome=Validated(batches=judged, surroundings=surroundings),
     )
 

@@ -21,6 +21,7 @@ from mlops_assets.watch.validation.batch_judgement import JudgedBatch, Surroundi
 from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST
 from mlops_assets.watch.validation.data_audits import validated_checks
+from mlops_assets.watch.validation.known_keys import KEYS_ARE_NEW
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL
 
 DESCRIPTIONS = {
@@ -29,8 +30,9 @@ DESCRIPTIONS = {
     "rows_belong_to_batch": "Every row says that it is of the day its file is named for.",
     "quarantine_within_limit": "No more rows are set aside than the use case allows.",
     "every_row_accounted_for": "Every row of the landed file is published or in quarantine, exactly once.",
-    ROW_COUNT_IS_USUAL: "The batch is as long as the same weekday's past leads to expect.",
+    ROW_COUNT_IS_USUAL: "The batch is as long as the same weekday's past, or the drops before, lead to expect.",
     REFERENCES_EXIST: "What the rows refer to is there in the other sources, but for the declared share.",
+    KEYS_ARE_NEW: "No row has a key that another batch has published, and none was sent several times under new keys.",
     DISTRIBUTIONS_ARE_USUAL: "No column is distributed otherwise than what is usual between a batch and its past.",
 }
 

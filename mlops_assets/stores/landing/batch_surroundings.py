@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,6 +16,7 @@ from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
+from mlops_assets.stores.landing.acceptances import acceptances
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.validation.batch_judgement import Surroundings
 from mlops_assets.watch.validation.batch_sizes import EarlierFile, same_weekday
@@ -25,12 +28,62 @@ DAYS = 84
 
 def surroundings_of(batches: Sequence[str], *, use_case: UseCase, source: Source, head: Snapshot) -> Surroundings:
     """What ``batches`` of ``source`` are judged against."""
+    referred = _referred(batches, use_case=use_case, source=source, head=head)
+    if source.cadence is Cadence.STATIC:
+        return Surroundings(referred=referred)
     daily = source.cadence is Cadence.DAILY
+    order = () if daily else landed_order(use_case, source=source, head=head)
+    before = _days_before(batches) if daily else _drops_before(batches, order=order)
+    known = [each for each in acceptances(use_case.name, head=head) if source.name in each.sources]
     return Surroundings(
         files=earlier_files(batches, use_case=use_case, source=source, head=head) if daily else {},
-        profiles=stored_profiles(_days_before(batches), use_case=use_case, source=source, head=head) if daily else {},
-        referred=_referred(batches, use_case=use_case, source=source, head=head),
+        profiles=stored_profiles(before, use_case=use_case, source=source, head=head),
+        referred=referred,
+        unusual=recorded_unusual(before, use_case=use_case, source=source, head=head),
+        accepted=frozenset(
+            batch for batch in {*before, *batches} if any(each.covers(batch, source=source.name) for each in known)
+        ),
+        order=order,
+        published={} if daily else _published(use_case, source=source, head=head),
     )
+
+
+def landed_order(use_case: UseCase, *, source: Source, head: Snapshot) -> tuple[str, ...]:
+    """The batches of a source in the order in which they landed last, those of one second by their names."""
+    infos = head.paths(_folder(raw_path, use_case, source))
+    return tuple(batch_of(info.path) for info in sorted(infos, key=lambda info: (info.modified, _natural(info.path))))
+
+
+def recorded_unusual(
+    batches: Iterable[str], *, use_case: UseCase, source: Source, head: Snapshot
+) -> dict[str, frozenset[str]]:
+    """The columns that were unusual in each of these batches, as its published report says."""
+    paths = [anomalies_path(use_case.name, source=source.name, batch=batch) for batch in batches]
+    kept = [path for path, info in head.find_many(paths).items() if info is not None]
+    reports = {batch_of(path): AnomalyReport.model_validate_json(head.read(path)) for path in kept}
+    return {batch: report.unusual_columns for batch, report in reports.items() if report.unusual_columns}
+
+
+def stored_batches(use_case: UseCase, *, source: Source, head: Snapshot) -> tuple[str, ...]:
+    """The batches that the lake has published of a source, by name."""
+    return tuple(batch_of(info.path) for info in head.paths(_folder(anomalies_path, use_case, source)))
+
+
+def _published(use_case: UseCase, *, source: Source, head: Snapshot) -> dict[str, Path]:
+    """The validated files of every batch, to look their keys up."""
+    if not source.columns.keys:
+        return {}
+    folder = _folder(validated_path, use_case, source)
+    return {batch_of(path): local for path, local in head.local_many(folder).items()}
+
+
+def _folder(path: Callable[..., str], use_case: UseCase, source: Source) -> str:
+    return path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Orders ``data-10`` after ``data-9``."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path)]
 
 
 def earlier_files(
@@ -78,6 +131,13 @@ def stored_anomalies(batches: Sequence[str], *, use_case: UseCase, source: Sourc
             for found in report.anomalies
         ),
     )
+
+
+def _drops_before(batches: Sequence[str], *, order: Sequence[str]) -> list[str]:
+    """The drops before the last of ``batches``, as many as ``DAYS``; of those that have not landed, all."""
+    places = [order.index(batch) for batch in batches if batch in order]
+    last = max(places, default=len(order)) if len(places) == len(batches) else len(order)
+    return list(order[max(last - DAYS - len(batches), 0) : last])
 
 
 def _days_before(batches: Sequence[str]) -> list[str]:

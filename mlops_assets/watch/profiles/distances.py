@@ -96,6 +96,12 @@ def outside_share(found: Floats, *, reference: Floats) -> Floats:
     return outside
 
 
+def off_grid_share(found: Floats, *, reference: Floats) -> Floats:
+    """The share of rows with a value that the reference lacks, between its least and its greatest."""
+    share: Floats = unseen_share(found, reference=reference) - outside_share(found, reference=reference)
+    return np.maximum(share, 0.0)
+
+
 def homogeneity_p(found: Floats, *, reference: Floats) -> Floats:
     """P-value of Pearson's chi-squared test that both rows of counts come from one distribution."""
     both = found + reference

@@ -1,99 +1,51 @@
 """Has a batch moved away from its reference? Judged from profiles alone: by how far, and whether chance explains it.
 
 A batch is compared with the merge of its reference batches (the trailing window, the same weekdays, or the batches of a
-training window), column by column and segment by segment. A distance is a verdict only if
+training window), column by column and segment by segment. A batch that was unusual in a column, as recorded or as
+found by this very comparison, says nothing of what is usual there until a person accepts it; after that, batches like
+those since the accepted one are as usual as those like the window. A distance is a verdict only if
 
-- it is over its bound. Unless a use case declares one, the bound is learnt from the past of the same comparison:
-  earlier batches were compared with *their* references; the logarithms of those distances are taken as normal, and
-  the bound is the upper prediction limit for one more of them (G. J. Hahn, W. Q. Meeker, "Statistical Intervals",
-  1991, ch. 4), corrected by Bonferroni for the number of comparisons, so that ``false_alarm_rate`` batches alarm where
-  nothing happened, whatever the number of rows. It is never below the least effect worth a look;
+- it is over its bound. Unless a use case declares one, the bound is learnt from the past of the same comparison
+  (``bounds.py``), corrected by Bonferroni for the number of comparisons, so that ``false_alarm_rate`` batches alarm
+  where nothing happened, whatever the number of rows. It is never below the least effect worth a look. A bound that
+  lies above what a batch can reach (``reaches.py``) judges nothing: the verdict is *cannot be judged*;
 - and chance does not explain it: Pearson's chi-squared test of homogeneity, corrected by Holm over columns and
   segments;
 - on enough rows, batches and past distances: else the verdict is *insufficient data*.
 
-What explains a shift is in ``explanations.py``; the distances themselves are in ``distances.py``.
+Beside the distances stand the faults that need no scale (``plain_faults.py``). What explains a shift is in
+``explanations.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.special import stdtrit
 
 from mlops_assets.contract.drift import LEAST_EFFECTS, DriftPlan
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.judge.corrections import holm
-from mlops_assets.watch.profiles import distances
+from mlops_assets.watch.profiles.bounds import learn_bounds
 from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
-from mlops_assets.watch.profiles.profile import CATEGORY, Profile
+from mlops_assets.watch.profiles.measures import Compared, Referred, measure_gap, measure_series, steady_batches
+from mlops_assets.watch.profiles.plain_faults import FEWEST_ROWS, PlainFaults, SeriesFacts
+from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.profiles.series import ColumnSeries, column_series
+from mlops_assets.watch.profiles.shift import DriftReport, Shift, Verdict
 
-Verdict = Literal["normal", "moved", "insufficient data"]
-Sums: TypeAlias = "csr_array[Any, Any]"
-"""(batches, batches): 1 where the second is in the reference of the first. Sparse, as dense products start threads."""
+Unusual = Mapping[str, frozenset[str]]
+"""By batch, the columns that were unusual in it."""
 
-_ROUNDING = 1e-6
-"""Deviations below this part of the mean are those of a constant."""
 _SHARES = ("missing_share", "unseen_share")
 _FEWEST = 5
 """A share of fewer rows than this has not moved: the test is no good on so few."""
-_SMALLEST = 0.5
-"""Distances below this part of the least effect count as this, so that a past of zeros has a logarithm."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shift:
-    """One measure of one column in one scope. ``bound`` and ``p_value`` are ``None`` where nothing could be judged."""
-
-    scope: str
-    column: str
-    measure: str
-    found: float
-    bound: float | None
-    p_value: float | None
-    rows: int
-    reference_rows: int
-    verdict: Verdict
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriftReport:
-    """One batch against its ``reference`` batches: every shift of the whole batch, and those of segments that moved.
-
-    ``raw`` has further distances of the whole batch, by column and name. ``judged`` counts the comparisons with a
-    verdict in all scopes.
-    """
-
-    batch: str
-    reference: tuple[str, ...]
-    shifts: tuple[Shift, ...]
-    raw: Mapping[str, Mapping[str, float]]
-    judged: int
-
-    @property
-    def moved(self) -> tuple[Shift, ...]:
-        """The shifts over their bound, the whole batch first, then the farthest beyond it."""
-        found = [shift for shift in self.shifts if shift.verdict == "moved"]
-        return tuple(sorted(found, key=lambda s: (s.scope != OVERALL, -s.found / (s.bound or 1.0), s.scope, s.column)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Compared:
-    """One measure of one series for every batch looked at: distance and p-value, NaN where nothing can be compared."""
-
-    series: ColumnSeries
-    measure: str
-    found: Floats
-    p_value: Floats
-    rows: Floats
-    reference_rows: Floats
+_NAMED_BATCHES = 3
+"""So many batches with names are a past, though too short to learn from."""
+_PASSES = 400
 
 
 def compare(
@@ -103,45 +55,42 @@ def compare(
     plan: DriftPlan,
     ignored: Collection[str] = (),
     training: Collection[str] = (),
+    unusual: Unusual | None = None,
+    accepted: Collection[str] = (),
+    order: Sequence[str] = (),
+    every_scope: bool = False,
 ) -> dict[str, DriftReport]:
     """Judge ``batches`` among ``profiles``, which hold their references and past as well, by batch.
 
     With ``training`` all are compared with those batches instead of the plan's reference. The columns in ``ignored``
-    are not compared, such as the date that names the batch.
+    are not compared, such as the date that names the batch. ``unusual`` is what is recorded of batches that are not
+    judged now; of those, and of the ones judged, the ``accepted`` count as usual. ``order`` is that of batches with
+    names: given, a past that is too short to learn from is judged by effect and chance. ``every_scope`` tells the
+    shifts of segments that have not moved as well.
     """
-    names = sorted(profiles)
-    ordinal = _ordinals(names)
-    looked_at = _looked_at(names, ordinal=ordinal, batches=batches, plan=plan)
-    chosen = reference_batches(names, ordinal=ordinal, plan=plan, training=training)[looked_at]
-    enough = chosen.sum(axis=1) >= (1 if training else plan.minimum_batches)
-    weights: Sums = csr_array(chosen, dtype=np.float64)
-    compared: list[_Compared] = []
-    raw: dict[str, dict[str, Floats]] = {}
-    ordered = {name: profiles[name] for name in names}
-    for series in column_series(ordered, ignored=ignored, minimum_rows=plan.minimum_rows):
-        further = _measure(series, rows=looked_at, weights=weights, enough=enough, into=compared)
-        if series.scope == OVERALL:
-            raw[series.column] = further
-    judging = _Judging(names=names, ordinal=ordinal, looked_at=looked_at, chosen=chosen, plan=plan)
-    return {batch: _report(names.index(batch), judging=judging, compared=compared, raw=raw) for batch in batches}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Judging:
-    """The batches by name and day; which of them are looked at, and each of these with its reference."""
-
-    names: Sequence[str]
-    ordinal: Ints
-    looked_at: Ints
-    chosen: Flags
-    plan: DriftPlan
-
-
-def _looked_at(names: Sequence[str], *, ordinal: Ints, batches: Sequence[str], plan: DriftPlan) -> Ints:
-    """The batches to judge and the past that calibrates them."""
-    judged = ordinal[np.isin(names, list(batches))]
-    back = judged[:, None] - ordinal[None, :]
-    return np.flatnonzero(((back >= 0) & (back <= plan.window)).any(axis=0))
+    names = [name for name in order if name in profiles] if order else sorted(profiles)
+    comparison = _Comparison(
+        names=names,
+        profiles=profiles,
+        batches=batches,
+        plan=plan,
+        ignored=ignored,
+        training=training,
+        accepted=accepted,
+        by_effect=bool(order),
+        every_scope=every_scope,
+    )
+    recorded = {batch: columns for batch, columns in (unusual or {}).items() if batch not in batches}
+    known, open_ = dict(recorded), list(batches)
+    reports: dict[str, DriftReport] = {}
+    for _ in range(_PASSES):  # a batch depends on those before it: each pass settles one more, mostly many
+        reports |= comparison.reports(known, of=open_)
+        found = recorded | {name: report.moved_columns for name, report in reports.items() if report.moved}
+        changed = [name for name in batches if found.get(name) != known.get(name)]
+        known, open_ = found, comparison.after(changed)
+        if training or not open_:
+            break
+    return {batch: reports[batch] for batch in batches}
 
 
 def reference_batches(names: Sequence[str], *, ordinal: Ints, plan: DriftPlan, training: Collection[str] = ()) -> Flags:
@@ -164,152 +113,295 @@ def _ordinals(names: Sequence[str]) -> Ints:
         return np.arange(len(names), dtype=np.int64)
 
 
-def _measure(
-    series: ColumnSeries, *, rows: Ints, weights: Sums, enough: Flags, into: list[_Compared]
-) -> dict[str, Floats]:
-    """Append every judged measure of a series for the batches ``rows``; answer the further ones."""
-    mine = series.only(rows)
-    before, missing = _summed(series.rows, over=weights), _summed(series.missing, over=weights)
-    reference, found = _summed(series.counts, over=weights), mine.counts
-    present = (mine.rows - mine.missing > 0) & (before - missing > 0) & enough
-    if series.kind == CATEGORY:
-        binned = distances.pool_rare(found, reference=reference)
-    else:
-        binned = distances.bin_by_reference(found, reference=reference)
-    judged = {"jensen_shannon": distances.jensen_shannon(binned[0], reference=binned[1])}
-    further = {"stability_index": distances.stability_index(binned[0], reference=binned[1])}
-    if series.kind == CATEGORY:
-        further["largest_difference"] = distances.largest_difference(found, reference=reference)
-        complete = _summed(series.overlooked, over=weights) == 0
-        judged["unseen_share"] = np.where(complete, distances.unseen_share(found, reference=reference), np.nan)
-    else:
-        moments = _moments(series, rows=rows, weights=weights)
-        moved = distances.wasserstein(found, reference=reference, values=series.values)
-        judged["outside_share"] = distances.outside_share(found, reference=reference)
-        judged["wasserstein"] = np.where(
-            moments["deviation"] > 0, moved / np.maximum(moments["deviation"], 1e-300), moved
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """Everything about ``batches`` among ``profiles`` that stays the same however many of them turn out unusual."""
+
+    names: Sequence[str]
+    profiles: Mapping[str, Profile]
+    batches: Sequence[str]
+    plan: DriftPlan
+    ignored: Collection[str]
+    training: Collection[str]
+    accepted: Collection[str]
+    by_effect: bool
+    every_scope: bool
+    _measured: dict[tuple[str, bytes], tuple[tuple[Compared, ...], dict[str, Floats]]] = field(default_factory=dict)
+
+    @cached_property
+    def ordinal(self) -> Ints:
+        return np.arange(len(self.names), dtype=np.int64) if self.by_effect else _ordinals(self.names)
+
+    @cached_property
+    def chosen(self) -> Flags:
+        return reference_batches(self.names, ordinal=self.ordinal, plan=self.plan, training=self.training)
+
+    @cached_property
+    def looked_at(self) -> Ints:
+        """The batches to judge and the past that calibrates them."""
+        judged = self.ordinal[np.isin(self.names, list(self.batches))]
+        back = judged[:, None] - self.ordinal[None, :]
+        return np.flatnonzero(((back >= 0) & (back <= self.plan.window)).any(axis=0))
+
+    @cached_property
+    def minimum_batches(self) -> int:
+        if self.training:
+            return 1
+        return min(self.plan.minimum_batches, _NAMED_BATCHES) if self.by_effect else self.plan.minimum_batches
+
+    @cached_property
+    def series(self) -> dict[str, dict[str, ColumnSeries]]:
+        """The series by column and scope."""
+        ordered = {name: self.profiles[name] for name in self.names}
+        fewest = min(self.plan.minimum_rows, FEWEST_ROWS)
+        grouped: dict[str, dict[str, ColumnSeries]] = {}
+        for each in column_series(ordered, ignored=self.ignored, minimum_rows=fewest):
+            grouped.setdefault(each.column, {})[each.scope] = each
+        return grouped
+
+    @cached_property
+    def plain(self) -> PlainFaults:
+        return PlainFaults(
+            facts=[SeriesFacts(series=each) for scopes in self.series.values() for each in scopes.values()],
+            names=self.names,
+            rate=self.plan.false_alarm_rate,
+            minimum_batches=self.minimum_batches,
+            minimum_past=self.minimum_batches if self.by_effect else self.plan.minimum_past,
         )
-        further |= {"mean_shift": moments["mean_shift"], "deviation_ratio": moments["deviation_ratio"]}
-    p_value = distances.homogeneity_p(binned[0], reference=binned[1])
-    for measure, distance in judged.items():
-        into.append(_compared(mine, measure, distance, p_value, holds=present, before=before))
-    share = mine.missing / np.maximum(mine.rows, 1.0) - missing / np.maximum(before, 1.0)
-    counts = [np.stack([part, of - part], axis=1) for part, of in ((mine.missing, mine.rows), (missing, before))]
-    p_missing = distances.homogeneity_p(counts[0], reference=counts[1])
-    there = (mine.rows > 0) & (before > 0) & enough
-    into.append(_compared(mine, "missing_share", np.abs(share), p_missing, holds=there, before=before))
-    return {name: np.where(present, values, np.nan) for name, values in further.items()}
+
+    def after(self, changed: Collection[str]) -> list[str]:
+        """The batches to judge whose past has one of the ``changed``."""
+        place = self.ordinal[np.isin(self.names, list(changed))]
+        back = self.ordinal[:, None] - place[None, :]
+        concerned: Flags = np.asarray(((back > 0) & (back <= 2 * self.plan.window)).any(axis=1))
+        wanted = set(self.batches)
+        return [name for name, later in zip(self.names, concerned, strict=True) if later and name in wanted]
+
+    def reports(self, unusual: Unusual, *, of: Sequence[str]) -> dict[str, DriftReport]:
+        """The verdicts on these batches, where those in ``unusual`` count as such."""
+        counted = {}
+        compared: list[Compared] = []
+        raw: dict[str, dict[str, Floats]] = {}
+        for column in self.series:
+            odd = np.array([column in unusual.get(name, ()) for name in self.names])
+            taken = np.isin(self.names, list(self.accepted))
+            counted[column] = ~odd | taken
+            key = (column, (odd & taken).tobytes())
+            if key not in self._measured:
+                self._measured[key] = self._measure(column, accepted=odd & taken)
+            compared += self._measured[key][0]
+            raw[column] = self._measured[key][1]
+        judging = _Judging(comparison=self, compared=compared, raw=raw, counted=counted)
+        return {batch: judging.report(self.names.index(batch)) for batch in of}
+
+    def _measure(self, column: str, *, accepted: Flags) -> tuple[tuple[Compared, ...], dict[str, Floats]]:
+        """Every comparison of a column in all scopes, and the further distances of the whole batch."""
+        usual, further = self._against(column, base=self.chosen[self.looked_at], minimum=self.minimum_batches)
+        since = self.chosen[self.looked_at] & self._since(accepted)[self.looked_at]
+        if not since.any():
+            return usual, further
+        anew, _ = self._against(column, base=since, minimum=1)
+        return tuple(one.or_nearer(other) for one, other in zip(usual, anew, strict=True)), further
+
+    def _since(self, accepted: Flags) -> Flags:
+        """(batches, batches): whether the second is the last accepted one before the first, or later."""
+        place = np.arange(len(self.names))
+        before = np.where(accepted & (place[None, :] < place[:, None]), place[None, :], -1).max(axis=1, initial=-1)
+        return np.asarray((before[:, None] >= 0) & (place[None, :] >= before[:, None]))
+
+    def _against(self, column: str, *, base: Flags, minimum: int) -> tuple[tuple[Compared, ...], dict[str, Floats]]:
+        """Every comparison of a column with these references."""
+        compared: list[Compared] = []
+        further: dict[str, Floats] = {}
+        scopes = self.series[column]
+        referred = self._referred(base, minimum=minimum)
+        for scope, series in scopes.items():
+            if scope == OVERALL or series.rows.max(initial=0) >= self.plan.minimum_rows:
+                measured = measure_series(series, referred=self._stepped(series, usual=referred, minimum=minimum))
+                compared += measured.compared
+                further = measured.further if scope == OVERALL else further
+            if scope != OVERALL and series.kind == "number" and OVERALL in scopes:
+                gap = measure_gap(series, whole=scopes[OVERALL], referred=referred)
+                compared += [gap] if gap else []
+        return tuple(compared), further
+
+    def _stepped(self, series: ColumnSeries, *, usual: Referred, minimum: int) -> Referred:
+        """The reference of a series: the batch before, alone, where the column is steady."""
+        if self.training or self.plan.reference != "trailing":
+            return usual
+        steady = steady_batches(series, chosen=self.chosen[self.looked_at], minimum=self.plan.minimum_batches)
+        if not steady.any():
+            return usual
+        against = np.where(steady[:, None], self._previous[self.looked_at], usual.against)
+        return self._referred(against, minimum=minimum, steady=steady)
+
+    def _referred(self, against: Flags, *, minimum: int, steady: Flags | None = None) -> Referred:
+        enough = against.sum(axis=1) >= minimum
+        if steady is not None:
+            enough |= steady & against.any(axis=1)
+        return Referred.of(against, rows=self.looked_at, enough=enough)
+
+    @cached_property
+    def _previous(self) -> Flags:
+        """(batches, batches): whether the second is the last one before the first, in its reference."""
+        place = np.arange(len(self.names))
+        return np.asarray(self.chosen & (place[:, None] - 1 == place[None, :]))
 
 
-def _summed(values: Floats, *, over: Sums) -> Floats:
-    """``values`` by batch, added up over the reference of each batch."""
-    total: Floats = np.asarray(over @ values)
-    return total
+@dataclass(frozen=True, kw_only=True)
+class _Judging:
+    """Verdicts from all comparisons together; ``counted`` says by column which batches are its past."""
+
+    comparison: _Comparison
+    compared: Sequence[Compared]
+    raw: Mapping[str, Mapping[str, Floats]]
+    counted: Mapping[str, Flags]
+    _stacked: dict[str, Floats] = field(default_factory=dict)
+
+    def report(self, number: int) -> DriftReport:
+        """The verdicts on one batch."""
+        comparison, plan = self.comparison, self.comparison.plan
+        at = int(np.searchsorted(comparison.looked_at, number))
+        figures = self._figures(at)
+        bounds, learnt = self._bounds(number, count=int(figures.testable.sum()))
+        judged = figures.testable & np.isfinite(bounds)
+        blind = judged & (bounds >= figures.reach) & ~self._declared
+        judged &= ~blind
+        corrected = np.full(len(judged), np.nan)
+        corrected[judged] = holm(figures.p_value[judged].tolist()) if judged.any() else ()
+        shares = np.array([each.measure in _SHARES for each in self.compared], dtype=np.bool_)
+        several = ~shares | (figures.found * figures.rows >= _FEWEST)
+        moved = judged & (figures.found > bounds) & (corrected < plan.false_alarm_rate) & several
+        told = np.isfinite(figures.found) & (moved | comparison.every_scope | self._overall)
+        verdicts = np.select([moved, judged, blind], ["moved", "normal", "cannot be judged"], "insufficient data")
+        shifts = [
+            self._shift(i, at, bound=bounds[i], p_value=corrected[i], verdict=verdicts[i], learnt=learnt[i])
+            for i in np.flatnonzero(told).tolist()
+        ]
+        return DriftReport(
+            batch=comparison.names[number],
+            reference=self._named(comparison.chosen[number]),
+            shifts=(*shifts, *self._plain(number)),
+            raw={
+                column: {name: float(values[at]) for name, values in measures.items() if np.isfinite(values[at])}
+                for column, measures in self.raw.items()
+                if measures
+            },
+            judged=int(judged.sum()),
+            blind=int(blind.sum()),
+        )
+
+    def _figures(self, at: int) -> _Figures:
+        fewest = self.comparison.plan.minimum_rows
+        gaps = np.array([each.measure == "segment_gap" for each in self.compared], dtype=np.bool_)
+        enough = np.where(gaps, min(fewest, FEWEST_ROWS), fewest)
+        found, rows = self._of("found")[:, at], self._of("rows")[:, at]
+        typical = self._of("reference_rows")[:, at] / np.maximum(self._batches[:, at], 1)
+        return _Figures(
+            found=found,
+            p_value=self._of("p_value")[:, at],
+            reach=self._of("reach")[:, at],
+            rows=rows,
+            testable=np.isfinite(found) & (rows >= enough) & (typical >= enough),
+        )
+
+    def _of(self, name: str) -> Floats:
+        """(comparisons, batches looked at): one figure of all comparisons."""
+        if name not in self._stacked:
+            none = np.zeros((0, len(self.comparison.looked_at)))
+            self._stacked[name] = np.stack([getattr(each, name) for each in self.compared]) if self.compared else none
+        return self._stacked[name]
+
+    @cached_property
+    def _batches(self) -> Ints:
+        """(comparisons, batches looked at): how many batches the reference has."""
+        if not self.compared:
+            return np.zeros((0, len(self.comparison.looked_at)), dtype=np.int64)
+        sums = {id(each.against): each.against.sum(axis=1) for each in self.compared}
+        return np.stack([sums[id(each.against)] for each in self.compared])
+
+    @cached_property
+    def _overall(self) -> Flags:
+        return np.array([each.scope == OVERALL for each in self.compared], dtype=np.bool_)
+
+    @cached_property
+    def _declared(self) -> Flags:
+        bounds = self.comparison.plan.bounds
+        return np.array([(each.column, each.measure) in bounds for each in self.compared], dtype=np.bool_)
+
+    @cached_property
+    def _distances(self) -> Floats:
+        """(comparisons, batches looked at), NaN where a batch does not count as the past of its column."""
+        looked_at = self.comparison.looked_at
+        if not self.compared:
+            return np.zeros((0, len(looked_at)))
+        return np.stack([np.where(self.counted[each.column][looked_at], each.found, np.nan) for each in self.compared])
+
+    def _bounds(self, number: int, *, count: int) -> tuple[Floats, Flags]:
+        """The bound of each comparison, declared or learnt from its past (NaN where that is too short), and whether it
+        was learnt."""
+        plan, ordinal = self.comparison.plan, self.comparison.ordinal
+        measures = [each.measure for each in self.compared]
+        back = ordinal[number] - ordinal[self.comparison.looked_at]
+        past = self._distances[:, (back > 0) & (back <= plan.window)]
+        bounds = learn_bounds(past, measures=measures, count=count, rate=plan.false_alarm_rate)
+        learnt: Flags = np.isfinite(past).sum(axis=1) >= plan.minimum_past
+        short = np.array([LEAST_EFFECTS[measure] for measure in measures]) if self.comparison.by_effect else np.nan
+        bounds = np.where(learnt, bounds, short)
+        declared = [plan.bounds.get((each.column, each.measure)) for each in self.compared]
+        told = [bound if own is None else own for bound, own in zip(bounds, declared, strict=True)]
+        return np.array(told, dtype=np.float64), learnt
+
+    def _shift(self, i: int, at: int, *, bound: float, p_value: float, verdict: Verdict, learnt: bool) -> Shift:
+        compared, plan = self.compared[i], self.comparison.plan
+        judged = verdict in ("moved", "normal")
+        return Shift(
+            scope=compared.scope,
+            column=compared.column,
+            measure=compared.measure,
+            found=float(compared.found[at]),
+            bound=float(bound) if judged or verdict == "cannot be judged" else None,
+            p_value=float(p_value) if judged else None,
+            rows=int(compared.rows[at]),
+            reference_rows=int(compared.reference_rows[at]),
+            verdict=str(verdict),  # type: ignore[arg-type]
+            why=_why(verdict, rows=int(compared.rows[at]), learnt=learnt or self._declared[i], bound=bound, plan=plan),
+            reach=float(compared.reach[at]),
+            rarest=float(compared.rarest[at]),
+            against=self._named(compared.against[at]),
+        )
+
+    def _plain(self, number: int) -> Iterator[Shift]:
+        """What needs no scale. A training window is no past in this sense: its batches are no sequence."""
+        comparison = self.comparison
+        if comparison.training:
+            return
+        yield from comparison.plain.of(number, chosen=comparison.chosen[number], counted=self.counted.__getitem__)
+
+    def _named(self, used: Flags) -> tuple[str, ...]:
+        return tuple(self.comparison.names[at] for at in np.flatnonzero(used).tolist())
 
 
-def _compared(
-    series: ColumnSeries, measure: str, found: Floats, p_value: Floats, *, holds: Flags, before: Floats
-) -> _Compared:
-    return _Compared(
-        series=series,
-        measure=measure,
-        found=np.where(holds, found, np.nan),
-        p_value=np.where(holds, p_value, np.nan),
-        rows=series.rows,
-        reference_rows=before,
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Figures:
+    """One batch in every comparison. ``testable`` says where it and its reference have enough rows."""
+
+    found: Floats
+    p_value: Floats
+    reach: Floats
+    rows: Floats
+    testable: Flags
 
 
-def _moments(series: ColumnSeries, *, rows: Ints, weights: Sums) -> dict[str, Floats]:
-    """Mean shift in deviations of the reference, ratio of the deviations, and the reference's deviation."""
-    count = series.rows - series.missing
-    centre = float(np.average(series.mean, weights=count)) if count.sum() else 0.0
-    mean = series.mean - centre
-    total = np.maximum(_summed(count, over=weights), 1.0)
-    of_reference = _summed(count * mean, over=weights) / total
-    squares = _summed(series.squares + count * mean**2, over=weights) - total * of_reference**2
-    deviation = np.sqrt(np.maximum(squares, 0.0) / np.maximum(total - 1.0, 1.0))
-    deviation = np.where(deviation > _ROUNDING * np.abs(centre), deviation, 0.0)
-    own = np.sqrt(series.squares / np.maximum(count - 1.0, 1.0))[rows]
-    some = np.where(deviation > 0, deviation, np.nan)
-    return {"deviation": deviation, "mean_shift": (mean[rows] - of_reference) / some, "deviation_ratio": own / some}
-
-
-def _report(
-    number: int,
-    *,
-    judging: _Judging,
-    compared: Sequence[_Compared],
-    raw: Mapping[str, Mapping[str, Floats]],
-) -> DriftReport:
-    """The verdicts on one batch, all comparisons together."""
-    plan, at = judging.plan, int(np.searchsorted(judging.looked_at, number))
-    found = np.array([each.found[at] for each in compared])
-    p_value = np.array([each.p_value[at] for each in compared])
-    rows = np.array([each.rows[at] for each in compared])
-    batches = np.maximum(judging.chosen[at].sum(), 1)
-    typical = np.array([each.reference_rows[at] for each in compared]) / batches
-    testable = np.isfinite(found) & (rows >= plan.minimum_rows) & (typical >= plan.minimum_rows)
-    back = judging.ordinal[number] - judging.ordinal[judging.looked_at]
-    past = np.flatnonzero((back > 0) & (back <= plan.window))
-    bounds = _bounds(compared, past=past, count=int(testable.sum()), plan=plan)
-    testable &= np.isfinite(bounds)
-    corrected = np.full(len(found), np.nan)
-    corrected[testable] = holm(p_value[testable].tolist()) if testable.any() else ()
-    shares = np.array([each.measure in _SHARES for each in compared])
-    several = ~shares | (found * rows >= _FEWEST)
-    moved = testable & (found > bounds) & (corrected < plan.false_alarm_rate) & several
-    shifts = [
-        _shift(each, at, bound=bounds[i], p_value=corrected[i], testable=testable[i], moved=moved[i], plan=plan)
-        for i, each in enumerate(compared)
-        if np.isfinite(found[i]) and (moved[i] or each.series.scope == OVERALL)
-    ]
-    return DriftReport(
-        batch=judging.names[number],
-        reference=tuple(name for name, used in zip(judging.names, judging.chosen[at], strict=True) if used),
-        shifts=tuple(shifts),
-        raw={
-            column: {name: float(values[at]) for name, values in measures.items() if np.isfinite(values[at])}
-            for column, measures in raw.items()
-        },
-        judged=int(testable.sum()),
-    )
-
-
-def _bounds(compared: Sequence[_Compared], *, past: Ints, count: int, plan: DriftPlan) -> Floats:
-    """The bound of each comparison: declared, or learnt from its past; NaN where the past is too short."""
-    least = np.array([LEAST_EFFECTS[each.measure] for each in compared])
-    distance = np.stack([each.found[past] for each in compared]) if compared else np.zeros((0, len(past)))
-    known = np.isfinite(distance)
-    size = known.sum(axis=1)
-    logs = np.where(known, np.log(np.maximum(np.where(known, distance, 1.0), least[:, None] * _SMALLEST)), 0.0)
-    mean = logs.sum(axis=1) / np.maximum(size, 1)
-    squares = np.where(known, (logs - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    deviation = np.sqrt(squares / np.maximum(size - 1, 1))
-    reach = -stdtrit(np.maximum(size - 1, 1), plan.false_alarm_rate / max(count, 1))
-    learnt = np.exp(np.minimum(mean + reach * deviation * np.sqrt(1 + 1 / np.maximum(size, 1)), 700.0))
-    learnt = np.where([each.measure == "outside_share" for each in compared], least, learnt)
-    bounds = np.where(size >= plan.minimum_past, np.maximum(learnt, least), np.nan)
-    declared = [plan.bounds.get((each.series.column, each.measure)) for each in compared]
-    return np.array([bound if told is None else told for bound, told in zip(bounds, declared, strict=True)])
-
-
-def _shift(
-    compared: _Compared, at: int, *, bound: float, p_value: float, testable: bool, moved: bool, plan: DriftPlan
-) -> Shift:
-    rows = int(compared.rows[at])
-    why = "" if testable else f"{rows} rows, needs {plan.minimum_rows}"
-    if not testable and rows >= plan.minimum_rows:
-        why = f"fewer than {plan.minimum_past} earlier batches to learn from what is normal"
-    return Shift(
-        scope=compared.series.scope,
-        column=compared.series.column,
-        measure=compared.measure,
-        found=float(compared.found[at]),
-        bound=float(bound) if testable else None,
-        p_value=float(p_value) if testable else None,
-        rows=rows,
-        reference_rows=int(compared.reference_rows[at]),
-        verdict="moved" if moved else "normal" if testable else "insufficient data",
-        why=why,
-    )
+def _why(verdict: str, *, rows: int, learnt: bool, bound: float, plan: DriftPlan) -> str:
+    """Why there is no verdict, or what it rests on if not on what is usual."""
+    if verdict == "cannot be judged":
+        return f"the past is too wild: only more than {bound:.2f} would be unusual, which no batch can reach"
+    if verdict == "insufficient data":
+        few = f"{rows} rows, needs {plan.minimum_rows}"
+        return (
+            few
+            if rows < plan.minimum_rows
+            else f"fewer than {plan.minimum_past} earlier batches to learn from what is normal"
+        )
+    return "" if learnt else "too few earlier batches to know what is usual: judged by effect and chance"

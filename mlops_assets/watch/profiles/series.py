@@ -21,7 +21,8 @@ from mlops_assets.watch.profiles.profile import CATEGORY, Kind, Profile, named_g
 class ColumnSeries:
     """One column in one scope over all batches. ``counts`` is (batches, cells); a batch without rows has zeros.
 
-    ``values`` are where the cells of numbers begin, ascending; ``texts`` name the cells of a category.
+    ``values`` are where the cells of numbers begin, ascending; ``texts`` name the cells of a category. ``exact`` says
+    that every cell is one single value.
     """
 
     scope: str
@@ -35,6 +36,7 @@ class ColumnSeries:
     mean: Floats
     squares: Floats
     overlooked: Floats
+    exact: bool
 
     def only(self, batches: Ints) -> ColumnSeries:
         """The same of some of the batches."""
@@ -68,11 +70,11 @@ def _large(parts: pa.Table, minimum_rows: int) -> pa.Array:
 def _series(parts: pa.Table, *, batch: Ints, size: int, scope: str, column: str) -> ColumnSeries:
     kind: Kind = parts["kind"][0].as_py()
     owner, elements = flatten(parts["values" if kind == CATEGORY else "lows"])
+    coarsest = int(parts["exponent"].to_numpy().max(initial=FINEST))
     if kind == CATEGORY:
         code, texts = sorted_codes(elements)
         values, names = np.zeros(0), tuple(texts.to_pylist())
     else:
-        coarsest = int(parts["exponent"].to_numpy().max(initial=FINEST))
         lows = cell_edges(elements.to_numpy(), np.full(len(elements), coarsest, dtype=np.int64))
         values, code = np.unique(lows, return_inverse=True)
         names = ()
@@ -83,4 +85,13 @@ def _series(parts: pa.Table, *, batch: Ints, size: int, scope: str, column: str)
     for name in ("rows", "missing", "mean", "squares", "overlooked"):
         figures[name] = np.zeros(size)
         figures[name][batch] = parts[name].fill_null(0).to_numpy()
-    return ColumnSeries(scope=scope, column=column, kind=kind, counts=counts, values=values, texts=names, **figures)
+    return ColumnSeries(
+        scope=scope,
+        column=column,
+        kind=kind,
+        counts=counts,
+        values=values,
+        texts=names,
+        exact=coarsest == FINEST and not figures["overlooked"].any(),
+        **figures,
+    )

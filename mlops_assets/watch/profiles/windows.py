@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from mlops_assets.contract.drift import DriftPlan
-from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.profile import Profile, merge
+from mlops_assets.watch.profiles.shift import DriftReport
 
 WINDOWS = 28
 """How many windows before say what is normal from one to the next."""

@@ -19,12 +19,14 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments
+from mlops_assets.watch.profiles.shift import DriftReport
 from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL, EarlierFile, judge_file_size, judge_row_count
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST, judge_references
 from mlops_assets.watch.validation.history_keys import history_keys
+from mlops_assets.watch.validation.known_keys import KEYS_ARE_NEW, judge_keys
 from mlops_assets.watch.validation.quarantine import BatchReport, charge, validate
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
 
@@ -34,12 +36,18 @@ class Surroundings:
     """What a batch is compared with: earlier ``files`` and ``profiles`` by batch, the tables it refers to by source and
     batch.
 
-    A batch without a table in ``referred`` has none in the lake.
+    A batch without a table in ``referred`` has none in the lake. ``unusual`` has the columns that were unusual by
+    batch, as recorded, and ``accepted`` the batches that a person said are usual. Batches with names have an ``order``,
+    that of landing, and ``published`` ones by their validated files.
     """
 
     files: Mapping[str, EarlierFile] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     referred: Mapping[str, Mapping[str, pa.Table]] = field(default_factory=dict)
+    unusual: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    accepted: frozenset[str] = frozenset()
+    order: Sequence[str] = ()
+    published: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +65,11 @@ class JudgedBatch:
 
 
 def unusual_checks(source: Source) -> tuple[str, ...]:
-    """The names of the checks that compare a batch with others; they warn, and never keep it from being published."""
-    daily = (ROW_COUNT_IS_USUAL,) if source.cadence is Cadence.DAILY else ()
-    arriving = (DISTRIBUTIONS_ARE_USUAL,) if source.cadence is not Cadence.STATIC else ()
-    return (*daily, *((REFERENCES_EXIST,) if source.references else ()), *arriving)
+    """The names of the checks that compare a batch with others; most of what they find warns, and what is far beyond
+    the usual refuses the batch."""
+    arriving = (ROW_COUNT_IS_USUAL, DISTRIBUTIONS_ARE_USUAL) if source.cadence is not Cadence.STATIC else ()
+    named = (KEYS_ARE_NEW,) if source.cadence is Cadence.NAMED and source.columns.keys else ()
+    return (*named, *arriving[:1], *((REFERENCES_EXIST,) if source.references else ()), *arriving[1:])
 
 
 def judge_batches(
@@ -97,14 +106,22 @@ def _judge_together(
     profiles = profile({batch: report.valid for batch, report in reports.items()})
     as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
     known = {**surroundings.profiles, **as_landed}
-    drift = _drift(list(files), source=source, known=known)
+    order = _order(source, surroundings=surroundings, batches=list(files))
+    drift = _drift(list(files), source=source, known=known, surroundings=surroundings, order=order)
     rows = {batch: each.rows for batch, each in known.items()}
+    keys = partial(_keys, source=source, reports=reports, published=surroundings.published, connection=connection)
     judged = {}
     for batch, report in reports.items():
-        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows)}
+        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows, order=order)}
         given[DISTRIBUTIONS_ARE_USUAL] = (
-            judge_shifts(drift[batch], profile=known[batch], profiles=known) if batch in drift else no_shifts(batch)
+            judge_shifts(
+                drift[batch], profile=known[batch], profiles=known, alike=not order, refused=source.drift.refused
+            )
+            if batch in drift
+            else no_shifts(batch)
         )
+        if KEYS_ARE_NEW in unusual_checks(source):
+            given[KEYS_ARE_NEW] = keys(batch)
         if source.references:
             given[REFERENCES_EXIST] = judge_references(
                 report.valid,
@@ -164,16 +181,59 @@ def _profiles(
     )
 
 
-def _drift(batches: Sequence[str], *, source: Source, known: Mapping[str, Profile]) -> dict[str, DriftReport]:
-    """How far each batch that has rows is from its past; what names the batch is not compared."""
+def _order(source: Source, *, surroundings: Surroundings, batches: Sequence[str]) -> list[str]:
+    """The batches with names in the order of landing, those that have not landed last; none where days order them."""
+    if source.cadence is not Cadence.NAMED:
+        return []
+    return [*surroundings.order, *(batch for batch in batches if batch not in surroundings.order)]
+
+
+def _drift(
+    batches: Sequence[str],
+    *,
+    source: Source,
+    known: Mapping[str, Profile],
+    surroundings: Surroundings,
+    order: Sequence[str],
+) -> dict[str, DriftReport]:
+    """How far each batch that has rows is from its past; what names the batch or a row is not compared."""
     filled = {batch: profile for batch, profile in known.items() if profile.rows}
     wanted = [batch for batch in batches if batch in filled]
     if source.cadence is Cadence.STATIC or not wanted:
         return {}
-    return compare(filled, batches=wanted, plan=source.drift, ignored=naming_columns(source))
+    return compare(
+        filled,
+        batches=wanted,
+        plan=source.drift,
+        ignored=naming_columns(source),
+        unusual=surroundings.unusual,
+        accepted=surroundings.accepted,
+        order=order,
+    )
+
+
+def _keys(
+    batch: str,
+    *,
+    source: Source,
+    reports: Mapping[str, BatchReport],
+    published: Mapping[str, Path],
+    connection: DuckDBPyConnection,
+) -> CheckResult:
+    """``KEYS_ARE_NEW`` of a batch: beside the published ones that are not judged now, and those before it that are."""
+    before = list(reports)[: list(reports).index(batch)]
+    return judge_keys(
+        reports[batch].valid,
+        keys=source.columns.keys,
+        published={name: path for name, path in published.items() if name not in reports},
+        together={name: reports[name].valid for name in before if reports[name].valid.num_rows},
+        batch=batch,
+        connection=connection,
+    )
 
 
 def naming_columns(source: Source) -> frozenset[str]:
-    """The columns that say which batch a row is of; times say more than that."""
+    """The columns that say which batch a row is of (times say more than that), or which row of a drop with a name."""
     dated = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
-    return frozenset(dated & set(source.batch_day))
+    single = {key[0] for key in source.columns.keys if len(key) == 1} if source.cadence is Cadence.NAMED else set()
+    return frozenset(dated & set(source.batch_day)) | frozenset(single)

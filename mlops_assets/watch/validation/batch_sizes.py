@@ -39,13 +39,37 @@ class EarlierFile:
     count_rows: Callable[[], int]
 
 
-def judge_row_count(rows: int, *, batch: str, past: Mapping[str, int]) -> CheckResult:
-    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch."""
+REFUSED_TIMES = 5.0
+"""So many times the usual rows, or so few, and twice as far as what is unusual, and the batch is refused."""
+NAMED_TIMES = 10.0
+"""Of drops with names, whose sizes are as people cut them, this is unusual while few are known, and its square refused.
+"""
+LEAST_DROPS, KNOWN_DROPS = 3, 14
+
+Limits = tuple[float, float, float, float]
+"""What refuses below, is unusual below, unusual above, refuses above."""
+
+
+def judge_row_count(rows: int, *, batch: str, past: Mapping[str, int], order: Sequence[str] = ()) -> CheckResult:
+    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch, ``order`` is that of batches with names."""
 
     def explain(usual: float) -> tuple[Cause | None, str]:
         return _rows_cause(rows / usual), f"That is {rows / usual:.2f} times the usual {usual:.0f}."
 
-    return _judged(rows, "rows", name=ROW_COUNT_IS_USUAL, code=Code.ROW_COUNT, batch=batch, past=past, explain=explain)
+    sizes = _sizes_before(batch, past=past, order=order)
+    limits = _drop_limits(sizes) if order else _limits(sizes)
+    needed = f"{LEAST_DROPS} drops" if order else f"{LEAST_WEEKS} weeks"
+    return _judged(
+        rows,
+        "rows",
+        name=ROW_COUNT_IS_USUAL,
+        code=Code.ROW_COUNT,
+        batch=batch,
+        sizes=sizes,
+        limits=limits,
+        needed=needed,
+        explain=explain,
+    )
 
 
 def judge_file_size(size: int, *, rows: int, batch: str, past: Mapping[str, EarlierFile]) -> CheckResult:
@@ -61,8 +85,18 @@ def judge_file_size(size: int, *, rows: int, batch: str, past: Mapping[str, Earl
         cause, told = _rows_or_lines(many, size / usual / many)
         return cause, f"{times}: {told}."
 
+    before = _sizes_before(batch, past=sizes, order=())
+    limits = _limits(before)
     return _judged(
-        size, "bytes", name=FILE_SIZE_IS_USUAL, code=Code.FILE_SIZE, batch=batch, past=sizes, explain=explain
+        size,
+        "bytes",
+        name=FILE_SIZE_IS_USUAL,
+        code=Code.FILE_SIZE,
+        batch=batch,
+        sizes=before,
+        limits=limits and (0.0, *limits[1:3], math.inf),
+        needed=f"{LEAST_WEEKS} weeks",
+        explain=explain,
     )
 
 
@@ -75,29 +109,47 @@ def same_weekday(batch: str) -> list[str]:
     return [(day - timedelta(weeks=back)).isoformat() for back in range(1, WEEKS + 1)]
 
 
+def _sizes_before(batch: str, *, past: Mapping[str, int], order: Sequence[str]) -> list[int]:
+    """What is known of the sizes before: of the same weekday, or of the drops before in their order."""
+    if batch in order:
+        return [past[name] for name in order[: order.index(batch)] if past.get(name)]
+    return [past[day] for day in same_weekday(batch) if past.get(day)]
+
+
 def _judged(
-    size: int, unit: str, *, name: str, code: Code, batch: str, past: Mapping[str, int], explain: Explain
+    size: int,
+    unit: str,
+    *,
+    name: str,
+    code: Code,
+    batch: str,
+    sizes: Sequence[int],
+    limits: Limits | None,
+    needed: str,
+    explain: Explain,
 ) -> CheckResult:
-    sizes = [past[day] for day in same_weekday(batch) if past.get(day)]
     figures: dict[str, Figure] = {unit: size}
     found: tuple[Anomaly, ...] = ()
     if not size:
         figures["verdict"] = f"not judged: other checks say why there are no {unit}"
-    elif len(sizes) < LEAST_WEEKS:
-        figures["verdict"] = f"insufficient data: {len(sizes)} weeks, needs {LEAST_WEEKS}"
+    elif limits is None:
+        figures["verdict"] = f"insufficient data: {len(sizes)} are known, needs {needed}"
     else:
-        low, high = _bounds(sizes)
+        refused_low, low, high, refused_high = limits
         figures |= {"low": low, "high": high}
         if not low <= size <= high:
+            grave = not refused_low <= size <= refused_high
             cause, explanation = explain(float(np.median(sizes)))
             expected = f"{low:.0f} to {high:.0f}"
-            message = f"{size} {unit}; the same weekday of the last weeks leads to expect {expected}."
-            told = anomaly(code, message, expected=f"{expected} {unit}", found=f"{size} {unit}")
+            of = "the same weekday of the last weeks leads" if same_weekday(batch) else "the drops before lead"
+            message = f"{size} {unit}; {of} to expect {expected}."
+            severity = Severity.ERROR if grave else Severity.WARN
+            told = anomaly(code, message, severity=severity, expected=f"{expected} {unit}", found=f"{size} {unit}")
             found = (told.model_copy(update={"cause": cause, "explanation": explanation}),)
     return CheckResult(
         name=name,
         passed=not found,
-        severity=Severity.WARN,
+        severity=found[0].severity if found else Severity.WARN,
         batch=batch,
         figures=figures,
         reasons=messages(found),
@@ -105,18 +157,35 @@ def _judged(
     )
 
 
-def _bounds(sizes: Sequence[int]) -> tuple[float, float]:
+def _limits(sizes: Sequence[int]) -> Limits | None:
     """The prediction interval of one more logarithm of a normal past (G. J. Hahn, W. Q. Meeker, "Statistical
-    Intervals", 1991, ch. 4), and at least ``LEAST_CHANGE`` away from its centre.
+    Intervals", 1991, ch. 4), and at least ``LEAST_CHANGE`` away from its centre; ``None`` of too short a past.
 
     Of the logarithms the median and the median absolute deviation count, so that one odd week moves no bound.
     """
+    if len(sizes) < LEAST_WEEKS:
+        return None
     logs = np.log(sizes)
     centre = float(np.median(logs))
     deviation = 1.4826 * float(np.median(np.abs(logs - centre)))
     t = -float(stdtrit(len(sizes) - 1, FALSE_ALARM_RATE / 2))
     reach = max(t * deviation * math.sqrt(1 + 1 / len(sizes)), -math.log1p(-LEAST_CHANGE))
-    return math.exp(centre - reach), math.exp(centre + reach)
+    return _around(centre, reach=reach, refused=max(2 * reach, math.log(REFUSED_TIMES)))
+
+
+def _drop_limits(sizes: Sequence[int]) -> Limits | None:
+    """The same of drops with names: so far from the median while few are known, then as of weeks."""
+    if len(sizes) < LEAST_DROPS:
+        return None
+    if len(sizes) >= KNOWN_DROPS:
+        return _limits(sizes[-KNOWN_DROPS:])
+    reach = math.log(NAMED_TIMES)
+    return _around(float(np.median(np.log(sizes))), reach=reach, refused=2 * reach)
+
+
+def _around(centre: float, *, reach: float, refused: float) -> Limits:
+    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    return math.exp(centre - refused), low, high, math.exp(centre + refused)
 
 
 def _rows_cause(ratio: float) -> Cause | None:

@@ -60,6 +60,8 @@ _COMPLETE = 0.05
 """A shift that an explanation leaves less of (in deviations) is gone."""
 _LARGE = 0.02
 """Segments and values with a smaller share of the reference are too rare to be missed."""
+_MANY_MISSING = 0.1
+"""Where so much more is missing than usual, what is there says little of what is not."""
 _GONE = 0.2
 """A segment is missing if it has less than this part of its usual rows."""
 _SEGMENT_ROWS = 30
@@ -95,7 +97,7 @@ class Moved:
     """The column to explain, in the batch and in its reference, which are ``batches`` merged.
 
     ``usual`` is the distance, in deviations, that is usual for a number; ``outside`` says whether nearly all numbers
-    lie beyond the reference.
+    lie beyond the reference. ``scope`` is the segment that moved, if one did alone.
     """
 
     column: str
@@ -104,11 +106,12 @@ class Moved:
     batches: int
     usual: float = 0.0
     outside: bool = False
+    scope: str = OVERALL
 
 
 def explain(moved: Moved) -> Form | None:
     """The first explanation that its evidence carries."""
-    found, reference = moved.found.of(moved.column), moved.reference.of(moved.column)
+    found, reference = (each.of(moved.column, scope=moved.scope) for each in (moved.found, moved.reference))
     if found is None or reference is None or not found.rows or not reference.rows:
         return None
     for explanation in _EXPLANATIONS:
@@ -116,6 +119,31 @@ def explain(moved: Moved) -> Form | None:
         if form is not None:
             return form
     return None
+
+
+def _constant(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
+    """One value in all rows, where there usually are several."""
+    if found.present < _SEGMENT_ROWS or found.distinct != 1.0 or (reference.distinct or 2.0) < 2:
+        return None
+    value = found.values[0] if found.kind == CATEGORY else f"{found.minimum:g}"
+    before = _value_shares(reference).get(value, 0.0)
+    if before > _KNOWN:
+        return None
+    said = f"{moved.column} is {value} in all {found.present} rows, usually in {before:.1%} of them."
+    return Form(cause=Cause.CONSTANT, explanation=said)
+
+
+def _values_missing(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
+    """Many more values are missing than usual, and that alone moved the others: the rows are there."""
+    risen = (found.missing_share or 0.0) - (reference.missing_share or 0.0)
+    if risen < _MANY_MISSING:
+        return None
+    per_batch = reference.rows / moved.batches
+    said = (
+        f"{moved.column} is missing in {found.missing_share:.0%} of the rows, usually in "
+        f"{reference.missing_share:.0%}: values are missing, the rows are there ({found.rows}, usually {per_batch:.0f})."
+    )
+    return Form(cause=Cause.VALUES_MISSING, explanation=said)
 
 
 def _swapped(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
@@ -205,9 +233,10 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
         fits = "degrees" not in name or np.abs(before).max() < _HOT
         fits = fits and not _already_known(found, reference, factor=factor, added=added)
         if fits and left <= allowed and 1 / _SPREAD < spread < _SPREAD:
-            fitting.append((left, name, factor))
+            known = _known_share(found, reference, factor=factor, added=added)
+            fitting.append((known < _KNOWN, left, name, factor))
     if fitting:
-        _, name, factor = min(fitting)
+        _, _, name, factor = min(fitting)
         said = f"{moved.column} is as usual if converted from {name}"
         shown = f" (times {factor:.4g})" if "degrees" not in name and "sign" not in name else ""
         return Form(cause=Cause.FACTOR, explanation=f"{said}{shown}: {_medians(found, reference)}.")
@@ -226,6 +255,17 @@ def _already_known(found: ColumnProfile, reference: ColumnProfile, *, factor: fl
         for values in (found.lows, (found.lows - added) / factor)
     ]
     return shares[0] > _KNOWN and shares[1] < shares[0]
+
+
+def _known_share(found: ColumnProfile, reference: ColumnProfile, *, factor: float, added: float) -> float:
+    """The share of values that the reference has once they are converted back, as exactly as they are written."""
+    if found.width or reference.width or not found.present:
+        return 0.0
+    digits = next((n for n in range(7) if np.allclose(found.lows, np.round(found.lows, n), rtol=0, atol=1e-9)), 7)
+    near = (0.5 * 10.0**-digits + 1e-9) / abs(factor)
+    back = (found.lows - added) / factor
+    known = (np.abs(back[:, None] - reference.lows) <= near).any(axis=1)
+    return float(found.counts[known].sum()) / found.present
 
 
 def _offset(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
@@ -259,6 +299,8 @@ def _cut_off(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Fo
     per_batch = reference.rows / moved.batches
     if found.kind == CATEGORY or found.minimum is None or found.maximum is None or found.rows > 0.9 * per_batch:
         return None
+    if (found.missing_share or 0.0) - (reference.missing_share or 0.0) > _MANY_MISSING:
+        return None  # values are missing, the rows are there
     middle = reference.lows + reference.width / 2
     total = max(int(reference.counts.sum()), 1)
     for lacking, said in (
@@ -305,10 +347,12 @@ def _broad(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form
 _Explanation = Callable[[Moved, ColumnProfile, ColumnProfile], Form | None]
 _EXPLANATIONS: tuple[_Explanation, ...] = (
     _missing_as_constant,
+    _constant,
     _renamed,
     _swapped,
     _rows_missing,
     _converted,
+    _values_missing,
     _broad,
 )
 
@@ -324,10 +368,16 @@ def _figure(found: ColumnProfile, reference: ColumnProfile) -> Callable[[ColumnP
 
 
 def _segments(moved: Moved) -> Iterator[tuple[str, float, int]]:
-    """Every segment of the reference: rows expected in a batch, and rows found."""
+    """Every segment of the reference: rows expected in a batch, and rows found. Of a column that is constant now, no
+    segment tells anything."""
+    constant = {name for name in moved.found.profile.columns if _one_value(moved.found.of(name))}
     for scope, before in moved.reference.rows.items():
-        if scope != OVERALL and not scope.endswith(f"={MISSING}"):
+        if scope != OVERALL and not scope.endswith(f"={MISSING}") and scope.split("=")[0] not in constant:
             yield scope, before / moved.batches, moved.found.rows.get(scope, 0)
+
+
+def _one_value(column: ColumnProfile | None) -> bool:
+    return column is not None and column.present >= _SEGMENT_ROWS and column.distinct == 1.0
 
 
 def _value_shares(column: ColumnProfile) -> dict[str, float]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from mlops_assets.contract.anomalies import Cause
 from mlops_assets.contract.slices import MISSING, OVERALL
-from mlops_assets.watch.profiles.drift import Shift
 from mlops_assets.watch.profiles.profile import CATEGORY, ColumnProfile
+from mlops_assets.watch.profiles.shift import Shift
 from mlops_assets.watch.validation.explanations import Figures
 
 _FEWEST = 30

@@ -12,9 +12,10 @@ import pytest
 
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
-from mlops_assets.watch.profiles.drift import DriftReport, compare
+from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.profiles.profiling import profile_batches
+from mlops_assets.watch.profiles.shift import DriftReport
 
 FIRST = date(2024, 1, 1)
 DAYS = 60

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_assets.contract.anomalies import Cause
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.watch.profiles.drift import Shift
+from mlops_assets.watch.profiles.shift import Shift
 from mlops_assets.watch.validation.explanations import Figures
 from mlops_assets.watch.validation.shift_evidence import tell_evidence
 from mlops_assets_tests.watch.validation.test_explanations import REFERENCE, Columns, columns, profile
