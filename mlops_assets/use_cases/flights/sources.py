@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_assets import Cadence, Reference, Source
+from mlops_assets import Cadence, DriftPlan, Reference, Source
 
 SCHEMAS = "mlops_assets.use_cases.flights.schemas"  # imported when files are judged, never by the service
 OWNER = "flight-data@example.org"
@@ -35,6 +35,8 @@ WEATHER = Source(
     batch_day=("year", "month", "day"),
     max_quarantined_share=0.05,  # a day has 72 rows: three wrong observations don't cost the day
     derived={"hours_behind_utc": HOURS_BEHIND_UTC},
+    # a shower after dry weeks is a tenth of a deviation or a half, and nothing to look at
+    drift=DriftPlan(bounds={("precip", "wasserstein"): 1.0}),
 )
 PLANES = Source(
     name="planes",

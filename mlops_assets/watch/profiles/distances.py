@@ -19,6 +19,8 @@ from mlops_assets.watch.profiles.cells import Flags, Floats
 
 BINS = 10
 """Numbers are binned at the deciles of the reference before shares are compared."""
+PER_VALUE = 10
+"""Numbers with so many rows for each of their values lie on a grid."""
 EXPECTED = 5.0
 """Fewest rows that a bin must lead to expect in the batch; rarer values are pooled."""
 
@@ -97,9 +99,13 @@ def outside_share(found: Floats, *, reference: Floats) -> Floats:
 
 
 def off_grid_share(found: Floats, *, reference: Floats) -> Floats:
-    """The share of rows with a value that the reference lacks, between its least and its greatest."""
-    share: Floats = unseen_share(found, reference=reference) - outside_share(found, reference=reference)
-    return np.maximum(share, 0.0)
+    """The share of rows with a value that the reference lacks, between its least and its greatest; NaN where it has no
+    grid: fewer than ``PER_VALUE`` rows for each of its values.
+    """
+    share = unseen_share(found, reference=reference) - outside_share(found, reference=reference)
+    coarse = reference.sum(axis=1) >= PER_VALUE * (reference > 0).sum(axis=1)
+    gridded: Floats = np.where(coarse, np.maximum(share, 0.0), np.nan)
+    return gridded
 
 
 def homogeneity_p(found: Floats, *, reference: Floats) -> Floats:

@@ -218,7 +218,8 @@ def _always(share: float, *, rows: float) -> float:
 
 def _none_of(expected: Floats) -> float:
     """The chance of no row where ``expected`` are those of the past: their square roots are taken as normal, and no
-    less spread than counts are (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", 1948).
+    less spread than counts are (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data",
+    Biometrika 35, 1948).
     """
     roots = 2 * np.sqrt(expected + 3 / 8)
     spread = max(float(np.std(roots, ddof=1)), 1.0)

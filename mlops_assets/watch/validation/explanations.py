@@ -52,6 +52,8 @@ _GOOD, _TYPICAL = 0.1, 0.25
 """and either the first part of it, or the second of what is usual: of so many one always fits a bit."""
 _KNOWN = 0.5
 """Where more values than this part are known as they are, and fewer once converted back, no unit changed."""
+_ROUNDED_FACTOR = 2e-4
+"""People write 0.447 for 0.44704."""
 _SPREAD = 3.0
 """A conversion changes the deviation by its factor, within this much: calm days have constant values, too."""
 _HOT = 160.0
@@ -139,10 +141,9 @@ def _values_missing(moved: Moved, found: ColumnProfile, reference: ColumnProfile
     if risen < _MANY_MISSING:
         return None
     per_batch = reference.rows / moved.batches
-    said = (
-        f"{moved.column} is missing in {found.missing_share:.0%} of the rows, usually in "
-        f"{reference.missing_share:.0%}: values are missing, the rows are there ({found.rows}, usually {per_batch:.0f})."
-    )
+    shares = f"{found.missing_share:.0%} of the rows, usually in {reference.missing_share:.0%}"
+    there = f"values are missing, the rows are there ({found.rows}, usually {per_batch:.0f})"
+    said = f"{moved.column} is missing in {shares}: {there}."
     return Form(cause=Cause.VALUES_MISSING, explanation=said)
 
 
@@ -226,15 +227,19 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
     if apart <= _COMPLETE or (apart <= moved.usual and not moved.outside) or np.mean(before != 0) < 0.5:
         return None
     allowed = min(_LEFT * apart, max(moved.usual, _COMPLETE), max(_GOOD * apart, _TYPICAL * moved.usual))
+    exact = moved.reference.of(moved.column) or reference
+    as_is = _known_share(found, exact, factor=1.0, added=0.0)
     fitting = []
     for name, factor, added in CONVERSIONS:
         left = _distance(np.sort((now - added) / factor), before, deviation)
         spread = (found.deviation or 0.0) / (abs(factor) * deviation) if deviation else 1.0
         fits = "degrees" not in name or np.abs(before).max() < _HOT
         fits = fits and not _already_known(found, reference, factor=factor, added=added)
-        if fits and left <= allowed and 1 / _SPREAD < spread < _SPREAD:
-            known = _known_share(found, reference, factor=factor, added=added)
-            fitting.append((known < _KNOWN, left, name, factor))
+        known = _known_share(found, exact, factor=factor, added=added)
+        sure = known > _KNOWN and as_is < known / 2
+        near = left <= apart if sure else left <= allowed and 1 / _SPREAD < spread < _SPREAD
+        if fits and near:
+            fitting.append((not sure, left, name, factor))
     if fitting:
         _, _, name, factor = min(fitting)
         said = f"{moved.column} is as usual if converted from {name}"
@@ -262,9 +267,9 @@ def _known_share(found: ColumnProfile, reference: ColumnProfile, *, factor: floa
     if found.width or reference.width or not found.present:
         return 0.0
     digits = next((n for n in range(7) if np.allclose(found.lows, np.round(found.lows, n), rtol=0, atol=1e-9)), 7)
-    near = (0.5 * 10.0**-digits + 1e-9) / abs(factor)
     back = (found.lows - added) / factor
-    known = (np.abs(back[:, None] - reference.lows) <= near).any(axis=1)
+    near = np.maximum(0.5 * 10.0**-digits / abs(factor), _ROUNDED_FACTOR * np.abs(back)) + 1e-9
+    known = (np.abs(back[:, None] - reference.lows) <= near[:, None]).any(axis=1)
     return float(found.counts[known].sum()) / found.present
 
 

@@ -201,14 +201,14 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, sides: _Sides, ref
     usual = max(
         (s.bound or 0.0 for s in report.shifts if (s.column, s.measure) == (top.column, "wasserstein")), default=0
     )
-    outside = any(shift.measure in ("outside_share", "off_grid_share", "segment_gap") for shift in shifts)
+    outside = any(shift.measure in ("outside_share", "off_grid_share") for shift in shifts)
     form = explain(
         Moved(
             column=top.column,
             found=found,
             reference=reference,
             batches=batches,
-            usual=usual,
+            usual=0.0 if top.measure == "segment_gap" else usual,
             outside=outside,
             scope=top.scope if top.measure == "segment_gap" else OVERALL,
         )
