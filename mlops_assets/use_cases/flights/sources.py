@@ -35,8 +35,14 @@ WEATHER = Source(
     batch_day=("year", "month", "day"),
     max_quarantined_share=0.05,  # a day has 72 rows: three wrong observations don't cost the day
     derived={"hours_behind_utc": HOURS_BEHIND_UTC},
-    # a shower after dry weeks is a tenth of a deviation or a half, and nothing to look at
-    drift=DriftPlan(bounds={("precip", "wasserstein"): 1.0}),
+    # a shower after dry weeks, rain on one airport, a day of wind from one side: weather, and nothing to look at
+    drift=DriftPlan(
+        bounds={
+            ("precip", "wasserstein"): 2.0,
+            ("precip", "segment_gap"): 10.0,
+            ("wind_dir", "wasserstein"): 2.1,
+        }
+    ),
 )
 PLANES = Source(
     name="planes",

@@ -265,7 +265,7 @@ class _Judging:
         figures = self._figures(at)
         bounds, learnt = self._bounds(number, count=int(figures.testable.sum()))
         judged = figures.testable & np.isfinite(bounds)
-        blind = judged & (bounds >= figures.reach) & ~self._declared
+        blind = judged & (bounds >= figures.reach)
         judged &= ~blind
         corrected = np.full(len(judged), np.nan)
         corrected[judged] = holm(figures.p_value[judged].tolist()) if judged.any() else ()

@@ -263,14 +263,17 @@ def _already_known(found: ColumnProfile, reference: ColumnProfile, *, factor: fl
 
 
 def _known_share(found: ColumnProfile, reference: ColumnProfile, *, factor: float, added: float) -> float:
-    """The share of values that the reference has once they are converted back, as exactly as they are written."""
+    """The share of values that the reference has once they are converted back, as exactly as they are written, less
+    the share that any values would have: that of the reference's range that lies as near to one of its own."""
     if found.width or reference.width or not found.present:
         return 0.0
     digits = next((n for n in range(7) if np.allclose(found.lows, np.round(found.lows, n), rtol=0, atol=1e-9)), 7)
     back = (found.lows - added) / factor
     near = np.maximum(0.5 * 10.0**-digits / abs(factor), _ROUNDED_FACTOR * np.abs(back)) + 1e-9
     known = (np.abs(back[:, None] - reference.lows) <= near[:, None]).any(axis=1)
-    return float(found.counts[known].sum()) / found.present
+    span = max(float(reference.lows[-1] - reference.lows[0]), 1e-9)
+    by_chance = min(2 * float(np.average(near, weights=found.counts)) * len(reference.lows) / span, 1.0)
+    return float(found.counts[known].sum()) / found.present - by_chance
 
 
 def _offset(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> Form | None:
