@@ -16,14 +16,15 @@ LEAST_EFFECTS: Mapping[str, float] = {
     "missing_share": 0.02,
     "unseen_share": 0.02,
     "outside_share": 0.98,
-    "off_grid_share": 0.8,
+    "off_grid_share": 0.9,
     "segment_gap": 2.0,
 }
 """The measures that are judged, and what is too small to matter however normal it is to be smaller.
 
 ``unseen_share`` is that of texts the reference lacks. ``outside_share`` is that of numbers beyond its least or
 greatest: nearly all of them, whatever is usual, for a cold front brings some, another unit all. ``off_grid_share`` is
-that of numbers between its least and greatest that it lacks: whole degrees of wind have none, radians nothing else.
+that of numbers which a reference of few values lacks, nearly all again: whole degrees of wind have none, radians
+nothing else.
 ``wasserstein`` and ``segment_gap`` (how far a segment is from the other rows of its batch, beside how far it usually
 is) are in standard deviations of the reference; ``missing_share`` is a difference of shares.
 """

@@ -40,7 +40,7 @@ WEATHER = Source(
         bounds={
             ("precip", "wasserstein"): 2.0,
             ("precip", "segment_gap"): 10.0,
-            ("wind_dir", "wasserstein"): 2.1,
+            ("wind_dir", "wasserstein"): 3.0,
         }
     ),
 )

@@ -21,6 +21,8 @@ from mlops_assets.watch.profiles.cells import Flags, Floats
 _SMALLEST = 0.5
 """Distances below this part of the least effect count as this, so that a past of zeros has a logarithm."""
 _GREATEST = 0.999
+_NEARLY_ALL = ("outside_share", "off_grid_share")
+"""Shares that are unusual when they are nearly all, whatever they usually are."""
 _ODD = 5.0
 """Robust deviations beyond which a batch may be an odd one."""
 _FEW = 0.1
@@ -41,7 +43,7 @@ def learn_bounds(past: Floats, *, measures: Sequence[str], count: int, rate: flo
     single = rate / max(count, 1)
     limit = _limits(_without_odd(scaled, rate=single), rate=single)
     learnt = np.where(bounded, expit(limit), np.exp(np.minimum(limit, 700.0)))
-    bounds: Floats = np.maximum(np.where(np.array(measures) == "outside_share", least, learnt), least)
+    bounds: Floats = np.maximum(np.where(np.isin(measures, _NEARLY_ALL), least, learnt), least)
     return bounds
 
 

@@ -99,12 +99,11 @@ def outside_share(found: Floats, *, reference: Floats) -> Floats:
 
 
 def off_grid_share(found: Floats, *, reference: Floats) -> Floats:
-    """The share of rows with a value that the reference lacks, between its least and its greatest; NaN where it has no
-    grid: fewer than ``PER_VALUE`` rows for each of its values.
+    """The share of rows with a number that the reference lacks, beyond it or between its own; NaN where it has no grid:
+    fewer than ``PER_VALUE`` rows for each of its values.
     """
-    share = unseen_share(found, reference=reference) - outside_share(found, reference=reference)
     coarse = reference.sum(axis=1) >= PER_VALUE * (reference > 0).sum(axis=1)
-    gridded: Floats = np.where(coarse, np.maximum(share, 0.0), np.nan)
+    gridded: Floats = np.where(coarse, unseen_share(found, reference=reference), np.nan)
     return gridded
 
 

@@ -47,7 +47,7 @@ _WORDS = {
     "missing_share": "has a missing share {found:.1%} away from its reference, usually within {bound:.1%}",
     "unseen_share": "has {found:.1%} values that the reference lacks, usually below {bound:.1%}",
     "outside_share": "has {found:.0%} of its values beyond everything that the reference has",
-    "off_grid_share": "has {found:.0%} values between those of the reference, and none of these",
+    "off_grid_share": "has {found:.0%} values that are none of the reference's, which has few",
     "segment_gap": "is {found:.1f} deviations farther from the other rows than usual, mostly below {bound:.1f}",
 }
 _PLAIN_CAUSES = {

@@ -152,6 +152,43 @@ def renumbered(day: Day) -> bytes:
     return write(day.header, [*day.rows, *again])
 
 
+def redated(day: Day) -> bytes:
+    """The rows of the day before, their day and times a day later."""
+    rows = list(csv.DictReader(io.StringIO(day.before.decode())))
+    form = "%Y-%m-%dT%H:%M:%SZ" if "T" in rows[0]["time_hour"] else "%Y-%m-%d %H:%M:%S"
+    named = {name: day.rows[0][name] for name in ("year", "month", "day")}
+    return write(day.header, [{**row, **named, "time_hour": later(24, form)(row["time_hour"])} for row in rows])
+
+
+def copied(to: str, source: str) -> Change:
+    """The rows of one airport are those of another."""
+
+    def apply(day: Day) -> bytes:
+        others = [row for row in day.rows if row["origin"] != to]
+        return write(day.header, [*others, *({**row, "origin": to} for row in others if row["origin"] == source)])
+
+    return apply
+
+
+def only(origin: str, column: str, change: Value) -> Change:
+    """The values of a column changed at one airport."""
+
+    def apply(day: Day) -> bytes:
+        changed = [
+            {**row, column: change(row[column])} if row["origin"] == origin and row[column] != "NA" else row
+            for row in day.rows
+        ]
+        return write(day.header, changed)
+
+    return apply
+
+
+def blanked(*names: str) -> Change:
+    """Columns missing in nine of ten rows."""
+    none = dict.fromkeys(names, "NA")
+    return lambda day: write(day.header, [{**row, **none} if i % 10 else row for i, row in enumerate(day.rows)])
+
+
 def other_hour(day: Day) -> bytes:
     """Three hours of weather twice, with other temperatures."""
     again = [{**row, "temp": "70.0"} for row in day.rows[10:20]]
@@ -303,8 +340,24 @@ SHIFTS = (
     _bad("an airport left out", W, kept(lambda row: row["origin"] != "EWR"), Code.DISTRIBUTION_MOVED, "origin", Cause.ROWS_MISSING),
     _bad("the day ends at two", F, kept(lambda row: int(row["hour"]) < 14), Code.DISTRIBUTION_MOVED, "hour", Cause.ROWS_MISSING),
     _bad("the morning is missing", F, kept(lambda row: int(row["hour"]) > 11), Code.DISTRIBUTION_MOVED, "sched_dep_time", Cause.ROWS_MISSING),
-    _bad("gusts missing become 150", W, values("wind_gust", constant("150"), also_missing=True), Code.DISTRIBUTION_MOVED, "wind_gust", Cause.MISSING_AS_CONSTANT),
+    _bad("gusts missing become 150", W, values("wind_gust", constant("150"), also_missing=True), Code.MISSING_SHARE_MOVED, "wind_gust", Cause.MISSING_AS_CONSTANT),
     _bad("temperature half missing", W, values("temp", lambda v: "NA", every=2), Code.MISSING_SHARE_MOVED, "temp"),
     _bad("tail numbers missing", F, values("tailnum", lambda v: "NA", every=5), Code.MISSING_SHARE_MOVED, "tailnum"),
 )  # fmt: skip
-CATALOGUE = (*FILES, *VALUES, *SHIFTS)
+PLAIN = (
+    _bad("pressure missing everywhere", W, values("pressure", lambda v: "NA"), Code.ALL_MISSING, "pressure", Cause.VALUES_MISSING),
+    _bad("tail numbers missing everywhere", F, values("tailnum", lambda v: "NA"), Code.ALL_MISSING, "tailnum", Cause.VALUES_MISSING),
+    _bad("wind from the west all day", W, values("wind_dir", lambda v: "270", also_missing=True), Code.BECAME_CONSTANT, "wind_dir", Cause.CONSTANT),
+    _bad("one tail number in all rows", F, values("tailnum", lambda v: "N14228", also_missing=True), Code.BECAME_CONSTANT, "tailnum", Cause.CONSTANT),
+    _bad("one carrier in all rows", F, values("carrier", lambda v: "UA"), Code.BECAME_CONSTANT, "carrier", Cause.CONSTANT),
+    _bad("WN left out", F, kept(lambda row: row["carrier"] != "WN"), Code.VALUES_VANISHED, "carrier", Cause.ROWS_MISSING),
+    _bad("VX left out", F, kept(lambda row: row["carrier"] != "VX"), Code.VALUES_VANISHED, "carrier", Cause.ROWS_MISSING),
+    _bad("yesterday's rows under today's date", F, redated, Code.SAME_ROWS, None, Cause.COPY),
+    _bad("yesterday's rows under today's date", W, redated, Code.SAME_ROWS, None, Cause.COPY),
+    _bad("LGA's rows copied from JFK", W, copied("LGA", "JFK"), Code.COPIED_SEGMENT, "origin", Cause.COPY),
+    _bad("EWR's rows copied from LGA", W, copied("EWR", "LGA"), Code.COPIED_SEGMENT, "origin", Cause.COPY),
+    _bad("wind in metres a second", W, values("wind_speed", times(0.447, digits=5)), Code.DISTRIBUTION_MOVED, "wind_speed", Cause.FACTOR),
+    _bad("LGA's temperature in Celsius", W, only("LGA", "temp", times(5 / 9, plus=-160 / 9)), Code.DISTRIBUTION_MOVED, "temp", Cause.FACTOR),
+    _bad("flights without outcomes", F, blanked("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"), Code.MISSING_SHARE_MOVED, "dep_time", Cause.VALUES_MISSING),
+)  # fmt: skip
+CATALOGUE = (*FILES, *VALUES, *SHIFTS, *PLAIN)

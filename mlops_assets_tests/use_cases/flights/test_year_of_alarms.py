@@ -62,6 +62,7 @@ REAL = {
     ("flights", "06-07"): "flights of B6 cancelled",
     ("weather", "06-07"): "heavy rain",
     ("flights", "06-12"): f"{TIMETABLE}: flight numbers of MQ",
+    ("flights", "06-18"): CANCELLED,
     ("flights", "06-20"): f"{TIMETABLE}: flight numbers of B6",
     ("flights", "06-24"): CANCELLED,
     ("flights", "06-27"): CANCELLED,

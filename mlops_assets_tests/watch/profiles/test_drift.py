@@ -147,3 +147,87 @@ def test_cells_of_different_widths_are_compared_on_the_coarser_grid() -> None:
     report = judge(1000, last=widen)
     distance = [s.found for s in report.shifts if (s.column, s.measure) == ("number_0", "jensen_shannon")]
     assert distance[0] < 0.1
+
+
+def level(*, stays: bool, fault: float = 0.0) -> dict[str, Profile]:
+    """Sixty days whose number steps by 30 ten days before the last, for a day or for good; ``fault`` on the last."""
+    random = np.random.default_rng(5)
+    days = {(FIRST + timedelta(days=number)).isoformat(): table(random, 500) for number in range(DAYS)}
+    for number, day in enumerate(days):
+        stepped = 30.0 if number == DAYS - 11 or (stays and number > DAYS - 11) else 0.0
+        days[day] = put("number_1", lambda values, by=stepped: values + by)(days[day])  # type: ignore[misc]
+    days[LAST] = put("number_1", lambda values: values + fault)(days[LAST])
+    with duckdb.connect() as connection:
+        return profile_batches(days, columns=["number_0", "number_1"], connection=connection)
+
+
+STEP = (FIRST + timedelta(days=DAYS - 11)).isoformat()
+
+
+def test_a_day_that_alarmed_does_not_hide_the_same_fault_ten_days_later() -> None:
+    unusual = {STEP: frozenset({"number_1"})}
+    report = compare(level(stays=False, fault=30.0), batches=[LAST], plan=DriftPlan(), unusual=unusual)[LAST]
+    assert ("number_1", "wasserstein") in moved(report)
+
+
+def test_a_new_level_is_unusual_until_a_person_accepts_it() -> None:
+    known, after = level(stays=True), (FIRST + timedelta(days=DAYS - 10)).isoformat()
+    days = [day for day in known if day >= STEP]
+    told = compare(known, batches=days, plan=DriftPlan())
+    assert "number_1" in told[STEP].moved_columns
+    assert "number_1" in told[after].moved_columns
+    accepted = compare(known, batches=days, plan=DriftPlan(), accepted=[STEP])
+    assert [day for day in days if accepted[day].moved] == [STEP]
+
+
+def test_a_fault_on_the_accepted_level_is_found() -> None:
+    known = level(stays=True, fault=30.0)
+    report = compare(known, batches=[day for day in known if day >= STEP], plan=DriftPlan(), accepted=[STEP])[LAST]
+    assert "number_1" in report.moved_columns
+
+
+def test_many_batches_judged_at_once_are_judged_as_one_after_the_other() -> None:
+    known = level(stays=True)
+    days = [day for day in known if day >= STEP]
+    together = compare(known, batches=days, plan=DriftPlan())
+    unusual: dict[str, frozenset[str]] = {}
+    for day in days:
+        before = {name: profile for name, profile in known.items() if name <= day}
+        alone = compare(before, batches=[day], plan=DriftPlan(), unusual=unusual)[day]
+        assert alone.moved_columns == together[day].moved_columns
+        unusual |= {day: alone.moved_columns}
+
+
+def test_a_steady_column_is_compared_with_the_batch_before_it() -> None:
+    hours = [5.0] * 40 + [4.0] * (DAYS - 41) + [5.0]
+    rows = {
+        (FIRST + timedelta(days=number)).isoformat(): pa.table({"hours": np.full(100, hour)})
+        for number, hour in enumerate(hours)
+    }
+    with duckdb.connect() as connection:
+        known = profile_batches(rows, columns=["hours"], connection=connection)
+    reports = compare(known, batches=list(known)[30:], plan=DriftPlan())
+    stepped = (FIRST + timedelta(days=40)).isoformat()
+    assert [day for day, report in reports.items() if report.moved] == [stepped, LAST]
+
+
+DROPS = [f"drop-{number}" for number in range(5)]
+
+
+def judge_drop(*, last: Callable[[pa.Table], pa.Table]) -> DriftReport:
+    """The fifth drop beside the four before it."""
+    random = np.random.default_rng(7)
+    rows = {name: table(random, 2000) for name in DROPS}
+    rows[DROPS[-1]] = last(rows[DROPS[-1]])
+    with duckdb.connect() as connection:
+        known = profile_batches(rows, columns=rows[DROPS[0]].column_names, connection=connection)
+    return compare(known, batches=DROPS[-1:], plan=DriftPlan(), order=DROPS)[DROPS[-1]]
+
+
+def test_drops_with_names_are_judged_by_effect_and_chance_while_few_are_known() -> None:
+    clean = judge_drop(last=lambda table: table)
+    assert clean.judged > 5
+    assert clean.moved == ()
+    spoilt = judge_drop(last=put("number_1", lambda values: values + 20))
+    assert spoilt.moved_columns == {"number_1"}
+    assert "too few earlier batches to know what is usual" in spoilt.moved[0].why
