@@ -22,11 +22,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from mlops_assets.contract.anomalies import Anomaly  # noqa: E402
+from mlops_assets.contract.source import Cadence  # noqa: E402
 from mlops_assets.use_cases.flights.seed import land_seed  # noqa: E402
 from mlops_assets.use_cases.flights.use_case import USE_CASE  # noqa: E402
 from mlops_assets.watch.profiles.drift import compare  # noqa: E402
@@ -66,6 +68,7 @@ class Known:
     files: Mapping[str, Path]
     profiles: Mapping[str, Profile]
     unusual: Mapping[str, frozenset[str]]
+    referred: Mapping[str, pa.Table]
 
 
 def known(name: str, *, folder: Path, connection: duckdb.DuckDBPyConnection) -> Known:
@@ -81,7 +84,14 @@ def known(name: str, *, folder: Path, connection: duckdb.DuckDBPyConnection) -> 
     )
     judged = compare(profiles, batches=sorted(profiles), plan=source.drift, ignored=naming_columns(source))
     unusual = {batch: report.moved_columns for batch, report in judged.items() if report.moved}
-    return Known(files=files, profiles=profiles, unusual=unusual)
+    static = [each.source for each in source.references if USE_CASE.source(each.source).cadence is Cadence.STATIC]
+    referred = {
+        each: validate(
+            {"all": folder / "flights" / each / "all.csv"}, source=USE_CASE.source(each), connection=connection
+        )["all"].valid
+        for each in static
+    }
+    return Known(files=files, profiles=profiles, unusual=unusual, referred=referred)
 
 
 def anomalies(
@@ -93,6 +103,7 @@ def anomalies(
     earliest = str(date.fromisoformat(day) - timedelta(days=84))
     surroundings = Surroundings(
         profiles={batch: each for batch, each in of.profiles.items() if earliest <= batch < day},
+        referred={day: of.referred},
         unusual={batch: columns for batch, columns in of.unusual.items() if batch < day},
     )
     judged = judge_batches(
@@ -113,6 +124,8 @@ def part_of(day: Day, corruption: Corruption, *, share: float) -> bytes | None:
     if len(spoilt) == len(day.rows):
         concerned = [at for at, row in enumerate(day.rows) if row != spoilt[at]]
         chosen = spread(concerned, share=share)
+        if not chosen:
+            return None
         return write(day.header, [spoilt[at] if at in chosen else row for at, row in enumerate(day.rows)])
     left = {tuple(row.values()) for row in spoilt}
     dropped = [at for at, row in enumerate(day.rows) if tuple(row.values()) not in left]
@@ -178,7 +191,7 @@ def main() -> int:
     found: list[Trial] = []
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
-        land_seed(folder, first=FIRST, last=LAST, sources=list(SOURCES))
+        land_seed(folder, first=FIRST, last=LAST, sources=[*SOURCES, "planes"])
         for name in SOURCES:
             with duckdb.connect() as connection:
                 of = known(name, folder=folder, connection=connection)

@@ -195,8 +195,9 @@ KINDS: Mapping[Code, Kind] = {
     Code.VALUES_VANISHED: _shift("A value that every batch before had, in more rows than chance leaves out, has none."),
     Code.SAME_ROWS: Kind(
         level="distribution",
-        meaning="All rows are those of an earlier batch, but for what names the batch.",
-        what_to_do="Land the batch's own file; this one is an earlier batch's under another date.",
+        meaning="All rows are those of the batch before, but for what names the batch.",
+        what_to_do="Ask the source whether nothing changed; if not, land the batch's own file.",
+        severity=Severity.WARN,
     ),
     Code.COPIED_SEGMENT: _shift("Two segments have the same rows, as in no batch before."),
     Code.KNOWN_KEY: Kind(

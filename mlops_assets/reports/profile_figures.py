@@ -56,10 +56,12 @@ def _shifts(drift: DriftReport | None) -> dict[str, list[dict[str, Any]]]:
     told: dict[str, list[dict[str, Any]]] = {}
     for shift in drift.shifts if drift else ():
         if shift.scope == OVERALL:
-            ratio = shift.found / (shift.bound or LEAST_EFFECTS[shift.measure])
+            ratio = shift.found / (shift.bound or LEAST_EFFECTS.get(shift.measure, 1.0))
             bound = None if shift.bound is None else _short(shift.bound)
             measure = {"measure": shift.measure, "found": _short(shift.found), "bound": bound}
-            told.setdefault(shift.column, []).append({**measure, "ratio": _short(ratio), "verdict": shift.verdict})
+            told.setdefault(shift.column, []).append(
+                {**measure, "ratio": _short(ratio), "verdict": shift.verdict, "why": shift.why}
+            )
     return told
 
 

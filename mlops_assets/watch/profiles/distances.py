@@ -23,6 +23,7 @@ PER_VALUE = 10
 """Numbers with so many rows for each of their values lie on a grid."""
 EXPECTED = 5.0
 """Fewest rows that a bin must lead to expect in the batch; rarer values are pooled."""
+FREQUENT = 0.05
 
 
 def bin_by_reference(found: Floats, *, reference: Floats) -> tuple[Floats, Floats]:
@@ -36,9 +37,12 @@ def bin_by_reference(found: Floats, *, reference: Floats) -> tuple[Floats, Float
 
 
 def pool_rare(found: Floats, *, reference: Floats) -> tuple[Floats, Floats]:
-    """Counts of both where cells too rare to compare are put together, in one more cell at the end."""
-    expected = shares(reference) * found.sum(axis=1, keepdims=True)
-    rare = expected < EXPECTED
+    """Counts of both where cells too rare to compare are put together, in one more cell at the end.
+
+    A value that is rare in the reference and has ``FREQUENT`` of the rows found, and as many as say something, is not.
+    """
+    rows = found.sum(axis=1, keepdims=True)
+    rare = (shares(reference) * rows < EXPECTED) & (found < np.maximum(FREQUENT * rows, 4 * EXPECTED))
     pooled = [
         np.concatenate([np.where(rare, 0.0, each), np.where(rare, each, 0.0).sum(axis=1, keepdims=True)], axis=1)
         for each in (found, reference)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy.special import stdtr
@@ -28,6 +28,8 @@ FEWEST_ROWS = 20
 """Of fewer rows nothing is told: a few may all be alike."""
 _TELLING_COLUMNS = 3
 """Rows are the same if at least so many columns with several values are the same in every count."""
+_GONE = 0.2
+"""A value has vanished if no more than this part of its usual rows is left."""
 _FLAT = 1e-12
 """Squares below this part of the squared mean are rounding."""
 
@@ -129,27 +131,26 @@ class PlainFaults:
         series = facts.series
         if series.overlooked[batch] or series.overlooked[past].any():
             return
-        lacking = np.flatnonzero((series.counts[past] > 0).all(axis=0) & (series.counts[batch] == 0))
-        as_large = series.rows[batch] / series.rows[past]
+        expected = series.counts[past] * (series.rows[batch] / series.rows[past])[:, None]
+        few = series.counts[batch] <= _GONE * np.median(expected, axis=0)
+        lacking = np.flatnonzero((series.counts[past] > 0).all(axis=0) & few)
         for cell in lacking:
-            expected = series.counts[past, cell] * as_large
-            chance = _none_of(expected)
-            if chance < self._level / max(len(lacking), 1):
-                usual = f"{np.median(expected):.0f} ({expected.min():.0f} to {expected.max():.0f})"
-                yield tell(VANISHED, chance, f"{series.texts[cell]}\n{usual}")
+            before, left = expected[:, cell], int(series.counts[batch, cell])
+            chance = _so_few(left, expected=before)
+            if chance < self._level / len(lacking):
+                usual = f"{np.median(before):.0f} ({before.min():.0f} to {before.max():.0f})"
+                yield tell(VANISHED, chance, f"{series.texts[cell]}\n{left or 'no'}\n{usual}")
 
     def _same_rows(self, batch: int, *, past: Ints) -> Iterator[Shift]:
-        """Every count of every column is that of an earlier batch, where no two of these are alike."""
+        """Every count of every column is that of the batch before, which no two in a row had in the past."""
         whole = self._scopes.get(OVERALL, ())
-        if not whole or whole[0].series.rows[batch] < FEWEST_ROWS:
+        if not whole or whole[0].series.rows[batch] < FEWEST_ROWS or len(past) < self.minimum_batches:
             return
-        own = self._print(OVERALL, batch=batch)
-        others = {int(at): self._print(OVERALL, batch=int(at)) for at in past}
-        same = [at for at, each in others.items() if own is not None and each == own]
-        if same and len(set(others.values())) == len(others):
-            yield _Teller(facts=whole[0], batch=batch, against=(self.names[same[0]],))(
-                SAME_ROWS, 0.0, self.names[same[0]]
-            )
+        prints = [self._print(OVERALL, batch=int(at)) for at in (*past, batch)]
+        alike = [one is not None and one == other for one, other in pairwise(prints)]
+        if alike[-1] and not any(alike[:-1]):
+            before = self.names[past[-1]]
+            yield _Teller(facts=whole[0], batch=batch, against=(before,))(SAME_ROWS, 0.0, before)
 
     def _copied(self, batch: int, *, past: Ints) -> Iterator[Shift]:
         """Two segments with the same counts in every column, which they never had before."""
@@ -216,12 +217,12 @@ def _always(share: float, *, rows: float) -> float:
     return math.exp(rows * math.log(share)) if share > 0 else 0.0
 
 
-def _none_of(expected: Floats) -> float:
-    """The chance of no row where ``expected`` are those of the past: their square roots are taken as normal, and no
-    less spread than counts are (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data",
-    Biometrika 35, 1948).
+def _so_few(count: int, *, expected: Floats) -> float:
+    """The chance of ``count`` rows or fewer where ``expected`` are those of the past: their square roots are taken as
+    normal, and no less spread than counts are (F. J. Anscombe, "The transformation of Poisson, binomial and
+    negative-binomial data", Biometrika 35, 1948).
     """
     roots = 2 * np.sqrt(expected + 3 / 8)
     spread = max(float(np.std(roots, ddof=1)), 1.0)
-    below = (2 * math.sqrt(3 / 8) - float(roots.mean())) / (spread * math.sqrt(1 + 1 / len(roots)))
+    below = (2 * math.sqrt(count + 3 / 8) - float(roots.mean())) / (spread * math.sqrt(1 + 1 / len(roots)))
     return float(stdtr(len(roots) - 1, below))

@@ -184,9 +184,10 @@ def _plain_words(shifts: Sequence[Shift]) -> str:
         return f"The rows are those of {top.detail}: every count of every column is the same, but for the batch's name."
     if top.measure == COPIED_SEGMENT:
         return f"The rows of {top.scope} are those of {top.detail}: every count of every column is the same."
-    gone = "; ".join(" usually ".join(shift.detail.split("\n")) for shift in shifts[:_LISTED])
+    values = [shift.detail.split("\n") for shift in shifts]
+    gone = "; ".join(f"{value} ({left} rows, usually {usual})" for value, left, usual in values[:_LISTED])
     rest = f" and {len(shifts) - _LISTED} more" if len(shifts) > _LISTED else ""
-    return f"No row has {top.column} {gone}{rest}, in each of {many} batches before."
+    return f"Of {top.column} hardly a row is left with {gone}{rest}, which each of {many} batches before had."
 
 
 def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, sides: _Sides, refused: Mapping[str, float]) -> Anomaly:

@@ -1,0 +1,57 @@
+"""A key is in one batch only: one that another has published, or that is judged together with it, is told with both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlops_assets.contract.anomalies import Code
+from mlops_assets.contract.checks import CheckResult
+from mlops_assets.watch.validation.known_keys import judge_keys
+
+CITIES = [f"city-{n}" for n in range(60)]
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        yield opened
+
+
+def rows(first: int, count: int = 60) -> pa.Table:
+    return pa.table({"id": range(first, first + count), "city": (CITIES * 3)[:count], "source_row": range(count)})
+
+
+def judge(table: pa.Table, *, connection: duckdb.DuckDBPyConnection, **others: object) -> CheckResult:
+    given: dict[str, object] = {"published": {}, "together": {}} | others
+    return judge_keys(table, keys=[("id",)], batch="drop-5", connection=connection, **given)  # type: ignore[arg-type]
+
+
+def test_new_keys_pass(connection: duckdb.DuckDBPyConnection) -> None:
+    assert judge(rows(100), connection=connection, together={"drop-4": rows(0)}).passed
+
+
+def test_a_published_key_names_both_batches_and_refuses(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    pq.write_table(rows(0), path)
+    check = judge(rows(57), connection=connection, published={"drop-1": path}, together={"drop-4": rows(200)})
+    assert check.blocks
+    (found,) = check.anomalies
+    assert (found.code, found.rows) == (Code.KNOWN_KEY, 3)
+    assert found.message == "3 of 60 rows of drop-5 have a id that drop-1 (3) has, such as 57."
+
+
+def test_a_whole_drop_again_is_told_as_that(connection: duckdb.DuckDBPyConnection) -> None:
+    check = judge(rows(0), connection=connection, together={"drop-1": rows(0)})
+    assert check.anomalies[0].explanation == "All rows are those of drop-1."
+
+
+def test_rows_sent_three_times_under_new_keys_are_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+    check = judge(rows(500, count=180), connection=connection)
+    assert [each.code for each in check.anomalies] == [Code.DUPLICATED_ROWS]
+    assert "60 different rows is there 3 times or more, under another id" in check.reasons[0]
