@@ -116,9 +116,9 @@ def part_of(day: Day, corruption: Corruption, *, share: float) -> bytes | None:
     """The day with the fault in ``share`` of the rows that it concerns; ``None`` if it is none of rows."""
     try:
         text = corruption.change(day).decode()
-    except UnicodeDecodeError:
+        spoilt: list[Row] = list(csv.DictReader(io.StringIO(text)))
+    except (UnicodeDecodeError, csv.Error):
         return None
-    spoilt: list[Row] = list(csv.DictReader(io.StringIO(text)))
     if not spoilt or any(tuple(row) != day.header for row in spoilt[:1]) or "\r" in text or "\0" in text:
         return None
     if len(spoilt) == len(day.rows):

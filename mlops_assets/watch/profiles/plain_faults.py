@@ -26,8 +26,9 @@ BECAME_CONSTANT, ALL_MISSING, VANISHED = "became_constant", "all_missing", "vani
 SAME_ROWS, COPIED_SEGMENT = "same_rows", "copied_segment"
 FEWEST_ROWS = 20
 """Of fewer rows nothing is told: a few may all be alike."""
-_TELLING_COLUMNS = 3
-"""Rows are the same if at least so many columns with several values are the same in every count."""
+_TELLING_COLUMNS, _TELLING_VALUES = 3, 30
+"""Rows are the same if at least so many columns with several values, and so many values, are the same in every count.
+"""
 _GONE = 0.2
 """A value has vanished if no more than this part of its usual rows is left."""
 _FLAT = 1e-12
@@ -154,6 +155,8 @@ class PlainFaults:
 
     def _copied(self, batch: int, *, past: Ints) -> Iterator[Shift]:
         """Two segments with the same counts in every column, which they never had before."""
+        if len(past) < self.minimum_batches:
+            return
         large = [scope for scope, each in self._scopes.items() if each[0].series.rows[batch] >= FEWEST_ROWS]
         for one, other in combinations(sorted(scope for scope in large if "=" in scope), 2):
             if one.split("=")[0] != other.split("=")[0] or not self._alike(one, other, batch=batch):
@@ -182,9 +185,11 @@ class PlainFaults:
         """All counts of a batch in the columns of a scope that say something; ``None`` if too few do."""
         key = (scope, batch)
         if key not in self._prints:
-            prints = [(each.series.column, each.print_of(batch)) for each in self._scopes[scope]]
+            facts = self._scopes[scope]
+            prints = [(each.series.column, each.print_of(batch)) for each in facts]
             told = tuple((column, counts) for column, counts in prints if counts is not None)
-            self._prints[key] = told if len(told) >= _TELLING_COLUMNS else None
+            values = sum(int((each.series.counts[batch] > 0).sum()) for each in facts)
+            self._prints[key] = told if len(told) >= _TELLING_COLUMNS and values >= _TELLING_VALUES else None
         return self._prints[key]
 
 
