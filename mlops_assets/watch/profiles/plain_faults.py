@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import combinations, pairwise
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import bdtrc, stdtr
 
 from mlops_assets.contract.slices import MISSING, OVERALL
 from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
@@ -31,6 +31,9 @@ _TELLING_COLUMNS, _TELLING_VALUES = 3, 30
 """
 _GONE = 0.2
 """A value has vanished if no more than this part of its usual rows is left."""
+_NEARLY_ALL, _CLEARLY = 0.85, 0.25
+"""A column is as good as constant or missing in the first part of the rows, if the past always had less by the second.
+"""
 _FLAT = 1e-12
 """Squares below this part of the squared mean are rounding."""
 
@@ -117,14 +120,17 @@ class PlainFaults:
             return
         tell = _Teller(facts=facts, batch=batch, against=tuple(self.names[at] for at in past))
         before = facts.present[past] > 0
-        if series.missing[batch] == series.rows[batch]:
-            chance = _always(float((series.missing[past] / series.rows[past]).max()), rows=series.rows[batch])
+        if series.missing[batch] >= _NEARLY_ALL * series.rows[batch]:
+            most = float((series.missing[past] / series.rows[past]).max())
+            chance = _chance(series.missing[batch], of=series.rows[batch], usually=most)
             if chance < self._level:
-                yield tell(ALL_MISSING, chance, "")
-        elif facts.constant[batch] and facts.present[batch] >= FEWEST_ROWS and before.all():
-            chance = _always(float(facts.commonest[past].max()), rows=facts.present[batch])
-            if not facts.constant[past].any() and chance < self._level:
-                yield tell(BECAME_CONSTANT, chance, facts.value(batch))
+                yield tell(ALL_MISSING, chance, _of(series.missing[batch], series.rows[batch]))
+        elif facts.commonest[batch] >= _NEARLY_ALL and facts.present[batch] >= FEWEST_ROWS and before.all():
+            most, many = float(facts.commonest[past].max()), facts.commonest[batch] * facts.present[batch]
+            chance = _chance(many, of=facts.present[batch], usually=most)
+            exact = facts.constant[batch] or (series.exact and series.overlooked[batch] == 0)
+            if exact and not facts.constant[past].any() and chance < self._level:
+                yield tell(BECAME_CONSTANT, chance, f"{facts.value(batch)}\n{_of(many, facts.present[batch])}")
         elif series.scope == OVERALL and series.kind == CATEGORY and len(past) >= self.minimum_past:
             yield from self._vanished(facts, batch=batch, past=past, tell=tell)
 
@@ -217,9 +223,17 @@ class _Teller:
         )
 
 
-def _always(share: float, *, rows: float) -> float:
-    """The chance that each of ``rows`` has what ``share`` of them have."""
-    return math.exp(rows * math.log(share)) if share > 0 else 0.0
+def _chance(count: float, *, of: float, usually: float) -> float:
+    """The chance of ``count`` rows or more where the worst batch of the past had ``usually`` of them; 1 where that is
+    not much less, for batches differ by more than chance.
+    """
+    if count < of and count / of - usually < _CLEARLY:
+        return 1.0
+    return float(bdtrc(round(count) - 1, round(of), usually)) if usually < 1 else 1.0
+
+
+def _of(count: float, rows: float) -> str:
+    return f"all {rows:.0f} rows" if count == rows else f"{count:.0f} of {rows:.0f} rows"
 
 
 def _so_few(count: int, *, expected: Floats) -> float:

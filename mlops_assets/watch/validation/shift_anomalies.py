@@ -177,9 +177,10 @@ def _plain_words(shifts: Sequence[Shift]) -> str:
     where = f" of {top.scope}" if top.scope != OVERALL else ""
     more = f", and in {len(shifts) - 1} other segments" if len(shifts) > 1 else ""
     if top.measure == BECAME_CONSTANT:
-        return f"{top.column} is {top.detail} in all {top.rows} rows{where}{more}, as in none of {many} batches before."
+        value, rows = top.detail.split("\n")
+        return f"{top.column} is {value} in {rows}{where}{more}, as in none of {many} batches before."
     if top.measure == ALL_MISSING:
-        return f"{top.column} is missing in all {top.rows} rows{where}{more}, as in none of {many} batches before."
+        return f"{top.column} is missing in {top.detail}{where}{more}, as in none of {many} batches before."
     if top.measure == SAME_ROWS:
         return f"The rows are those of {top.detail}: every count of every column is the same, but for the batch's name."
     if top.measure == COPIED_SEGMENT:

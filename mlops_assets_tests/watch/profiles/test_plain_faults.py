@@ -79,7 +79,13 @@ def test_a_frozen_segment_is_found_and_named() -> None:
         return np.where(np.arange(ROWS) < ROWS // 3, 180.0, values)
 
     (fault,) = faults(with_column("wind", freeze))
-    assert (fault.measure, fault.scope, fault.detail) == (BECAME_CONSTANT, "station=a", "180")
+    assert (fault.measure, fault.scope, fault.detail) == (BECAME_CONSTANT, "station=a", "180\nall 100 rows")
+
+
+def test_a_column_that_is_as_good_as_constant_is_found() -> None:
+    (fault,) = faults(with_column("wind", lambda values: np.where(np.arange(ROWS) % 10, 180.0, values)))
+    assert (fault.measure, fault.scope) == (BECAME_CONSTANT, "overall")
+    assert fault.detail.startswith("180\n27")
 
 
 @pytest.mark.parametrize("name", ["level", "maker"])
