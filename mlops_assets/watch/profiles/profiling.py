@@ -18,6 +18,8 @@ from mlops_assets.watch.profiles.cells import FINEST, Counted, Floats, Ints, red
 from mlops_assets.watch.profiles.profile import CATEGORY, PROFILE_SCHEMA, SLICE_CELLS, Kind, Profile, cell_limit
 
 RELATION = "profiled_rows"
+MOST_COPIED = 1_000_000
+"""Up to so many rows are copied for DuckDB to count, which is faster; of more the copies would take gigabytes."""
 _NUMBERED = PROFILE_SCHEMA.insert(0, pa.field("batch_number", pa.int64()))
 _NO_HASHES = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint32))
 
@@ -48,13 +50,14 @@ def profile_batches(
     rows = pa.concat_tables([table.select(list(columns)) for table in tables])
     further = "".join(f", {expression} AS {quoted(name)}" for name, expression in (derived or {}).items())
     connection.register("profiled_arrow", rows.append_column("batch_number", number))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {RELATION} AS SELECT *{further} FROM profiled_arrow")
+    held = "VIEW" if rows.num_rows > MOST_COPIED else "TABLE"
+    connection.execute(f"CREATE OR REPLACE TEMP {held} {RELATION} AS SELECT *{further} FROM profiled_arrow")
     schema = connection.table(RELATION).limit(0).to_arrow_table().drop_columns("batch_number").schema
     try:
         parts = [_overall(connection, schema, size=len(tables))]
-        parts += [_segments(connection, schema, by=name) for name in slices if rows.num_rows]
+        parts += [_segments(connection, schema, by=name, held=held) for name in slices if rows.num_rows]
     finally:
-        connection.execute(f"DROP TABLE {RELATION}")
+        connection.execute(f"DROP {held} {RELATION}")
         connection.unregister("profiled_arrow")
     return _split(pa.concat_tables(parts), batches=tuple(batches))
 
@@ -65,7 +68,7 @@ def _overall(connection: DuckDBPyConnection, schema: pa.Schema, *, size: int) ->
     return _profiled(connection, schema, groups=groups, group="batch_number")
 
 
-def _segments(connection: DuckDBPyConnection, schema: pa.Schema, *, by: str) -> pa.Table:
+def _segments(connection: DuckDBPyConnection, schema: pa.Schema, *, by: str, held: str) -> pa.Table:
     """The same of every value of the column ``by`` in every batch."""
     found = connection.sql(
         "SELECT *, row_number() OVER (ORDER BY batch_number, segment) - 1 AS group_number "
@@ -73,7 +76,7 @@ def _segments(connection: DuckDBPyConnection, schema: pa.Schema, *, by: str) -> 
     ).to_arrow_table()
     connection.register("profiled_groups", found)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE profiled_segments AS SELECT r.*, g.group_number FROM {RELATION} AS r "
+        f"CREATE OR REPLACE TEMP {held} profiled_segments AS SELECT r.*, g.group_number FROM {RELATION} AS r "
         f"JOIN profiled_groups AS g ON g.batch_number = r.batch_number "
         f"AND g.segment IS NOT DISTINCT FROM CAST(r.{quoted(by)} AS VARCHAR)"
     )
@@ -83,7 +86,7 @@ def _segments(connection: DuckDBPyConnection, schema: pa.Schema, *, by: str) -> 
     try:
         return _profiled(connection, schema, groups=groups, group="group_number", relation="profiled_segments")
     finally:
-        connection.execute("DROP TABLE profiled_segments")
+        connection.execute(f"DROP {held} profiled_segments")
         connection.unregister("profiled_groups")
 
 
