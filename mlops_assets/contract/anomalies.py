@@ -190,8 +190,8 @@ KINDS: Mapping[Code, Kind] = {
     Code.DISTRIBUTION_MOVED: _shift("A column's values are distributed otherwise than in the reference."),
     Code.MISSING_SHARE_MOVED: _shift("More or fewer values are missing than in the reference."),
     Code.NEW_VALUES: _shift("Values occur that the reference does not have."),
-    Code.BECAME_CONSTANT: _shift("A column has one value in all rows, as in no batch before."),
-    Code.ALL_MISSING: _shift("A column is missing in all rows, as in no batch before."),
+    Code.BECAME_CONSTANT: _shift("A column has one value in all rows or nearly all, as in no batch before."),
+    Code.ALL_MISSING: _shift("A column is missing in all rows or nearly all, as in no batch before."),
     Code.VALUES_VANISHED: _shift("A value that every batch before had, in more rows than chance leaves out, has none."),
     Code.SAME_ROWS: Kind(
         level="distribution",

@@ -358,6 +358,6 @@ PLAIN = (
     _bad("EWR's rows copied from LGA", W, copied("EWR", "LGA"), Code.COPIED_SEGMENT, "origin", Cause.COPY),
     _bad("wind in metres a second", W, values("wind_speed", times(0.447, digits=5)), Code.DISTRIBUTION_MOVED, "wind_speed", Cause.FACTOR),
     _bad("LGA's temperature in Celsius", W, only("LGA", "temp", times(5 / 9, plus=-160 / 9)), Code.DISTRIBUTION_MOVED, "temp", Cause.FACTOR),
-    _bad("flights without outcomes", F, blanked("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"), Code.MISSING_SHARE_MOVED, "dep_time", Cause.VALUES_MISSING),
+    _bad("flights without outcomes", F, blanked("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"), Code.ALL_MISSING, "dep_time", Cause.VALUES_MISSING),
 )  # fmt: skip
 CATALOGUE = (*FILES, *VALUES, *SHIFTS, *PLAIN)
