@@ -89,7 +89,7 @@ USE_CASE = UseCase(
         MetricBound(metric="roc_auc_score", at_least=0.88),
         MetricBound(metric="brier_loss", at_most=0.12),
         MetricBound(metric="calibration_in_the_large", at_least=-0.02, at_most=0.02),
-        # a fifth too extreme or a quarter too timid; of half the people a model had 1.19 at the upper end of its interval
+        # a fifth too extreme or a quarter too timid: of half the people a model had 1.19 at the upper end
         MetricBound(metric="calibration_slope", at_least=0.8, at_most=1.25),
         SliceBound(slice="sex", metric="roc_auc_score", min_rows=1000, at_least=0.85),
         SliceBound(slice="race", metric="roc_auc_score", min_rows=300, at_least=0.80, few_rows="skip"),
