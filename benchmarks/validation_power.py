@@ -27,7 +27,7 @@ import pyarrow as pa
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from mlops_assets.contract.anomalies import Anomaly  # noqa: E402
+from mlops_assets.contract.anomalies import Anomaly, Code  # noqa: E402
 from mlops_assets.contract.source import Cadence  # noqa: E402
 from mlops_assets.use_cases.flights.seed import land_seed  # noqa: E402
 from mlops_assets.use_cases.flights.use_case import USE_CASE  # noqa: E402
@@ -149,7 +149,7 @@ def trials(name: str, *, of: Known, folder: Path, quick: bool) -> Iterator[Trial
             whole = Day(header=tuple(rows[0]), rows=tuple(rows), before=before)
             judge = {"name": name, "day": day, "of": of, "folder": folder, "connection": connection}
             clean = {_said(each) for each in anomalies(whole.content, **judge)}  # type: ignore[arg-type]
-            for corruption in [each for each in CATALOGUE if each.source == name]:
+            for corruption in [each for each in CATALOGUE if each.source == name and each.code is not Code.FILE_SIZE]:
                 for share in (SHARES[-1:] if quick else SHARES) + (1.0,):
                     content = part_of(whole, corruption, share=share)
                     if content is None:
