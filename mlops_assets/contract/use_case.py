@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.contract.checked import refuse_unfit
+from mlops_assets.contract.checked import refuse_gated, refuse_history, refuse_references, refuse_watched
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
@@ -173,7 +173,11 @@ class UseCase:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
-        refuse_unfit(self)
+        names = [declared.name for declared in self.slices]
+        refuse_gated(self.gates, slices=names, protected=self.protected, use_case=self.name)
+        refuse_references(self.sources, use_case=self.name)
+        refuse_history(self.history, use_case=self.name)
+        refuse_watched(self.monitoring, request=self.request, use_case=self.name)
 
     @property
     def columns_beside(self) -> tuple[str, ...]:
