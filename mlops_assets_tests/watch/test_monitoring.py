@@ -11,11 +11,11 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import brier_score_loss, log_loss
 
 from mlops_assets.contract.errors import EvaluationError
 from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.severity import Severity
-from mlops_assets.judge.metrics import brier_loss, log_loss
 from mlops_assets.watch.monitoring import (
     Baseline,
     MonitoringReport,
@@ -246,5 +246,5 @@ def test_the_losses_of_a_constant_are_those_of_the_metrics() -> None:
     scores = np.full(len(labels), 0.3)
 
     assert losses_of_constant(labels, score=0.3) == pytest.approx(
-        {"log_loss": log_loss(labels, scores), "brier_loss": brier_loss(labels, scores)}
+        {"log_loss": log_loss(labels, scores), "brier_loss": brier_score_loss(labels, scores)}
     )
