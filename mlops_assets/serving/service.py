@@ -17,6 +17,7 @@ import threading
 import time
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,11 @@ def _model_folder() -> Path:
     return Path(bentoml.models.get(FROZEN.model).path)
 
 
+def _checksums() -> Mapping[str, str]:
+    """As frozen into the Bento; of a model served from a checkout, as they were when it was packaged."""
+    return FROZEN.checksums or bentoml.models.get(FROZEN.model).info.metadata["checksums"]
+
+
 @bentoml.service(
     name=FROZEN.use_case or "predictions",
     threads=4,
@@ -106,7 +112,7 @@ class PredictionService:
         self.predictor = Predictor.open(
             _model_folder(),
             use_case=find(FROZEN.use_case, schemas=False),
-            checksums=FROZEN.checksums,
+            checksums=_checksums(),
             data_dir=environment_directory(),
         )
 
@@ -120,7 +126,7 @@ class PredictionService:
                 raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
             _make_paths_absolute()
             _refuse_no_data_folder(os.environ.get("MLOPS_DATA_DIR", ""))
-            verify_files(_model_folder(), checksums=FROZEN.checksums)
+            verify_files(_model_folder(), checksums=_checksums())
         except ServingError as error:
             sys.exit(str(error))
 

@@ -119,6 +119,17 @@ def test_a_bento_holds_what_it_needs_and_nothing_of_the_platform_around_it(origi
     assert str(original) not in (built.path / "bento.yaml").read_text()
 
 
+def test_an_image_has_what_the_service_and_its_stores_need_and_no_more(original: Path) -> None:
+    built = find(original)
+    assert built is not None
+    packages = {
+        name.partition("==")[0] for name in json.loads((built.path / "src" / "built.json").read_text())["packages"]
+    }
+
+    assert {"bentoml", "duckdb", "xgboost", "redis"} <= packages
+    assert not packages & {"dagster", "lakefs", "lakefs-embedded", "pandas", "pandera", "scikit-learn", "sqlglot"}
+
+
 def test_a_failed_build_says_why_and_leaves_the_store_as_it_was(folder: Path) -> None:
     before = find(folder)
     (folder / "checkout" / "mlops_assets" / "serving" / "service.py").write_text(
