@@ -101,6 +101,6 @@ def test_importing_the_lake_starts_and_reads_nothing(tmp_path: Path) -> None:
         "assert threading.active_count() == 1; assert 'dagster' not in sys.modules"
     )
     environ = {"PATH": os.environ["PATH"], "MLOPS_DATA_DIR": str(tmp_path), "LAKEFS_ENDPOINT": "no such thing"}
-    project = Path(__file__).resolve().parents[3]
+    project = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=project, env=environ, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,7 @@ from mlops_assets_tests.lake.rivals import SHARED
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 KILLS = 102
 RIVALS = 4
 RIVALRY_SECONDS = float(os.environ.get("MLOPS_RIVALRY_SECONDS", "3"))

@@ -10,7 +10,7 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.lake.write import AUDIT_KEY, PASSED, metadata_of
 from mlops_assets_tests.lake.factories import make_write
 
-ACTION = Path(__file__).resolve().parents[3] / "docs" / "_lakefs_actions" / "audited_merges_only.yaml"
+ACTION = Path(__file__).resolve().parents[2] / "docs" / "_lakefs_actions" / "audited_merges_only.yaml"
 
 
 def test_the_guard_asks_for_the_marker_that_a_passed_audit_leaves() -> None:

@@ -47,7 +47,9 @@ def _can_be_a_field(name: str) -> bool:
 
 def _made_of(column: str) -> str:
     """A name that resembles the column's."""
-    plain = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", column)).strip("_")
+    normal = unicodedata.normalize("NFKC", column)
+    kept = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in normal)
+    plain = re.sub("_+", "_", kept).strip("_")
     if not plain or not plain.isidentifier():
         plain = f"column_{plain}".rstrip("_")
     return plain if _can_be_a_field(plain) else f"{plain}_"
