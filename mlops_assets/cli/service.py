@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +19,6 @@ from mlops_assets.stores.models.bento_store import serve_command, serve_environm
 
 START_SECONDS = 90
 REQUEST_SECONDS = 60
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +86,6 @@ class RunningService:
                 time.sleep(0.1)
         said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise ServingError(f"The service did not become ready within {START_SECONDS} seconds. It said:\n{said}")
-
-
-def _end_with_parent() -> None:
-    """In the new process: end when the one that started it is killed. Linux only; elsewhere nothing happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:
