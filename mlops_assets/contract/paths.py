@@ -74,11 +74,6 @@ def backtest_path(use_case: str, *, version: str) -> str:
     return f"{use_case}/backtests/{version}.json"
 
 
-def champion_path(use_case: str) -> str:
-    """The pointer to the version in service."""
-    return f"{use_case}/champion.json"
-
-
 def bento_path(use_case: str, *, version: str) -> str:
     """What was packaged for a version."""
     return f"{use_case}/bentos/{version}.json"
