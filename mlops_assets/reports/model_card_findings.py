@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from mlops_assets.contract.checks import CheckResult
@@ -11,7 +11,7 @@ from mlops_assets.contract.tasks import Binary
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.fairness import FairnessReport
 from mlops_assets.judge.gate_verdicts import LIMITS
-from mlops_assets.judge.metrics import higher_is_better
+from mlops_assets.judge.metrics import higher_is_better, metrics_of
 from mlops_assets.judge.report import EvaluationReport, SegmentReport
 from mlops_assets.judge.significance import Comparison
 from mlops_assets.reports.model_card_charts import (
@@ -78,8 +78,9 @@ def metrics(card: ModelCard) -> str:
     if comparison is not None and not comparison.baseline:
         heads.append(f'<th class="n">{escape(comparison.opponent)}</th><th class="n">gain</th><th>verdict</th>')
     heads += [f'<th class="n">{escape(name)}</th>' for name in beside]
+    ideals = {each.name: each.ideal for each in metrics_of(card.use_case.task) if each.ideal is not None}
     rows = "".join(
-        f"<tr><td>{words(name)} {ARROWS[higher_is_better(name)]}</td>"
+        f"<tr><td>{words(name)} {_better(name, ideals=ideals)}</td>"
         f'<td class="n"><b>{value_of(each)}</b>{interval_of(each)}</td>{_against(card, name)}'
         + "".join(_beside(other.metrics.get(name)) for other in beside.values())
         + "</tr>"
@@ -91,8 +92,13 @@ def metrics(card: ModelCard) -> str:
     if comparison is not None and not comparison.baseline:
         gains = "Gains are of a paired test on the same rows and positive where this version is better."
     return f"""<div class="card scroll"><table><tr>{"".join(heads)}</tr>{rows}</table>
-<p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower. {gains}
-{_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
+<p class="quiet">{report.overall.rows:,} test rows{units}{positive}. ↑ is better when higher, ↓ when lower, → when
+nearer. {gains} {_beaten(comparison, metric=card.use_case.task.by_slice[1])}</p></div>"""
+
+
+def _better(name: str, *, ideals: Mapping[str, float]) -> str:
+    """Which way a figure is better: ``↑``, or ``→ 1`` where it is right at 1."""
+    return f"→ {ideals[name]:g}" if name in ideals else ARROWS[higher_is_better(name)]
 
 
 def _beside(estimate: Estimate | None) -> str:

@@ -91,6 +91,12 @@ def test_the_page_tells_the_figures_the_gates_and_the_ids_on_record(evaluated: D
     assert page.count("<figure>") == len(PARCELS.features)
 
 
+def test_a_figure_that_is_right_in_the_middle_says_where(evaluated: Deployment) -> None:
+    page = page_of(evaluated)
+    assert "calibration slope → 1</td>" in page
+    assert "calibration in the large → 0</td>" in page
+
+
 def test_a_first_version_speaks_of_no_gains_over_a_champion(evaluated: Deployment) -> None:
     assert "Gains are of a paired test" not in page_of(evaluated)
 
