@@ -29,6 +29,8 @@ from mlops_assets.stores.predictions.served_days import served_days
 from mlops_assets.use_cases import registry
 
 console = Console()
+SOME_REFUSED = 3
+"""The exit code of `mlops run` when something that landed was refused and the rest was taken."""
 
 
 def land(
@@ -62,18 +64,26 @@ def run(
 ) -> None:
     """Take everything that has landed through the assets, up to the packaged champion.
 
-    Batches that the lake holds already are left alone. Every run is in the Dagster UI.
+    Batches that the lake holds already are left alone. What is refused is told and the rest goes on, with exit code 3.
+    Every run is in the Dagster UI.
     """
     chosen = use_case_of(use_case)
     refuse_no_batch(chosen, through)
+    refused = ""
     with dagster_instance() as instance, Steps(console) as steps:
-        from mlops_assets.orchestration.pipeline import ingest, train
+        from mlops_assets.orchestration.pipeline import SomeRefused, ingest, train
 
-        ingested = ingest(chosen, instance=instance, steps=steps)
+        try:
+            ingested = ingest(chosen, instance=instance, steps=steps)
+        except SomeRefused as error:
+            ingested, refused = error.taken, str(error)
         if not ingest_only:
             train(chosen, instance=instance, steps=steps, through=through)
     taken = sum(len(done.batches) for done in ingested)
     console.print(f"{taken} batches were taken in. `mlops status {use_case}` shows where things stand.")
+    if refused:
+        console.print(f"[red]{escape(refused)}[/]")
+        raise typer.Exit(SOME_REFUSED)
 
 
 def status(use_case: Annotated[str | None, typer.Argument(help=f"{HELP} All by default.")] = None) -> None:
@@ -98,10 +108,10 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
     for made in ("history", "predictions", "monitoring"):
         _row(table, f"[dim]{made}[/]", [], _batches(head, f"{use_case}/{made}/"), [], [])
     console.print(table)
-    found = arrivals(scan, head, use_case=chosen)
+    found = arrivals(scan, head, use_case=chosen, today=datetime.now(UTC).date())
     for refused in scan.refused:
         console.print(f"[yellow]{refused.path}[/]: {escape(refused.reason)}", soft_wrap=True)
-    for waiting in found.waiting:
+    for waiting in (*found.left_out, *found.waiting):
         console.print(f"[yellow]{escape(waiting)}[/]")
     for reason in refusals(lake.branches(), snapshot=head, use_case=chosen, found=found):
         console.print(f"[yellow]{escape(reason)}[/]", soft_wrap=True)

@@ -147,6 +147,8 @@ class Source:
         if self.cadence is Cadence.STATIC:
             return None if batch == WHOLE else f"must be '{WHOLE}': {self.name} has one file, replaced as a whole"
         if self.cadence is Cadence.NAMED:
+            if batch == WHOLE:
+                return f"must not be '{WHOLE}', which names files that are replaced as a whole"
             known = _NAMED_BATCH.fullmatch(batch)
             return None if known else "must be letters, digits, - and _, starting with a letter or digit"
         return None if _is_day(batch) else "must be a day, such as 2013-01-31"

@@ -42,10 +42,23 @@ class DailyBatches:
     first: date
     last: date | None = None
 
+    def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
+        """Why there is no such batch, or not yet on ``today`` (UTC); ``None`` if there is."""
+        day = date.fromisoformat(batch)
+        if day < self.first:
+            return f"it is before the first day, {self.first}"
+        if self.last is not None and day > self.last:
+            return f"it is after the last day, {self.last}"
+        return "it waits until its day is over (UTC)" if today is not None and day >= today else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class NamedBatches:
     """Batches are drops with names of their own; a new name is a new partition."""
+
+    def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
+        """Every drop can be taken."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Protocol
 
 import dagster as dg
@@ -25,11 +26,19 @@ class Reporter(Protocol):
         """One step over ``names``; yields a function to be told which are done."""
 
 
+class SomeRefused(LandingError):
+    """What was refused, and the runs that took the rest."""
+
+    def __init__(self, refused: Sequence[str], *, taken: Sequence[RunSummary]) -> None:
+        super().__init__("\n".join(refused))
+        self.taken = list(taken)
+
+
 def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) -> list[RunSummary]:
     """Takes in every batch that has landed and is not in the lake as it landed, and finishes what was left half-way.
 
-    Contiguous batches go into one run. What is refused does not hold up the others: they are taken, and then a
-    LandingError says what was refused and why.
+    Contiguous batches go into one run. What is refused does not hold up the others: they are taken, and then
+    SomeRefused says what was refused and why.
     """
     done: list[RunSummary] = []
     lake = LakeResource().connect()
@@ -37,12 +46,15 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
     refused = [str(each) for each in scan.refused if not each.may_become_ready]
     head = lake.at()
     reference_left = unfinished_batches(head, use_case=use_case, cadences={Cadence.STATIC})
+    today = datetime.now(UTC).date()
     if arrivals(scan, head, use_case=use_case).reference or reference_left:
         done.append(_run(use_case, REFERENCE, "Reference files", instance=instance, steps=steps))
         head = lake.at()
     left = unfinished_batches(head, use_case=use_case, cadences={Cadence.DAILY, Cadence.NAMED})
     left &= _landed_whole(use_case, scan)
-    fresh = {arrival.batch for arrival in arrivals(scan, head, use_case=use_case).batches}
+    found = arrivals(scan, head, use_case=use_case, today=today)
+    fresh = {arrival.batch for arrival in found.batches}
+    refused += found.left_out
     waiting = list(contiguous(use_case, fresh | left))
     while waiting:
         batches = waiting.pop(0)
@@ -54,7 +66,7 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
             refused.append(str(failure))
             waiting = [*contiguous(use_case, set(batches) - set(failure.batches)), *waiting]
     if refused:
-        raise LandingError("\n".join(refused))
+        raise SomeRefused(refused, taken=done)
     return done
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -41,7 +42,7 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         scan = data.landing.scan(use_case.name, sources=use_case.sources, now=time.time(), cursor=memory.seen)
         connected = lake.connect()
         head = connected.at()
-        found = arrivals(scan, head, use_case=use_case)
+        found = arrivals(scan, head, use_case=use_case, today=datetime.now(UTC).date())
         fresh = [arrival.batch for arrival in found.batches if not memory.has_asked(arrival)]
         refused = refusals(connected.branches(), snapshot=head, use_case=use_case, found=found, fresh=fresh)
         reasons = [*_reasons(scan, found), *refused]
@@ -107,7 +108,7 @@ def _requests(use_case: UseCase, found: Arrivals, *, memory: Memory) -> Iterator
 
 def _reasons(scan: Scan, found: Arrivals) -> list[str]:
     """What keeps files from being taken, one sentence each."""
-    return [*(str(refused) for refused in scan.refused), *found.waiting]
+    return [*(str(refused) for refused in scan.refused), *found.left_out, *found.waiting]
 
 
 def _skip_reason(scan: Scan, reasons: Sequence[str]) -> str:

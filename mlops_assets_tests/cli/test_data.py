@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_assets.contract.errors import DeclarationError, LandingError
+from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.orchestration import pipeline
 from mlops_assets_tests.cli.conftest import Mlops
-from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.test_sensor import settle
 from mlops_assets_tests.orchestration.toy import day_number
 
@@ -47,10 +48,39 @@ def test_a_run_says_what_was_refused_and_why_after_taking_the_rest(run_mlops: Ml
     empty.land(0, 1)
     empty.drop(b"", source="roads", batch=day_number(1))
 
-    with pytest.raises(LandingError, match=rf"{day_number(1)}\]: The file is empty"):
-        run_mlops("run", "parcels", "--ingest-only")
+    done = run_mlops("run", "parcels", "--ingest-only")
 
+    assert done.exit_code == 3
+    assert f"{day_number(1)}]: The file is empty" in done.output
     assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]
+
+
+def test_a_broken_file_does_not_keep_the_good_ones_from_being_trained_on(
+    run_mlops: Mlops, ingested: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    monkeypatch.setattr(pipeline, "train", lambda use_case, **_: trained.append(use_case.name))
+    ingested.land(10)
+    ingested.drop(b"", source="roads", batch=day_number(10))
+
+    assert run_mlops("run", "parcels").exit_code == 3
+    assert trained == ["parcels"]
+
+
+def test_days_that_are_none_of_the_use_case_are_told_and_left_out(run_mlops: Mlops, empty: Deployment) -> None:
+    empty.land(0)
+    before, after = day_number(-1), day_number(31)
+    for batch in (before, after):
+        for source in ("parcels", "roads"):
+            empty.drop(content(source, batch), source=source, batch=batch)
+
+    done = run_mlops("run", "parcels", "--ingest-only")
+
+    assert done.exit_code == 3
+    assert f"Batch {before} of parcels is left out: it is before the first day, {day_number(0)}." in done.output
+    assert f"Batch {after} of parcels is left out: it is after the last day, {day_number(30)}." in done.output
+    assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]
+    assert f"Batch {before} of parcels is left out" in run_mlops("status", "parcels").output
 
 
 def test_the_status_says_what_each_stage_holds_what_waits_and_which_version_serves(

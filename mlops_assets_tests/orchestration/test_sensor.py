@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.pipeline import SomeRefused
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.test_corrupt_inputs import with_column
@@ -282,3 +283,17 @@ def test_a_damaged_memory_costs_a_look_and_nothing_else(ingested: Deployment, ti
 def corrected(day: str) -> bytes:
     """A day of which one parcel turns out to have been on time."""
     return content("parcels", day).replace(b",40\n", b",3\n", 1)
+
+
+def test_a_day_that_is_none_of_the_use_case_stops_no_other(tick: Tick, empty: Deployment) -> None:
+    empty.land(0)
+    empty.ingest()
+    empty.land(1)
+    for source in ("parcels", "roads"):
+        empty.drop(content(source, day_number(-1)), source=source, batch=day_number(-1))
+    settle(empty)
+
+    assert asked(tick()) == [("parcels__ingest", day_number(1))]
+    with pytest.raises(SomeRefused):
+        empty.ingest()
+    assert f"Batch {day_number(-1)} of parcels is left out: it is before the first day" in str(tick().skip_reason)

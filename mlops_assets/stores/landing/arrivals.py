@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from mlops_assets.contract.paths import WHOLE, history_path, raw_path, validated_path
@@ -32,16 +33,19 @@ class Arrivals:
     """What one look at the landing zone asks for.
 
     ``batches`` are ready, in order. ``reference`` is set when files that are replaced as a whole are ready. ``waiting``
-    says, a sentence each, what is there but cannot be taken yet.
+    says, a sentence each, what is there but cannot be taken yet, ``left_out`` what is of no batch of the use case.
     """
 
     batches: tuple[Arrival, ...]
     reference: Arrival | None
     waiting: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
-def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
-    """Compares what has landed with what the lake holds, by checksum."""
+def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase, today: date | None = None) -> Arrivals:
+    """Compares what has landed with what the lake holds, by checksum. A batch that the use case has not, or not yet on
+    ``today`` (UTC), is told and left out.
+    """
     held = {info.path: info.checksum for info in snapshot.paths(f"{use_case.name}/raw/")}
     static = tuple(source.name for source in use_case.static)
     arriving = tuple(source.name for source in use_case.arriving)
@@ -52,8 +56,11 @@ def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
     first = _missing_reference(use_case, static, held)
     waiting = [first] if first and not isinstance(reference, Arrival) else []
     waiting += [reference] if isinstance(reference, str) else []
-    ready = []
+    ready, left_out = [], []
     for batch in sorted(landed):
+        if reason := use_case.batches.why_not_taken(batch, today=today):
+            left_out.append(f"Batch {batch} of {use_case.name} is left out: {reason}.")
+            continue
         found = _arrival(use_case, batch, landed[batch], needed=arriving, held=held)
         if isinstance(found, str):
             waiting.append(found)
@@ -63,6 +70,7 @@ def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase) -> Arrivals:
         batches=tuple(ready),
         reference=reference if isinstance(reference, Arrival) else None,
         waiting=tuple(waiting),
+        left_out=tuple(left_out),
     )
 
 
