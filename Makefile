@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 USE_CASE ?= flights
-ELSEWHERE ?= $(shell mktemp -u -d)/mlops-from-wheels
+ELSEWHERE := $(shell mktemp -u -d)/mlops-from-wheels
 unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_DO_NOT_TRACK := true
 
