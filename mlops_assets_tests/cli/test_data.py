@@ -80,6 +80,7 @@ def test_days_that_are_none_of_the_use_case_are_told_and_left_out(run_mlops: Mlo
     assert f"Batch {before} of parcels is left out: it is before the first day, {day_number(0)}." in done.output
     assert f"Batch {after} of parcels is left out: it is after the last day, {day_number(30)}." in done.output
     assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]
+    settle(empty)
     assert f"Batch {before} of parcels is left out" in run_mlops("status", "parcels").output
 
 
