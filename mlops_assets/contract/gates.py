@@ -6,6 +6,7 @@ computing figures belongs in ``report.py`` and ``significance.py``. ``needs`` sa
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +35,7 @@ class MetricBound:
 
     def __post_init__(self) -> None:
         _refuse_empty_bound(self)
+        _refuse_nan(self)
 
     @property
     def name(self) -> str:
@@ -66,6 +68,7 @@ class SliceBound:
 
     def __post_init__(self) -> None:
         _refuse_empty_bound(self)
+        _refuse_nan(self)
 
     @property
     def name(self) -> str:
@@ -91,8 +94,7 @@ class NotWorseThanChampion:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        if self.margin < 0:
-            raise DeclarationError(f"The margin of {self.name} is {self.margin}; 0 or more is needed.")
+        _refuse_negative("margin", self.margin, gate=self.name)
 
     @property
     def name(self) -> str:
@@ -116,8 +118,7 @@ class BetterThanChampion:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        if self.by < 0:
-            raise DeclarationError(f"The improvement of {self.name} is {self.by}; 0 or more is needed.")
+        _refuse_negative("improvement", self.by, gate=self.name)
 
     @property
     def name(self) -> str:
@@ -145,8 +146,7 @@ class NoSliceRegressed:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        if self.margin < 0:
-            raise DeclarationError(f"The margin of {self.name} is {self.margin}; 0 or more is needed.")
+        _refuse_negative("margin", self.margin, gate=self.name)
 
     @property
     def name(self) -> str:
@@ -169,6 +169,9 @@ class TrainTestGap:
     at_most: float
     judge: Judge = "interval"
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        _refuse_nan(self)
 
     @property
     def name(self) -> str:
@@ -201,6 +204,7 @@ class FairnessBound:
     def __post_init__(self) -> None:
         if self.largest_gap is None and self.smallest_ratio is None:
             raise DeclarationError(f"Gate {self.name} needs largest_gap, smallest_ratio or both.")
+        _refuse_nan(self)
 
     @property
     def name(self) -> str:
@@ -217,6 +221,18 @@ class FairnessBound:
 
 AgainstChampion = NotWorseThanChampion | BetterThanChampion
 Gate = MetricBound | SliceBound | AgainstChampion | NoSliceRegressed | TrainTestGap | FairnessBound
+
+
+def _refuse_negative(what: str, value: float, *, gate: str) -> None:
+    if not value >= 0:  # NaN is refused too
+        raise DeclarationError(f"The {what} of {gate} is {value}; 0 or more is needed.")
+
+
+def _refuse_nan(gate: MetricBound | SliceBound | TrainTestGap | FairnessBound) -> None:
+    """No figure is beyond NaN: a gate with such a bound could not fail."""
+    for bound, value in vars(gate).items():
+        if isinstance(value, float) and math.isnan(value):
+            raise DeclarationError(f"{bound} of gate {gate.name} is NaN; a number is needed.")
 
 
 def _refuse_empty_bound(gate: MetricBound | SliceBound) -> None:
