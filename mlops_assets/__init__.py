@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_assets.contract.drift import DriftPlan
     from mlops_assets.contract.errors import DeclarationError, LandingError
+    from mlops_assets.contract.event_times import EventTimes
     from mlops_assets.contract.features import AsOfView, Feature, Relation
     from mlops_assets.contract.gates import (
         BetterThanChampion,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "contract.drift": ("DriftPlan",),
     "contract.errors": ("DeclarationError", "LandingError"),
+    "contract.event_times": ("EventTimes",),
     "contract.features": ("AsOfView", "Feature", "Relation"),
     "contract.gates": (
         "BetterThanChampion",
@@ -107,6 +109,7 @@ __all__ = [
     "Deviation",
     "Distinct",
     "DriftPlan",
+    "EventTimes",
     "FairnessBound",
     "Feature",
     "HashSplit",

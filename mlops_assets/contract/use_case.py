@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.contract.checked import refuse_gated, refuse_history, refuse_references, refuse_watched
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.event_times import EventTimes
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class UseCase:
     tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches; ``retrain`` when a
     challenger is trained without anybody asking, never if None. ``relations`` are named steps of SQL that several views
     read. ``learning`` is what is learnt from the training rows besides the model,
-    and the features made of it. ``request`` is what a caller of the service must send for one row; ``positive_word``
-    says what a positive prediction means. A feature whose own area under the ROC curve is surely above
+    and the features made of it. ``request`` is what a caller of the service must send for one row, ``event_times``
+    how far from the day that the service knows its moment may be; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC curve is surely above
     ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
     ``committed`` refuses to publish a model whose code git does not tell the commit of, or that was changed since.
     """
@@ -153,6 +154,7 @@ class UseCase:
     backtest: RollingOrigin | None = None
     tuning: Tuning | None = None
     retrain: Retrain | None = None
+    event_times: EventTimes = EventTimes()
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     committed: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Union, get_args, get_origin
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ def request_table(requests: Sequence[BaseModel], *, model: type[BaseModel]) -> p
     return pa.Table.from_pylist([request.model_dump() for request in requests], schema=request_schema(model))
 
 
+@cache
 def request_schema(model: type[BaseModel]) -> pa.Schema:
     """The columns of a request model: its fields, then its computed fields."""
     annotations = {name: field.annotation for name, field in model.model_fields.items()}

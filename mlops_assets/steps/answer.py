@@ -1,156 +1,208 @@
 """Answer: from checked requests to answers that can be recorded: look up history, compute features, score, flag.
 
-Belongs here: the order of these steps, for whoever serves. Opening a model, HTTP and the log are in ``serving/``.
+Belongs here: the order of these steps, for whoever serves. What is worked out once for a model is kept in ``Answering``.
+Opening a model, HTTP and the log are in ``serving/``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel
+from numpy.typing import NDArray
 
 from mlops_assets.contract.tasks import answers, by_class
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.features.matrix import Matrix
-from mlops_assets.features.request_step import RequestStep
-from mlops_assets.features.requests import request_table
-from mlops_assets.steps.step import Step
+from mlops_assets.features.request_plan import Block, Encoded, RequestPlan
+from mlops_assets.features.requests import request_schema
 from mlops_assets.stores.features.online import LookUp, OnlineStore
-from mlops_assets.stores.predictions.prediction_log import PredictionRecord
+from mlops_assets.stores.features.online_backend import Generation
+from mlops_assets.stores.predictions.records import RECORDS, Layout
 from mlops_assets.training.scoring import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serving:
-    """The version that answers; ``online`` is None for a use case without history and side data."""
+class RequestRow:
+    """One checked row: the values of the columns of ``request_schema``, in order, and what was sent, as JSON text."""
 
-    use_case: UseCase
-    version: str
-    scorer: Scorer
-    threshold: float
-    online: OnlineStore | None
+    values: tuple[object, ...]
+    inputs: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """What is to be remembered of each answer, and the probability of each class where there are classes."""
+    """What is to be remembered of each answer (``RECORDS``), and what else the caller is told: the probability of each
+    class where there are classes.
+    """
 
-    records: list[PredictionRecord]
+    records: pa.RecordBatch
     probabilities: Sequence[dict[str, float] | None]
 
 
-def answer(
-    rows: Sequence[BaseModel],
-    *,
-    serving: Serving,
-    request_step: RequestStep,
-    answered_at: datetime,
-    new_id: Callable[[], str],
-) -> Step[Answered]:
-    """One answer per row, in order; none counts as given before its record is in the log.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Rows with all that a model reads of them."""
 
-    ``answered_at`` has a zone. Raises ServingError when history is missing.
+    examples: Mapping[str, pa.Array]
+    look_up: LookUp | None
+    encoded: Encoded
+
+
+class Answering:
+    """One version as it answers: for one thread at a time.
+
+    ``online`` is None for a use case without history and side data. Raises ServingError when history is missing and
+    FeatureError when the rows cannot be computed.
     """
-    use_case, scorer = serving.use_case, serving.scorer
-    examples = _examples(rows, use_case=use_case, answered_at=answered_at)
-    found = serving.online.look_up(examples) if serving.online else None
-    features = request_step.compute(found.examples if found else examples)
-    matrix = scorer.vocabulary.encode(features, features=use_case.features)
-    scores = scorer.of_matrix(matrix)
-    records = _records(
-        rows,
-        examples=examples,
-        features=features,
-        answered=answers(scores, task=use_case.task, threshold=serving.threshold),
-        flags=_flags(examples, use_case=use_case, features=features, matrix=matrix, found=found),
-        found=found,
-        version=serving.version,
-        answered_at=answered_at,
-        new_id=new_id,
-    )
-    return Step(outcome=Answered(records=records, probabilities=by_class(scores, task=use_case.task)))
 
-
-def _examples(rows: Sequence[BaseModel], *, use_case: UseCase, answered_at: datetime) -> pa.Table:
-    """The rows as features read them. What has no ``event_time`` happens now (UTC); what has no ``id`` has
-    none.
-    """
-    table = request_table(rows, model=use_case.request)
-    if "id" not in table.column_names:
-        table = table.append_column("id", pa.nulls(table.num_rows, pa.string()))
-    if "event_time" not in table.column_names:
-        now = pa.scalar(answered_at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
-        table = table.append_column("event_time", pa.repeat(now, table.num_rows))
-    return table
-
-
-def _flags(
-    examples: pa.Table, *, use_case: UseCase, features: pa.Table, matrix: Matrix, found: LookUp | None
-) -> list[list[str]]:
-    """Per row: categories the model never saw, entities without history, history of another day."""
-    flags: list[list[str]] = [[] for _ in range(examples.num_rows)]
-    for position, feature in enumerate(use_case.features):
-        if feature.kind == "categorical":
-            unseen = np.isnan(matrix.values[:, position]) & np.asarray(features[feature.name].is_valid())
-            for row in np.flatnonzero(unseen).tolist():
-                flags[row].append(f"unknown {feature.name} '{features[feature.name][row].as_py()}'")
-    if found is not None:
-        _flag_history(flags, examples=examples, use_case=use_case, found=found)
-    return flags
-
-
-def _flag_history(flags: list[list[str]], *, examples: pa.Table, use_case: UseCase, found: LookUp) -> None:
-    for view in use_case.history:
-        columns = [found.examples[name] for name, _, _ in view.columns()]
-        if any(column.null_count == 0 for column in columns):
-            continue
-        known = np.any([np.asarray(column.is_valid()) for column in columns], axis=0)
-        for row in np.flatnonzero(~known).tolist():
-            entity = ", ".join(str(examples[key][row].as_py()) for key in view.keys)
-            flags[row].append(f"no history of {' and '.join(view.keys)} '{entity}'")
-    for row, moment in enumerate(examples["event_time"].to_pylist()):
-        if age := (moment.date() - found.as_of).days:
-            when = f"{age} days before" if age > 0 else f"{-age} days after"
-            flags[row].append(f"history is as of {found.as_of}, {when} the event's day")
-
-
-def _records(
-    rows: Sequence[BaseModel],
-    *,
-    examples: pa.Table,
-    features: pa.Table,
-    answered: Mapping[str, pa.Array],
-    flags: Sequence[Sequence[str]],
-    found: LookUp | None,
-    version: str,
-    answered_at: datetime,
-    new_id: Callable[[], str],
-) -> list[PredictionRecord]:
-    ids, moments = examples["id"].to_pylist(), examples["event_time"].to_pylist()
-    values = features.drop_columns(["id"]).to_pylist()
-    told = pa.table(dict(answered)).to_pylist()
-    return [
-        PredictionRecord(
-            prediction_id=new_id(),
-            example_id=ids[number],
-            answered_at=answered_at,
-            event_time=moments[number],
-            model_version=version,
-            **told[number],
-            history_as_of=found.as_of.isoformat() if found else None,
-            history_commit=found.commit if found else None,
-            inputs=row.model_dump(mode="json"),
-            features={name: _finite(value) for name, value in values[number].items()},
-            flags=tuple(flags[number]),
+    def __init__(
+        self, *, use_case: UseCase, version: str, scorer: Scorer, threshold: float, online: OnlineStore | None
+    ) -> None:
+        self.use_case = use_case
+        self.version = version
+        self.scorer = scorer
+        self.threshold = threshold
+        self.online = online
+        self._schema = request_schema(use_case.request)
+        self._plan: tuple[int, RequestPlan] | None = None
+        features = use_case.features
+        self.layout = Layout(
+            numbers=tuple(each.name for each in features if each.kind == "numeric"),
+            texts=tuple(each.name for each in features if each.kind == "categorical"),
         )
-        for number, row in enumerate(rows)
-    ]
+
+    def answer(self, rows: Sequence[RequestRow], *, answered_at: datetime, new_id: Callable[[], str]) -> Answered:
+        """One answer per row, in order; none counts as given before its record is in the log.
+
+        ``answered_at`` has a zone.
+        """
+        prepared = self.prepare(rows, answered_at=answered_at)
+        scores = self.scorer.of_matrix(prepared.encoded.matrix)
+        columns = {
+            "prediction_id": pa.array([new_id() for _ in rows], pa.string()),
+            "example_id": prepared.examples["id"],
+            "answered_at": pa.repeat(pa.scalar(answered_at, pa.timestamp("us", tz="UTC")), len(rows)),
+            "event_time": prepared.examples["event_time"],
+            "model_version": pa.repeat(self.version, len(rows)),
+            **answers(scores, task=self.use_case.task, threshold=self.threshold),
+            "inputs": pa.array([row.inputs for row in rows], pa.string()),
+            "numbers": _lists(pa.array(prepared.encoded.numbers.ravel()), rows=len(rows)),
+            "texts": _lists(_row_by_row(prepared.encoded.texts), rows=len(rows)),
+            "flags": pa.array(self._flags(prepared), RECORDS.field("flags").type),
+        }
+        if prepared.look_up is not None:
+            columns["history_as_of"] = pa.repeat(prepared.look_up.as_of.isoformat(), len(rows))
+            columns["history_commit"] = pa.repeat(prepared.look_up.commit, len(rows))
+        nothing = {field.name: pa.nulls(len(rows), field.type) for field in RECORDS if field.name not in columns}
+        records = pa.RecordBatch.from_arrays([(columns | nothing)[name] for name in RECORDS.names], schema=RECORDS)
+        return Answered(records=records, probabilities=by_class(scores, task=self.use_case.task))
+
+    def prepare(self, rows: Sequence[RequestRow], *, answered_at: datetime) -> Prepared:
+        """The rows with their history and features."""
+        examples = self._examples(rows, answered_at=answered_at)
+        look_up = self.online.look_up(pa.table(dict(examples))) if self.online else None
+        blocks: Sequence[Block] = look_up.history if look_up else ()
+        columns = {**examples, **(look_up.side if look_up else {})}
+        plan = self._planned(columns, blocks=blocks, generation=look_up.generation if look_up else None)
+        encoded = plan.encode(columns, blocks=blocks, rows=len(rows))
+        return Prepared(examples=examples, look_up=look_up, encoded=encoded)
+
+    def day(self, *, now: datetime) -> date:
+        """The day whose history is known; without history that of ``now``."""
+        return self.online.in_use().as_of if self.online else now.date()
+
+    def close(self) -> None:
+        """Gives the plan's connection back."""
+        if self._plan is not None:
+            self._plan[1].close()
+
+    def _examples(self, rows: Sequence[RequestRow], *, answered_at: datetime) -> dict[str, pa.Array]:
+        """The rows as features read them. What has no ``event_time`` happens now (UTC); what has no ``id`` has none."""
+        values = zip(*(row.values for row in rows), strict=True)
+        columns = {field.name: pa.array(column, field.type) for field, column in zip(self._schema, values, strict=True)}
+        columns.setdefault("id", pa.nulls(len(rows), pa.string()))
+        if "event_time" not in columns:
+            now = pa.scalar(answered_at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
+            columns["event_time"] = pa.repeat(now, len(rows))
+        return columns
+
+    def _planned(
+        self, columns: Mapping[str, pa.Array], *, blocks: Sequence[Block], generation: Generation | None
+    ) -> RequestPlan:
+        """The plan for these columns: another generation of the online store may have other ones."""
+        number = generation.number if generation else 0
+        if self._plan is None or self._plan[0] != number:
+            self.close()
+            plan = RequestPlan(
+                examples=pa.schema([(name, column.type) for name, column in columns.items()]),
+                blocks=[names for names, _ in blocks],
+                features=self.use_case.features,
+                features_sql=self.use_case.features_sql,
+                vocabulary=self.scorer.vocabulary,
+            )
+            self._plan = (number, plan)
+        return self._plan[1]
+
+    def _flags(self, prepared: Prepared) -> list[list[str]]:
+        """Per row: categories the model never saw, entities without history, history of another day."""
+        flags: list[list[str]] = [[] for _ in range(len(prepared.encoded.numbers))]
+        for row, told in (*self._unseen(prepared.encoded), *self._without_history(prepared)):
+            flags[row].append(told)
+        return flags
+
+    def _unseen(self, encoded: Encoded) -> Iterator[tuple[int, str]]:
+        places = [place for place, each in enumerate(self.use_case.features) if each.kind == "categorical"]
+        for place, texts in zip(places, encoded.texts, strict=True):
+            unseen = np.isnan(encoded.matrix.values[:, place])
+            for row in np.flatnonzero(unseen).tolist():
+                if (text := texts[row].as_py()) is not None:
+                    yield row, f"unknown {self.use_case.features[place].name} '{text}'"
+
+    def _without_history(self, prepared: Prepared) -> Iterator[tuple[int, str]]:
+        if prepared.look_up is None:
+            return
+        for view, (_, values) in zip(self.use_case.history, prepared.look_up.history, strict=True):
+            for row in np.flatnonzero(np.isnan(values).all(axis=1)).tolist():
+                entity = ", ".join(str(prepared.examples[key][row].as_py()) for key in view.keys)
+                yield row, f"no history of {' and '.join(view.keys)} '{entity}'"
+        as_of = prepared.look_up.as_of
+        days = prepared.examples["event_time"].cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy()
+        ages = days - (as_of - date(1970, 1, 1)).days
+        for row in np.flatnonzero(ages).tolist():
+            when = f"{ages[row]} days before" if ages[row] > 0 else f"{-ages[row]} days after"
+            yield row, f"history is as of {as_of}, {when} the event's day"
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _lists(values: pa.Array, *, rows: int) -> pa.ListArray:
+    width = len(values) // rows
+    return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1) * width, pa.int32()), values)
+
+
+def _row_by_row(columns: Sequence[pa.Array]) -> pa.Array:
+    """The values of all columns, those of the first row first."""
+    if not columns:
+        return pa.array([], pa.string())
+    order = np.arange(sum(map(len, columns))).reshape(len(columns), -1).T.ravel()
+    return pa.concat_arrays(columns).take(pa.array(order))
+
+
+def as_plain(answered: Answered) -> list[dict[str, Any]]:
+    """What a caller is told of each answer."""
+    told = answered.records.select(TOLD).to_pylist()
+    return [{**answer, "probabilities": each} for answer, each in zip(told, answered.probabilities, strict=True)]
+
+
+TOLD = [
+    "prediction_id",
+    "score",
+    "predicted_positive",
+    "predicted",
+    "model_version",
+    "history_as_of",
+    "history_commit",
+    "flags",
+]

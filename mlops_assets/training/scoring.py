@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 import xgboost as xgb
+from numpy.typing import NDArray
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.features import Feature
@@ -39,6 +42,13 @@ class Scorer:
             calibration=Calibration.from_json(told) if told else None,
         )
 
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.booster.feature_names or ())  # the booster makes the list anew each time: half a millisecond
+
+    def _predicted(self, values: NDArray[np.float32]) -> Floats:
+        return np.asarray(self.booster.inplace_predict(values, validate_features=False), dtype=np.float64)
+
     @property
     def features(self) -> tuple[Feature, ...]:
         """What it reads of a row: the features it was trained on, whatever the use case declares today."""
@@ -64,5 +74,6 @@ class Scorer:
 
     def of_matrix(self, matrix: Matrix) -> Floats:
         """The same for rows that are encoded already."""
-        scores = score(self.booster, matrix)
+        asked = self._names == matrix.names and len(matrix.values) > 0
+        scores = self._predicted(matrix.values) if asked else score(self.booster, matrix)
         return self.calibration.apply(scores) if self.calibration else scores

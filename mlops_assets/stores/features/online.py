@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.features.online_view import OnlineView
@@ -27,30 +28,59 @@ from mlops_assets.stores.features.online_backend import Asked, Backend, Generati
 from mlops_assets.stores.features.online_backends import backend_of
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 
+REMEMBERED = 200_000
+"""Entities whose values a process keeps in memory: at the 22 figures of a view about 50 MB."""
+_ALWAYS = 0  # until when a value without a moment of its own may have been observed
 _DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class LookUp:
-    """``examples`` are the requests with history and as-of columns, all from the one generation named here.
+    """What the one generation named here knows of every request, in the order of the requests.
 
-    ``age_days`` is how far the oldest value's day lies behind the latest request: 0 when the store is up to
-    date.
+    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown), ``side``
+    the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest request: 0
+    when the store is up to date.
     """
 
-    examples: pa.Table
-    commit: str
-    as_of: date
+    requests: pa.Table
+    history: tuple[tuple[tuple[str, ...], NDArray[np.float64]], ...]
+    side: Mapping[str, pa.Array]
+    generation: Generation
     age_days: int
+
+    @property
+    def commit(self) -> str:
+        """The lake's commit that the values were made from."""
+        return self.generation.commit
+
+    @property
+    def as_of(self) -> date:
+        """The day before which the history was known."""
+        return self.generation.as_of
+
+    @property
+    def examples(self) -> pa.Table:
+        """The requests with history and as-of columns beside them."""
+        columns = dict(zip(self.requests.column_names, self.requests.columns, strict=True))
+        for names, values in self.history:
+            flat = pa.array(values.T.ravel(), from_pandas=True)  # one array cut into columns: cheaper than one per column
+            columns |= {name: flat.slice(place * len(values), len(values)) for place, name in enumerate(names)}
+        return pa.table(columns | dict(self.side))
 
 
 class OnlineStore:
-    """Values for serving. Look-ups more than ``max_age_days`` (if given) after its day are refused."""
+    """Values for serving. Look-ups more than ``max_age_days`` (if given) after its day are refused.
 
-    def __init__(self, backend: Backend, *, max_age_days: int | None = None) -> None:
+    What has no moment of its own (history, static side data) is kept in memory once it was looked up, for up to
+    ``remembered`` entities and as long as its generation is in use.
+    """
+
+    def __init__(self, backend: Backend, *, max_age_days: int | None = None, remembered: int = REMEMBERED) -> None:
         self.backend = backend
         self._max_age_days = max_age_days
-        self._known: Generation | None = None
+        self._remembered = remembered
+        self._memory: tuple[Generation, dict[str, bytes | None]] | None = None
 
     @property
     def current(self) -> Generation | None:
@@ -68,7 +98,7 @@ class OnlineStore:
 
     def go_back(self) -> Generation:
         """Put the generation before the current one in use again."""
-        current = self._in_use()
+        current = self.in_use()
         older = [kept for kept in self.backend.generations() if kept.number < current.number]
         if not older:
             raise ServingError(f"The online store keeps no generation before that of commit {current.commit}.")
@@ -77,26 +107,34 @@ class OnlineStore:
 
     def look_up(self, requests: pa.Table) -> LookUp:
         """All values for all ``requests`` (``event_time`` and the key columns), in one round trip."""
-        generation = self._known or self._in_use()
         moments = _moments(requests)
         while True:
-            asked = _asked(requests, generation.layout, moments)
-            number, found = self.backend.fetch([one for view in asked for one in view if one])
+            generation, memory = self._memory or (self.in_use(), {})
+            if len(memory) > self._remembered:
+                memory = {}
+            keys = _keys(requests, generation.layout)
+            asked = list(dict.fromkeys(_asked(keys, generation.layout, moments, memory=memory)))
+            number, values = self.backend.fetch(asked)
             if number == generation.number:
                 break
-            generation = self._in_use()
-        self._known = generation
-        age = self._age(moments, generation)
-        values = iter(found)
-        aligned = [[next(values) if one else None for one in view] for view in asked]
-        examples = _unpacked(requests, generation.layout, aligned, moments)
-        return LookUp(examples=examples, commit=generation.commit, as_of=generation.as_of, age_days=age)
+            self._memory = None  # refreshed, or gone back, since
+        fetched = dict(zip(asked, values, strict=True))
+        memory.update((key, value) for (key, until), value in fetched.items() if until == _ALWAYS)
+        self._memory = (generation, memory)
+        return LookUp(
+            requests=requests,
+            history=tuple(_history(generation.layout, keys, values=memory)),
+            side=_side(generation.layout, keys, moments, values=memory, timed=fetched),
+            generation=generation,
+            age_days=self._age(moments, generation),
+        )
 
     def close(self) -> None:
         """Let go of files and connections."""
         self.backend.close()
 
-    def _in_use(self) -> Generation:
+    def in_use(self) -> Generation:
+        """The generation in use; a ServingError before the first refresh."""
         current = self.backend.current()
         if current is None:
             raise ServingError("The online store is empty: refresh it from the lake first.")
@@ -163,36 +201,59 @@ def _moments(requests: pa.Table) -> list[int]:
     return moments
 
 
-def _asked(requests: pa.Table, layout: Layout, moments: Sequence[int]) -> list[list[Asked | None]]:
-    """Per view: what to ask for every request, ``None`` where it has no entity."""
-    asked: list[list[Asked | None]] = []
+def _keys(requests: pa.Table, layout: Layout) -> dict[str, list[str | None]]:
+    """Per view, the key of every request; ``None`` where it has no entity."""
+    keys: dict[str, list[str | None]] = {}
     for view in (*layout["history"], *layout["side"]):
         entities = entity_column(requests, view["keys"]).to_pylist()
-        latest = [moment - view["delay"] for moment in moments] if view.get("timed") else [0] * len(moments)
-        asked.append(
-            [entity and (_key(view["name"], entity), until) for entity, until in zip(entities, latest, strict=True)]
-        )
-    return asked
+        keys[view["name"]] = [entity and _key(view["name"], entity) for entity in entities]
+    return keys
 
 
-def _unpacked(requests: pa.Table, layout: Layout, found: list[list[bytes | None]], moments: Sequence[int]) -> pa.Table:
-    columns = {name: requests.column(name) for name in requests.column_names}
-    split = len(layout["history"])
-    for view, values in zip(layout["history"], found[:split], strict=True):
-        columns |= _history_columns(view, values)
-    for view, values in zip(layout["side"], found[split:], strict=True):
-        columns |= _side_columns(view, values, moments)
-    return pa.table(columns)
+def _asked(
+    keys: Mapping[str, Sequence[str | None]],
+    layout: Layout,
+    moments: Sequence[int],
+    *,
+    memory: Mapping[str, bytes | None],
+) -> Iterator[Asked]:
+    """What has to be fetched: what has a moment of its own, and what is not in ``memory``."""
+    for view in (*layout["history"], *layout["side"]):
+        of_view = keys[view["name"]]
+        if view.get("timed"):
+            latest = ((key, moment - view["delay"]) for key, moment in zip(of_view, moments, strict=True))
+            yield from ((key, until) for key, until in latest if key)
+        else:
+            yield from ((key, _ALWAYS) for key in of_view if key and key not in memory)
 
 
-def _history_columns(view: Mapping[str, Any], found: list[bytes | None]) -> dict[str, pa.Array]:
-    rows, width = len(found), len(view["columns"])
-    values = np.full((width, rows), np.nan)
-    for position, packed in enumerate(found):
-        if packed is not None:
-            values[:, position] = np.frombuffer(packed)
-    flat = pa.array(values.ravel(), from_pandas=True)  # one array cut into columns: far cheaper than one per column
-    return {name: flat.slice(column * rows, rows) for column, name in enumerate(view["columns"])}
+def _history(
+    layout: Layout, keys: Mapping[str, Sequence[str | None]], *, values: Mapping[str, bytes | None]
+) -> Iterator[tuple[tuple[str, ...], NDArray[np.float64]]]:
+    for view in layout["history"]:
+        names, of_view = tuple(view["columns"]), keys[view["name"]]
+        unknown = np.full(len(names), np.nan).tobytes()
+        packed = b"".join(values.get(key or "") or unknown for key in of_view)
+        yield names, np.frombuffer(packed, dtype=np.float64).reshape(len(of_view), len(names))
+
+
+def _side(
+    layout: Layout,
+    keys: Mapping[str, Sequence[str | None]],
+    moments: Sequence[int],
+    *,
+    values: Mapping[str, bytes | None],
+    timed: Mapping[Asked, bytes | None],
+) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for view in layout["side"]:
+        of_view = zip(keys[view["name"]], moments, strict=True)
+        if view["timed"]:
+            packed = [timed.get((key or "", moment - view["delay"])) for key, moment in of_view]
+        else:
+            packed = [values.get(key or "") for key, _ in of_view]
+        columns |= _side_columns(view, packed, moments)
+    return columns
 
 
 def _side_columns(view: Mapping[str, Any], found: list[bytes | None], moments: Sequence[int]) -> dict[str, pa.Array]:

@@ -1,0 +1,161 @@
+"""From the bytes of a request to rows that can be answered, each checked for itself.
+
+Belongs here: what a body must be and how its faults are worded. Types are strict (no number in quotes, no ``true`` for
+1, whole numbers of 64 bits, numbers that are finite, a moment with its time), whatever a use case's model would let
+pass: what was guessed would be remembered as if it had been sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from mlops_assets.contract.event_times import EventTimes
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.requests import request_schema
+from mlops_assets.serving.wire import Fault, FaultyRow, Refused
+from mlops_assets.steps.answer import RequestRow
+
+MOST_FAULTS = 100
+LONGEST_VALUE = 60
+WHOLE_NUMBERS = range(-(2**63), 2**63)
+KEY = Field(max_length=200, description="Repeating a request with this id (or Idempotency-Key) gives the same answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One request. ``good`` are the rows to be answered, ``faulty`` the others by their place; ``key`` is the caller's."""
+
+    good: list[RequestRow]
+    faulty: Mapping[int, FaultyRow]
+    key: str | None = None
+
+    def in_order(self, answers: Sequence[Any]) -> list[Any]:
+        """The answers of the good rows with the faulty ones in their places."""
+        following = iter(answers)
+        rows = len(self.good) + len(self.faulty)
+        return [self.faulty.get(place) or next(following) for place in range(rows)]
+
+
+class Asking:
+    """Checks the bodies of one use case's requests: at most ``most_rows`` rows each."""
+
+    def __init__(self, use_case: UseCase, *, most_rows: int) -> None:
+        self._schema = request_schema(use_case.request)
+        self._times = use_case.event_times
+        self.body = body_of(use_case.request, most_rows=most_rows)
+        self._adapter: TypeAdapter[Any] = TypeAdapter(self.body)
+
+    def check(self, body: bytes, *, day: date) -> Asked:
+        """The rows of ``body``; ``day`` is what event times are bounded by. ``Refused`` where no row is good."""
+        try:
+            told = self._adapter.validate_json(body, strict=True)
+        except ValidationError as error:
+            return self._partly(body, error, day=day)
+        return self._asked(told.rows, places=range(len(told.rows)), faulty={}, key=told.id, day=day)
+
+    def _partly(self, body: bytes, error: ValidationError, *, day: date) -> Asked:
+        """The rows that are good although others are not."""
+        of_rows: dict[int, list[Fault]] = defaultdict(list)
+        for told in error.errors(include_url=False, include_context=False):
+            where = told["loc"]
+            if len(where) < 2 or where[0] != "rows":
+                raise Refused(400, "Nothing was answered.", faults=[_fault_of_body(told)])
+            of_rows[int(where[1])].append(_fault(told, row=int(where[1])))
+        document = pydantic_core.from_json(body)
+        places = [place for place in range(len(document["rows"])) if place not in of_rows]
+        faulty = {place: _faulty(faults) for place, faults in of_rows.items()}
+        if not places:
+            raise _refused(faulty)
+        rest = pydantic_core.to_json({**document, "rows": [document["rows"][place] for place in places]})
+        told = self._adapter.validate_json(rest, strict=True)
+        return self._asked(told.rows, places=places, faulty=faulty, key=told.id, day=day)
+
+    def _asked(
+        self,
+        rows: Sequence[BaseModel],
+        *,
+        places: Sequence[int],
+        faulty: dict[int, FaultyRow],
+        key: str | None,
+        day: date,
+    ) -> Asked:
+        good: list[RequestRow] = []
+        for place, row in zip(places, rows, strict=True):
+            values, faults = self._values(row, place=place, day=day)
+            if faults:
+                faulty[place] = _faulty(faults)
+            else:
+                good.append(RequestRow(values=values, inputs=row.model_dump_json()))
+        if not good:
+            raise _refused(faulty)
+        return Asked(good=good, faulty=faulty, key=key)
+
+    def _values(self, row: BaseModel, *, place: int, day: date) -> tuple[tuple[object, ...], list[Fault]]:
+        try:
+            values = tuple(getattr(row, name) for name in self._schema.names)
+        except Exception as error:  # a computed field is the use case's own code
+            return (), [Fault(row=place, rule=f"what follows from it could not be worked out: {error}")]
+        named = zip(self._schema.names, values, strict=True)
+        return values, [fault for name, value in named for fault in _unusable(name, value, self._times, place, day)]
+
+
+def body_of(request: type[BaseModel], *, most_rows: int) -> type[BaseModel]:
+    """The model of a whole body: documented by OpenAPI, and what is checked."""
+    rows = Annotated[list[request], Field(min_length=1, max_length=most_rows, description="What to predict")]  # type: ignore[valid-type]
+    return create_model(
+        "Ask", __config__=ConfigDict(extra="forbid"), rows=(rows, ...), id=(Annotated[str | None, KEY], None)
+    )
+
+
+def _unusable(name: str, value: object, times: EventTimes, place: int, day: date) -> Iterator[Fault]:
+    """What no column could hold, or a moment that is out of the use case's bounds."""
+    if type(value) is int and value not in WHOLE_NUMBERS:
+        yield Fault(row=place, field=name, value=_shortened(value), rule="a whole number has at most 64 bits")
+    elif type(value) is float and not math.isfinite(value):
+        yield Fault(row=place, field=name, value=_shortened(value), rule="a number is finite")
+    elif name == "event_time" and isinstance(value, datetime) and (rule := times.why_not(value.date(), day=day)):
+        yield Fault(row=place, field=name, value=str(value), rule=rule)
+
+
+def _refused(faulty: Mapping[int, FaultyRow]) -> Refused:
+    faults = [fault for place in sorted(faulty) for fault in faulty[place].faults]
+    rows = "The row" if len(faulty) == 1 else f"None of the {len(faulty)} rows"
+    verb = "cannot" if len(faulty) == 1 else "can"
+    return Refused(400, f"{rows} {verb} be predicted. Mend what is named here.", faults=faults[:MOST_FAULTS])
+
+
+def _faulty(faults: list[Fault]) -> FaultyRow:
+    return FaultyRow(error="This row cannot be predicted.", faults=faults)
+
+
+def _fault(told: Any, *, row: int | None) -> Fault:
+    field = ".".join(str(part) for part in told["loc"][2:]) or None
+    silent = told["type"] in ("missing", "extra_forbidden")
+    return Fault(
+        row=row,
+        field=field,
+        value=None if silent else _shortened(told["input"]),
+        rule=told["msg"].removeprefix("Value error, "),
+    )
+
+
+def _fault_of_body(told: Any) -> Fault:
+    if told["type"] == "json_invalid":
+        return Fault(rule=told["msg"])
+    if not told["loc"]:
+        return Fault(rule='the body must be an object such as {"rows": [{...}, {...}]}')
+    field = ".".join(str(part) for part in told["loc"])
+    return Fault(field=field, value=_shortened(told["input"]), rule=told["msg"].removeprefix("Value error, "))
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
