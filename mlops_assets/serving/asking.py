@@ -53,21 +53,23 @@ class Asking:
         self.body = body_of(use_case.request, most_rows=most_rows)
         self._adapter: TypeAdapter[Any] = TypeAdapter(self.body)
 
-    def check(self, body: bytes, *, day: date) -> Asked:
-        """The rows of ``body``; ``day`` is what event times are bounded by. ``Refused`` where no row is good."""
+    def check(self, body: bytes, *, day: date, key: str | None = None) -> Asked:
+        """The rows of ``body``; ``day`` is what event times are bounded by, ``key`` what the caller calls this request,
+        if not in the body. ``Refused`` where no row is good.
+        """
         try:
             told = self._adapter.validate_json(body, strict=True)
         except ValidationError as error:
-            return self._partly(body, error, day=day)
-        return self._asked(told.rows, places=range(len(told.rows)), faulty={}, key=told.id, day=day)
+            return self._partly(body, error, day=day, key=key)
+        return self._asked(told.rows, places=range(len(told.rows)), faulty={}, key=told.id or key, day=day)
 
-    def _partly(self, body: bytes, error: ValidationError, *, day: date) -> Asked:
+    def _partly(self, body: bytes, error: ValidationError, *, day: date, key: str | None) -> Asked:
         """The rows that are good although others are not."""
         of_rows: dict[int, list[Fault]] = defaultdict(list)
         for told in error.errors(include_url=False, include_context=False):
             where = told["loc"]
             if len(where) < 2 or where[0] != "rows":
-                raise Refused(400, "Nothing was answered.", faults=[_fault_of_body(told)])
+                raise Refused(_status(told), "Nothing was answered.", faults=[_fault_of_body(told)])
             of_rows[int(where[1])].append(_fault(told, row=int(where[1])))
         document = pydantic_core.from_json(body)
         places = [place for place in range(len(document["rows"])) if place not in of_rows]
@@ -76,7 +78,7 @@ class Asking:
             raise _refused(faulty)
         rest = pydantic_core.to_json({**document, "rows": [document["rows"][place] for place in places]})
         told = self._adapter.validate_json(rest, strict=True)
-        return self._asked(told.rows, places=places, faulty=faulty, key=told.id, day=day)
+        return self._asked(told.rows, places=places, faulty=faulty, key=told.id or key, day=day)
 
     def _asked(
         self,
@@ -145,6 +147,12 @@ def _fault(told: Any, *, row: int | None) -> Fault:
         value=None if silent else _shortened(told["input"]),
         rule=told["msg"].removeprefix("Value error, "),
     )
+
+
+def _status(told: Any) -> int:
+    """413 where it is too much, in rows or in depth."""
+    too_deep = told["type"] == "json_invalid" and "recursion limit" in told["msg"]
+    return 413 if too_deep or told["type"] == "too_long" else 400
 
 
 def _fault_of_body(told: Any) -> Fault:

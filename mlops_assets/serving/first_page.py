@@ -16,7 +16,7 @@ from typing import Any
 
 from mlops_assets.serving.wire import Answer
 
-HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 """A browser that shows the page loads nothing for it, from anywhere."""
 EXAMPLES: Mapping[str, object] = {"integer": 1, "number": 1.0, "boolean": True, "string": "…", "null": None}
 
@@ -48,13 +48,13 @@ def _facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _curl(request: Mapping[str, Any], *, url: str) -> str:
-    body = json.dumps({"rows": [_example(request)]}, ensure_ascii=False)
+    body = json.dumps({"rows": [example_of(request)]}, ensure_ascii=False)
     return "\\\n  ".join(
         (f"curl -s {shlex.quote(url + '/predict')} ", "-H 'Content-Type: application/json' ", f"-d {shlex.quote(body)}")
     )
 
 
-def _example(request: Mapping[str, Any]) -> dict[str, object]:
+def example_of(request: Mapping[str, Any]) -> dict[str, object]:
     """The example that the use case declares, else one of the right kinds."""
     declared: dict[str, object] | None = request.get("example") or next(iter(request.get("examples", ())), None)
     if declared:

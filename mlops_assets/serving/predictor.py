@@ -1,40 +1,48 @@
-"""A model version that is open for answering: from checked rows to recorded answers.
+"""A model version that is open for answering: from checked requests to answers that are recorded.
 
-Belongs here: the opening of a model and what its answers need to be safe among threads. What an answer is made of is
-in ``mlops_assets/steps/answer.py``; HTTP is in ``service.py``.
+Belongs here: the opening of a model, and what makes one answer of many requests: one look-up, one computation, one
+durable commit, and to each caller its own. What an answer is made of is in ``mlops_assets/steps/answer.py``, who waits
+for whom in ``engine.py``, HTTP in ``app.py``.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+import numpy as np
+import pyarrow as pa
+import pydantic_core
 from pydantic import BaseModel
 
-from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.errors import FeatureError, ServingError
 from mlops_assets.contract.paths import RECORD
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.features.request_step import RequestStep
-from mlops_assets.serving.wire import Answer
-from mlops_assets.steps.answer import Serving, answer
+from mlops_assets.features.requests import request_schema
+from mlops_assets.serving.engine import Outcome, Pending
+from mlops_assets.serving.start import verify_files
+from mlops_assets.serving.wire import Refused
+from mlops_assets.steps.answer import Answering, RequestRow, as_plain
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
-from mlops_assets.stores.models.bento_store import checksum
-from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
-from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
+from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets.stores.predictions.records import RecordGroup, Repeatable, Repeated
+from mlops_assets.training.scoring import Scorer
+
+log = logging.getLogger(__name__)
 
 LOG_TIMEOUT = 2.0
-"""Seconds to wait for another writer of the log before a request is refused."""
+"""Seconds to wait for another writer of the log before requests are refused."""
 
 
 class Predictor:
-    """One model version of one use case, with the history it looks up and the log it writes. Safe for
-    threads.
+    """One model version of one use case, with the history it looks up and the log it writes. For one thread at a time.
 
     ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
     history and side data. ``clock`` says when an answer is given, with a zone.
@@ -50,17 +58,16 @@ class Predictor:
         log: PredictionLog,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._serving = Serving(
+        self.answering = Answering(
             use_case=use_case,
             version=str(record["version"]),
             scorer=scorer,
             threshold=float(record["threshold"]),
             online=online,
         )
-        self._record = record
-        self._log = log
+        self.record = record
+        self.log = log
         self._clock = clock
-        self._of_thread = threading.local()
 
     @classmethod
     def open(cls, folder: Path, *, use_case: UseCase, checksums: Mapping[str, str], data_dir: Path) -> Self:
@@ -71,73 +78,99 @@ class Predictor:
             scorer=Scorer.open({name: (folder / name).read_bytes() for name in checksums}),
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
-            log=prediction_log_of(use_case.name, folder=data_dir, timeout=LOG_TIMEOUT),
+            log=prediction_log_of(use_case.name, folder=data_dir),
         )
 
-    def predict(self, rows: Sequence[BaseModel]) -> list[Answer]:
-        """One answer per row, in order, each durably recorded before this returns.
+    def together(self, requests: Sequence[Pending]) -> list[Outcome]:
+        """The body of each request's answer, all of them durably recorded before this returns; or why it has none.
 
-        ``ServingError`` when history is missing or the answers cannot be recorded: then none counts as given.
+        A request that was given up meanwhile is not recorded. Raises ``Refused`` when nothing can be answered or recorded.
         """
-        answered = answer(
-            rows,
-            serving=self._serving,
-            request_step=self._step(),
-            answered_at=self._clock(),
-            new_id=lambda: str(uuid4()),
-        ).outcome
-        self._log.append(answered.records)
-        told = zip(answered.records, answered.probabilities, strict=True)
-        return [_as_answer(record, probabilities=each) for record, each in told]
+        repeated = {pending: outcome for pending in requests if (outcome := self._repeated(pending)) is not None}
+        fresh = [pending for pending in requests if pending not in repeated]
+        try:
+            outcomes = repeated | (self._fresh(fresh) if fresh else {})
+        except FeatureError as error:
+            if len(requests) > 1:
+                raise
+            log.warning("A request could not be computed: %s", error)
+            raise Refused(400, "What follows from these rows could not be computed.") from error
+        except ServingError as error:
+            log.error("Nothing can be answered: %s", error)
+            raise Refused(503, "Nothing was answered: history or the log cannot be reached. Try again later.") from error
+        return [outcomes[pending] for pending in requests]
+
+    def predict(self, rows: Sequence[BaseModel]) -> list[dict[str, Any]]:
+        """One answer per row, in order, each durably recorded: for callers in this process."""
+        names = request_schema(self.answering.use_case.request).names
+        checked = [
+            RequestRow(values=tuple(getattr(row, name) for name in names), inputs=row.model_dump_json()) for row in rows
+        ]
+        answered = self.answering.answer(checked, answered_at=self._clock(), new_id=_new_id)
+        self.log.append([RecordGroup(rows=answered.records, layout=self.answering.layout)], timeout=LOG_TIMEOUT)
+        return as_plain(answered)
+
+    def day(self) -> date:
+        """The day whose history is known, by which event times are bounded."""
+        return self.answering.day(now=self._clock())
+
+    def ready(self) -> None:
+        """``ServingError`` saying why nothing could be answered now."""
+        if self.answering.online:
+            self.answering.online.in_use()
+        self.log.ready()
+
+    def for_another_thread(self) -> Answering:
+        """The same version once more: what answers is for one thread at a time."""
+        own = self.answering
+        return Answering(
+            use_case=own.use_case, version=own.version, scorer=own.scorer, threshold=own.threshold, online=own.online
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a caller must send, what answers, and what the version was made of, as plain JSON values."""
-        use_case, online = self._serving.use_case, self._serving.online
+        use_case, online = self.answering.use_case, self.answering.online
         current = online.current if online else None
         return {
             "use_case": use_case.name,
             "title": use_case.title,
             "description": use_case.description,
             "owner": use_case.owner,
-            "model_version": self._serving.version,
-            "threshold": self._serving.threshold if isinstance(use_case.task, Binary) else None,
+            "model_version": self.answering.version,
+            "threshold": self.answering.threshold if isinstance(use_case.task, Binary) else None,
             "positive_means": use_case.positive_word if isinstance(use_case.task, Binary) else None,
             "request": use_case.request.model_json_schema(),
             "features": [
                 {"name": each.name, "kind": each.kind, "description": each.description} for each in use_case.features
             ],
             "history": current and {"as_of": current.as_of.isoformat(), "commit": current.commit},
-            "record": dict(self._record),
+            "record": dict(self.record),
         }
 
     def close(self) -> None:
         """Gives the log and the online store back; predicting afterwards is an error."""
-        self._log.close()
-        if self._serving.online:
-            self._serving.online.close()
+        self.answering.close()
+        self.log.close()
+        if self.answering.online:
+            self.answering.online.close()
 
-    def _step(self) -> RequestStep:
-        """This thread's own: its statement is planned once, and no two requests share a connection."""
-        found: RequestStep | None = getattr(self._of_thread, "step", None)
-        if found is None:
-            use_case = self._serving.use_case
-            found = RequestStep(features_sql=use_case.features_sql, features=use_case.features)
-            self._of_thread.step = found
-        return found
+    def _repeated(self, pending: Pending) -> Outcome | None:
+        """What was answered to this request before; None where it is new."""
+        before = self.log.answered(pending.asked.key) if pending.asked.key else None
+        return None if before is None else _again(before, pending)
 
-
-def verify_files(folder: Path, *, checksums: Mapping[str, str]) -> None:
-    """``ServingError`` unless ``folder`` holds every file with the SHA-256 it had when the Bento was
-    built.
-    """
-    for name in dict.fromkeys((MODEL, VOCABULARY, RECORD, *checksums)):
-        if name not in checksums or not (folder / name).is_file():
-            raise ServingError(f"The model in {folder} has no {name}: build its Bento again.")
-        if (held := checksum(folder / name)) != checksums[name]:
-            raise ServingError(
-                f"{folder / name} is damaged: its SHA-256 is {held[:12]}…, the Bento was built with "
-                f"{checksums[name][:12]}…. Remove the folder and build the Bento again."
-            )
+    def _fresh(self, requests: Sequence[Pending]) -> dict[Pending, Outcome]:
+        rows = [row for pending in requests for row in pending.asked.good]
+        answered = self.answering.answer(rows, answered_at=self._clock(), new_id=_new_id)
+        plain = as_plain(answered)
+        bodies = dict(_bodies(requests, plain))
+        taken = [pending.take() for pending in requests]
+        group = _group(requests, bodies, taken=taken, records=answered.records)
+        refused = self.log.append([RecordGroup(rows=group[0], layout=self.answering.layout, repeatable=group[1])], timeout=LOG_TIMEOUT)
+        return {
+            pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]
+            for pending in requests
+        }
 
 
 def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
@@ -146,15 +179,43 @@ def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
     return open_online_store(use_case.name, data=data_dir)
 
 
-def _as_answer(record: PredictionRecord, *, probabilities: dict[str, float] | None) -> Answer:
-    return Answer(
-        prediction_id=record.prediction_id,
-        score=record.score,
-        predicted_positive=record.predicted_positive,
-        predicted=record.predicted,
-        probabilities=probabilities,
-        model_version=record.model_version,
-        history_as_of=record.history_as_of,
-        history_commit=record.history_commit,
-        flags=list(record.flags),
+def _new_id() -> str:
+    return str(uuid4())
+
+
+def _bodies(requests: Sequence[Pending], answers: Sequence[dict[str, Any]]) -> Iterator[tuple[Pending, bytes]]:
+    for pending, first in zip(requests, _starts(requests), strict=False):
+        own = answers[first : first + len(pending.asked.good)]
+        yield pending, pydantic_core.to_json({"predictions": pending.asked.in_order(own)})
+
+
+def _starts(requests: Sequence[Pending]) -> list[int]:
+    """Where the rows of each request begin among all rows."""
+    return [0, *accumulate(len(pending.asked.good) for pending in requests)]
+
+
+def _group(
+    requests: Sequence[Pending], bodies: Mapping[Pending, bytes], *, taken: Sequence[bool], records: pa.RecordBatch
+) -> tuple[pa.RecordBatch, tuple[Repeatable, ...]]:
+    """The records of the requests that are waited for, and which of these requests may be repeated."""
+    kept = [pending for pending, waited_for in zip(requests, taken, strict=True) if waited_for]
+    if len(kept) < len(requests):
+        mask = np.repeat(taken, [len(pending.asked.good) for pending in requests])
+        records = records.filter(pa.array(mask))
+    return records, tuple(
+        Repeatable(
+            key=pending.asked.key,
+            fingerprint=pending.fingerprint,
+            answer=bodies[pending],
+            first=first,
+            rows=len(pending.asked.good),
+        )
+        for pending, first in zip(kept, _starts(kept), strict=False)
+        if pending.asked.key
     )
+
+
+def _again(before: Repeated, pending: Pending) -> Outcome:
+    if before.fingerprint == pending.fingerprint:
+        return before.answer
+    return Refused(422, "Another request was answered under this id: an id belongs to one request.")

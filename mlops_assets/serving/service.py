@@ -1,15 +1,14 @@
 """The service that `bentoml serve` runs: one use case, one model version, both frozen into the Bento when it
 is built.
 
-Belongs here: BentoML's own shape (APIs, routes, hooks) and nothing else. BentoML answers one request's rows
-together and never batches rows of different requests: a row's answer is recorded and given as one, whoever
-asks beside it.
-
-Importing reads which use case the Bento was built for; the model is opened when the service starts.
+Belongs here: BentoML's own shape (hooks, probes, workers) and nothing else: what answers requests is mounted beside them
+(``app.py``). Importing reads which use case the Bento was built for and the settings; the supervisor imports this too,
+so what answers is imported and opened when a worker starts.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -19,30 +18,20 @@ import time
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
-import pyarrow as pa
 from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse
-from starlette.routing import Route
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.serving.first_page import HEADERS, first_page
 from mlops_assets.serving.not_installed import not_installed
-from mlops_assets.serving.wire import Answers, Refusal, refusal, rows_of
-from mlops_assets.use_cases.registry import find
+from mlops_assets.serving.settings import ServiceSettings
 
-# Where scikit-learn and pandas are installed, as on a machine that trains, XGBoost imports the one for its estimators,
-# and pyarrow the other on its first conversion of Python values, once, to know its types: a second and 80 MB that no
-# prediction needs. Both libraries do without, as in an installation that serves only.
-with not_installed("sklearn", "pandas"):
-    import xgboost  # noqa: F401
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-    pa.array([None])
+log = logging.getLogger(__name__)
 
 
 class Frozen(BaseModel):
@@ -57,27 +46,18 @@ class Frozen(BaseModel):
     checksums: dict[str, str] = {}
 
 
-class AnyRow(BaseModel):
-    """Stands for a use case's request while the service is imported outside a Bento."""
-
-    model_config = ConfigDict(extra="allow")
-
-
 usage_stats.do_not_track.cache_clear()  # `bentoml serve` asks, and keeps the answer, before this is imported
 FROZEN = bentoml.use_arguments(Frozen)
-Rows = rows_of(find(FROZEN.use_case, schemas=False).request if FROZEN.use_case else AnyRow)
 
 
-async def _describe(_: Request) -> JSONResponse:
-    return JSONResponse(bentoml.get_current_service().predictor.describe())
+def _settings() -> ServiceSettings:
+    try:
+        return ServiceSettings.read()
+    except ServingError as error:
+        sys.exit(str(error))
 
 
-async def _show_first_page(request: Request) -> HTMLResponse:
-    told = bentoml.get_current_service().predictor.describe()
-    return HTMLResponse(first_page(told, url=str(request.base_url).rstrip("/")), headers=HEADERS)
-
-
-ROUTES = [Route("/", _show_first_page, methods=["GET"]), Route("/describe", _describe, methods=["GET"])]
+SETTINGS = _settings()
 
 
 def _model_folder() -> Path:
@@ -89,43 +69,64 @@ def _checksums() -> Mapping[str, str]:
     return FROZEN.checksums or bentoml.models.get(FROZEN.model).info.metadata["checksums"]
 
 
+class Answering:
+    """The app that answers, made when its first request comes: the supervisor, which answers none, never makes it."""
+
+    app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self.app is None:
+            self.app = bentoml.get_current_service().app
+        await self.app(scope, receive, send)
+
+
 @bentoml.service(
     name=FROZEN.use_case or "predictions",
-    threads=4,
-    workers=1,
-    traffic={"timeout": 30},
+    workers=SETTINGS.workers,
+    traffic={"timeout": 2 * SETTINGS.budget_ms // 1000 + SETTINGS.body_timeout_ms // 1000},
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
     envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "true"}],
 )
-@bentoml.asgi_app(Starlette(routes=ROUTES), path="/")  # its own first page and GET go before BentoML's
+@bentoml.asgi_app(Answering(), path="/")
 class PredictionService:
-    """Predictions of one model version: POST /predict with rows, GET /describe for what it expects and is
-    made of.
-    """
+    """Predictions of one use case by its champion: POST /predict with rows, and what else ``/docs.json`` documents."""
 
     if FROZEN.model:
         model = bentoml.models.BentoModel(FROZEN.model)
 
     def __init__(self) -> None:
-        from mlops_assets.lake.settings import environment_directory
-        from mlops_assets.serving.predictor import Predictor
+        # Where scikit-learn and pandas are installed, as on a machine that trains, XGBoost imports the one for its
+        # estimators, and pyarrow the other on its first conversion of Python values, once, to know its types: a second and
+        # 80 MB that no prediction needs. Both libraries do without, as in an installation that serves only.
+        with not_installed("sklearn", "pandas"):
+            import pyarrow as pa
+            import xgboost  # noqa: F401
 
-        self.predictor = Predictor.open(
+            pa.array([None])
+        from mlops_assets.lake.settings import environment_directory
+        from mlops_assets.serving.worker import Worker
+
+        self._worker = Worker.open(
             _model_folder(),
-            use_case=find(FROZEN.use_case, schemas=False),
+            use_case=FROZEN.use_case,
             checksums=_checksums(),
             data_dir=environment_directory(),
+            settings=SETTINGS,
         )
+        self.app = self._worker.app
 
     @bentoml.on_deployment
     def verify() -> None:  # type: ignore[misc]  # BentoML calls it without an instance, once, before any worker starts
         """Refuses to start on what would never work: a worker that fails would be started again and again."""
-        from mlops_assets.serving.predictor import verify_files
+        from mlops_assets.serving.start import verify_files, verify_places
 
         try:
             if not FROZEN.use_case:
                 raise ServingError("This service needs a Bento that was built for a use case: `mlops run` builds one.")
             _make_paths_absolute()
-            _refuse_no_data_folder(os.environ.get("MLOPS_DATA_DIR", ""))
+            verify_places(os.environ, use_case=FROZEN.use_case)
             verify_files(_model_folder(), checksums=_checksums())
         except ServingError as error:
             sys.exit(str(error))
@@ -137,31 +138,12 @@ class PredictionService:
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Gives the log and the online store back."""
-        self.predictor.close()
+        """Answers what waits, and gives the log and the online store back."""
+        self._worker.close()
 
-    @bentoml.api
-    def predict(self, rows: Rows = None) -> Answers:  # type: ignore[valid-type]
-        """Predicts every row, or none.
-
-        Body: `{"rows": [{...}, ...]}`. A row that cannot be predicted gives 400 and
-        `{"error": ..., "faults": [{"row": 0, "field": "carrier", "reason": ...}]}`, rows counted from 0.
-        When the answer cannot be recorded or history is missing, 503 and `{"error": ...}`: nothing was
-        answered, ask again.
-        """
-        if refused := refusal(rows):
-            return _refuse(refused, status=400)
-        try:
-            return Answers(predictions=self.predictor.predict(rows))
-        except ServingError as error:
-            return _refuse(Refusal(error=str(error)), status=503)
-
-    @bentoml.api(name="describe", route="/describe")
-    def describe(self) -> dict[str, Any]:
-        """What this service expects, the version it runs, and what that version was made of. GET works
-        too.
-        """
-        return self.predictor.describe()
+    def __is_ready__(self) -> bool:
+        """BentoML answers /readyz by it: 503 while nothing could be answered."""
+        return self._worker.is_ready()
 
 
 def _make_paths_absolute() -> None:
@@ -171,24 +153,7 @@ def _make_paths_absolute() -> None:
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
 
 
-def _refuse_no_data_folder(folder: str) -> None:
-    """Without it the log of answers would be made inside the Bento, where nobody collects it."""
-    if not folder:
-        raise ServingError(
-            "MLOPS_DATA_DIR is not set, so nobody would find what this service answers: "
-            'eval "$(mlops env)" sets it, or name the data folder of your deployment.'
-        )
-    if not Path(folder).is_dir():
-        raise ServingError(
-            f"MLOPS_DATA_DIR names {folder}, where no folder is: name the data folder of your deployment."
-        )
-
-
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _refuse(refused: Refusal, *, status: int) -> Any:
-    return JSONResponse(refused.model_dump(), status_code=status)

@@ -113,7 +113,7 @@ class Answering:
 
     def day(self, *, now: datetime) -> date:
         """The day whose history is known; without history that of ``now``."""
-        return self.online.in_use().as_of if self.online else now.date()
+        return self.online.last_looked_up().as_of if self.online else now.date()
 
     def close(self) -> None:
         """Gives the plan's connection back."""

@@ -140,6 +140,10 @@ class OnlineStore:
             raise ServingError("The online store is empty: refresh it from the lake first.")
         return current
 
+    def last_looked_up(self) -> Generation:
+        """The generation that the last look-up used, without asking the backend again; at first the one in use."""
+        return self._memory[0] if self._memory else self.in_use()
+
     def _age(self, moments: Sequence[int], generation: Generation) -> int:
         if not moments:
             return 0

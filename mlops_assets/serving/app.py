@@ -1,0 +1,161 @@
+"""The service's own routes: an ASGI app that BentoML mounts beside its probes.
+
+Belongs here: HTTP, from a body's bytes to a response. BentoML's own handling of inputs costs a request more than its
+answer does, so requests come in here; `bentoml serve` and the probes stay BentoML's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.serving.first_page import PAGE_HEADERS, first_page
+from mlops_assets.serving.gate import Gate, header, refusal
+from mlops_assets.serving.metrics import CONTENT_TYPE, ServiceMetrics
+from mlops_assets.serving.openapi import openapi
+from mlops_assets.serving.settings import ServiceSettings
+from mlops_assets.serving.wire import Refused
+
+INLINE = 16_384
+"""Bytes of a body that is checked at once; a longer one is checked beside the event loop."""
+JSON = "application/json"
+
+
+class Routes:
+    """The endpoints of one service. ``service`` answers with the instance that BentoML made, once it has."""
+
+    def __init__(self, service: Callable[[], Any], *, settings: ServiceSettings, metrics: ServiceMetrics) -> None:
+        self._service = service
+        self._settings = settings
+        self._metrics = metrics
+
+    async def predict(self, request: Request) -> Response:
+        """POST /predict: each row's answer, or what is wrong with it."""
+        service = self._service()
+        service.engine.refuse_if_full()
+        body = await self._body(request)
+        asked = await self._checked(service.asking.check, body, request=request)
+        fingerprint = hashlib.sha256(body).digest() if asked.key else b""
+        return Response(await service.engine.answer(asked, fingerprint=fingerprint), media_type=JSON)
+
+    async def explain(self, request: Request) -> Response:
+        """POST /explain: what moved each row's score, and how far."""
+        service = self._service()
+        body = await self._body(request)
+        asked = await self._checked(service.asking.check, body, request=request)
+        return Response(await service.explaining.answer(asked), media_type=JSON)
+
+    async def outcomes(self, request: Request) -> Response:
+        """POST /outcomes: what turned out to be true."""
+        service = self._service()
+        body = await self._body(request)
+        return Response(await run_in_threadpool(service.outcomes.record, body), media_type=JSON)
+
+    async def model(self, _: Request) -> Response:
+        """GET /model: what is expected, the version that answers, and what it was made of."""
+        return JSONResponse(await run_in_threadpool(self._described))
+
+    async def page(self, request: Request) -> Response:
+        """GET /: the same for people."""
+        url = str(request.base_url).rstrip("/")
+        return HTMLResponse(first_page(await run_in_threadpool(self._described), url=url), headers=PAGE_HEADERS)
+
+    async def docs(self, _: Request) -> Response:
+        """GET /docs.json: OpenAPI."""
+        service = self._service()
+        return JSONResponse(openapi(service.predictor.answering.use_case, body=service.asking.body))
+
+    async def metrics(self, _: Request) -> Response:
+        """GET /metrics: for Prometheus."""
+        service = self._service()
+        self._metrics.waiting_rows.set(service.engine.waiting_rows)
+        return Response(await run_in_threadpool(self._metrics.page), media_type=CONTENT_TYPE)
+
+    def _described(self) -> dict[str, Any]:
+        try:
+            told: dict[str, Any] = self._service().predictor.describe()
+        except ServingError as error:
+            raise Refused(503, "History cannot be reached: try again later.") from error
+        return told
+
+    async def _body(self, request: Request) -> bytes:
+        """The whole body. ``Refused`` when it is no JSON, too long, or takes too long to come."""
+        if header(request.scope, b"content-type").partition(";")[0].strip().lower() not in (JSON, ""):
+            raise Refused(415, f"The body must be {JSON}.")
+        most = self._settings.max_bytes
+        length = header(request.scope, b"content-length")
+        if length.isdigit() and int(length) > most:
+            raise Refused(413, f"The body has {length} bytes; at most {most} are taken.")
+        pieces, size = [], 0
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_ms / 1000):
+                async for piece in request.stream():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > most:
+                        raise Refused(413, f"The body has more than {most} bytes, which is the most that is taken.")
+        except TimeoutError as error:
+            raise Refused(408, "The request did not arrive in time.") from error
+        except ClientDisconnect as error:
+            raise Refused(400, "The request did not arrive as a whole.") from error
+        return b"".join(pieces)
+
+    async def _checked(self, check: Callable[..., Any], body: bytes, *, request: Request) -> Any:
+        day, key = self._day(), header(request.scope, b"idempotency-key") or None
+        if len(body) <= INLINE:
+            return check(body, day=day, key=key)
+        return await run_in_threadpool(check, body, day=day, key=key)
+
+    def _day(self) -> Any:
+        try:
+            return self._service().predictor.day()
+        except ServingError as error:
+            raise Refused(503, "History cannot be reached: try again later.") from error
+
+
+def build_app(
+    service: Callable[[], Any],
+    *,
+    settings: ServiceSettings,
+    metrics: ServiceMetrics,
+    check: Callable[[Any], None],
+) -> Starlette:
+    """The app. ``check`` raises ``Refused`` for who may not pass to a route."""
+    routes = Routes(service, settings=settings, metrics=metrics)
+    paths = [
+        Route("/", routes.page, methods=["GET"]),
+        Route("/predict", routes.predict, methods=["POST"]),
+        Route("/explain", routes.explain, methods=["POST"]),
+        Route("/outcomes", routes.outcomes, methods=["POST"]),
+        Route("/model", routes.model, methods=["GET"]),
+        Route("/describe", routes.model, methods=["GET", "POST"]),
+        Route("/docs.json", routes.docs, methods=["GET"]),
+        Route("/metrics", routes.metrics, methods=["GET"]),
+    ]
+    gate = Middleware(Gate, check=check, metrics=metrics, routes=frozenset(route.path for route in paths))
+    return Starlette(
+        routes=paths,
+        middleware=[gate],
+        exception_handlers={Refused: _refused, HTTPException: _http_error},
+    )
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return refusal(error)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refusal(Refused(error.status_code, error.detail))

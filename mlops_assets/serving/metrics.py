@@ -1,0 +1,54 @@
+"""What a service counts of itself, for Prometheus at ``/metrics``.
+
+Labels are routes, classes, versions and reasons, all of which are few; never a path that a caller made up. Several
+workers count into one folder, which is read together.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+LATENCY = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class ServiceMetrics:
+    """The counters of one worker."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        own = self._registry
+        self.requests = Counter("mlops_requests", "Requests by route and status", ["route", "status"], registry=own)
+        self.latency = Histogram(
+            "mlops_request_seconds", "Seconds from a request to its answer", ["route"], buckets=LATENCY, registry=own
+        )
+        self.predictions = Counter("mlops_predictions", "Rows answered", ["version", "predicted"], registry=own)
+        self.faulty_rows = Counter("mlops_faulty_rows", "Rows that could not be predicted", registry=own)
+        self.refused = Counter("mlops_refused", "Requests refused before they were looked at", ["reason"], registry=own)
+        self.flags = Counter("mlops_flags", "Answers with something unusual", ["flag"], registry=own)
+        self.failures = Counter("mlops_failures", "Times that nothing could be answered", ["what"], registry=own)
+        self.swaps = Counter("mlops_swaps", "Versions taken into service, or refused", ["outcome"], registry=own)
+        self.waiting_rows = Gauge(
+            "mlops_waiting_rows", "Rows of admitted requests", registry=own, multiprocess_mode="livesum"
+        )
+        self.rows_together = Histogram(
+            "mlops_rows_together", "Rows answered together", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000), registry=own
+        )
+        self.uncollected = Gauge(
+            "mlops_uncollected_predictions",
+            "Predictions that the lake does not hold yet, as this worker knows",
+            registry=own,
+            multiprocess_mode="mostrecent",
+        )
+
+    def page(self) -> bytes:
+        """All counters of all workers as text."""
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
