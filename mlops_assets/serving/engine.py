@@ -99,7 +99,8 @@ class Engine:
 
     def refuse_if_full(self, rows: int = 1) -> None:
         """``Refused`` where ``rows`` more would wait for too long."""
-        if self._rows + rows > self._settings.max_waiting_rows and self._rows:
+        settings = self._settings
+        if self._rows and (self._rows + rows > settings.max_waiting_rows or len(self._waiting) >= settings.max_waiting):
             raise Refused(503, "Too many requests are waiting: try again later.", retry_after=RETRY_AFTER)
 
     async def answer(self, asked: Asked, *, fingerprint: bytes = b"") -> bytes:

@@ -17,7 +17,7 @@ class ServiceSettings:
     """``MLOPS_SERVICE_WORKERS`` and so on, by the names here.
 
     ``workers`` are processes that answer side by side. A request has at most ``max_rows`` rows and ``max_bytes`` bytes;
-    ``max_waiting_rows`` rows of admitted requests may wait for their turn, beyond them requests are refused at once.
+    ``max_waiting`` requests and ``max_waiting_rows`` rows may wait for their turn, beyond them requests are refused at once.
     ``budget_ms`` is what a request may take: what is not answered by then is refused and not remembered.
     ``body_timeout_ms`` is how long a caller may take to send a request.
     """
@@ -25,7 +25,8 @@ class ServiceSettings:
     workers: int = 1
     max_rows: int = 1_000
     max_bytes: int = 1_048_576
-    max_waiting_rows: int = 2_000
+    max_waiting: int = 500
+    max_waiting_rows: int = 10_000
     budget_ms: int = 5_000
     body_timeout_ms: int = 10_000
 
