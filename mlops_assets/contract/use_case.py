@@ -120,8 +120,9 @@ class UseCase:
     challenger is trained without anybody asking, never if None. ``relations`` are named steps of SQL that several views
     read. ``learning`` is what is learnt from the training rows besides the model,
     and the features made of it. ``request`` is what a caller of the service must send for one row, ``event_times``
-    how far from the day that the service knows its moment may be; ``positive_word`` says what a positive prediction means. A feature whose own area under the ROC curve is surely above
-    ``suspicious_roc_auc`` is taken for leakage. ``seed`` plays the outside world with the committed seed data.
+    how far from the day that the service knows its moment may be; ``positive_word`` says what a positive prediction
+    means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
+    ``seed`` plays the outside world with the committed seed data.
     ``committed`` refuses to publish a model whose code git does not tell the commit of, or that was changed since.
     """
 
@@ -154,7 +155,7 @@ class UseCase:
     backtest: RollingOrigin | None = None
     tuning: Tuning | None = None
     retrain: Retrain | None = None
-    event_times: EventTimes = EventTimes()
+    event_times: EventTimes = field(default_factory=EventTimes)
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     committed: bool = False

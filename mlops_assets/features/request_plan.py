@@ -47,8 +47,8 @@ class Encoded:
 class RequestPlan:
     """For rows whose columns are ``examples`` and the columns of ``blocks``. One per thread, as its DuckDB connection.
 
-    ``numeric`` and ``categorical`` are the places of the features of either kind among ``features``. Raises FeatureError
-    where a feature is in no column, or its column is of no type that it can be.
+    ``numeric`` and ``categorical`` are the places of the features of either kind among ``features``. Raises
+    FeatureError where a feature is in no column, or its column is of no type that it can be.
     """
 
     def __init__(
@@ -154,4 +154,6 @@ def _refuse_columns(features: Sequence[Feature], *, available: pa.Schema, comput
                 f"examples. There are: {', '.join(kinds)}."
             )
         if feature.kind == "numeric" and not any(known(kinds[feature.name]) for known in NUMERIC):
-            raise FeatureError(f"Feature '{feature.name}' is declared numeric, but its column is {kinds[feature.name]}.")
+            raise FeatureError(
+                f"Feature '{feature.name}' is declared numeric, but its column is {kinds[feature.name]}."
+            )

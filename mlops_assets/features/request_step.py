@@ -22,8 +22,8 @@ ID = "id"
 class RequestStep:
     """``features_sql`` over rows of the schema ``examples``, on a DuckDB connection of its own: one per thread.
 
-    ``reads`` names the columns that the SQL looks at beside ``id``, ``computed`` what it yields, ``id`` among it. Raises
-    FeatureError naming the SQL file when it cannot be planned.
+    ``reads`` names the columns that the SQL looks at beside ``id``, ``computed`` what it yields, ``id`` among it.
+    Raises FeatureError naming the SQL file when it cannot be planned.
     """
 
     def __init__(self, *, features_sql: Path, examples: pa.Schema) -> None:
@@ -35,7 +35,9 @@ class RequestStep:
             self.reads = _columns_read(text, examples=examples)
             try:
                 self._plan(text, examples=examples)
-            except duckdb.BinderException:  # the SQL names a column that it never reads, as in a relation it does not use
+            except (
+                duckdb.BinderException
+            ):  # the SQL names a column that it never reads, as in a relation it does not use
                 self.reads = tuple(name for name in examples.names if name != ID)
                 self._plan(text, examples=examples)
         except duckdb.Error as error:
@@ -56,9 +58,7 @@ class RequestStep:
         if [record[place] for record in records] != list(range(rows)):
             raise FeatureError(f"'{self._name}' must yield one row per example: it yields {len(records)} for {rows}.")
         values = zip(*records, strict=True) if records else [()] * len(self.computed)
-        arrays = {
-            field.name: pa.array(column, field.type) for field, column in zip(self.computed, values, strict=True)
-        }
+        arrays = {field.name: pa.array(column, field.type) for field, column in zip(self.computed, values, strict=True)}
         return {name: array for name, array in arrays.items() if name != ID}
 
     def close(self) -> None:

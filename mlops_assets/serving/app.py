@@ -46,6 +46,7 @@ class Routes:
         service.engine.refuse_if_full()
         body = await self._body(request)
         asked = await self._checked(service.asking.check, body, request=request)
+        self._metrics.faulty_rows.inc(len(asked.faulty))
         fingerprint = hashlib.sha256(body).digest() if asked.key else b""
         return Response(await service.engine.answer(asked, fingerprint=fingerprint), media_type=JSON)
 

@@ -31,7 +31,7 @@ KEY = Field(max_length=200, description="Repeating a request with this id (or Id
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request. ``good`` are the rows to be answered, ``faulty`` the others by their place; ``key`` is the caller's."""
+    """One request: the rows to be answered, the others by their place, and the ``key`` that the caller gave it."""
 
     good: list[RequestRow]
     faulty: Mapping[int, FaultyRow]
@@ -103,7 +103,7 @@ class Asking:
     def _values(self, row: BaseModel, *, place: int, day: date) -> tuple[tuple[object, ...], list[Fault]]:
         try:
             values = tuple(getattr(row, name) for name in self._schema.names)
-        except Exception as error:  # a computed field is the use case's own code
+        except Exception as error:  # noqa: BLE001  # a computed field is the use case's own code
             return (), [Fault(row=place, rule=f"what follows from it could not be worked out: {error}")]
         named = zip(self._schema.names, values, strict=True)
         return values, [fault for name, value in named for fault in _unusable(name, value, self._times, place, day)]

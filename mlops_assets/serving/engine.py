@@ -1,7 +1,7 @@
 """The engine of a service: requests that wait are answered together, in a thread of its own.
 
-Belongs here: who waits, who is refused, whose time is over. What answering is comes from outside (``predictor.py``), HTTP
-is in ``app.py``. Each request was validated before it waits here, so that none spoils another's answer.
+Belongs here: who waits, who is refused, whose time is over. What answering is comes from outside (``predictor.py``),
+HTTP is in ``app.py``. Each request was validated before it waits here, so that none spoils another's answer.
 
 A request is either *given up* (its time was over, nothing is remembered) or *taken* (its answer is being written, so it
 is waited for): of the two, whichever comes first.

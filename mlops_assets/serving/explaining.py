@@ -1,4 +1,4 @@
-"""Explanations: what moved a score, and how far, as XGBoost computes it (SHAP values of its trees, Lundberg et al. 2020).
+"""Explanations: what moved a score, and how far, as XGBoost computes it (SHAP values of trees, Lundberg et al. 2020).
 
 They take a hundred times what an answer takes, so they are made in a thread of their own, one request after another,
 and few may wait: who asks for predictions never waits for them.

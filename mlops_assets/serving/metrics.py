@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+KINDS = ("unknown", "no history", "history is as of")
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,15 +32,16 @@ class ServiceMetrics:
         )
         self.predictions = Counter("mlops_predictions", "Rows answered", ["version", "predicted"], registry=own)
         self.faulty_rows = Counter("mlops_faulty_rows", "Rows that could not be predicted", registry=own)
-        self.refused = Counter("mlops_refused", "Requests refused before they were looked at", ["reason"], registry=own)
         self.flags = Counter("mlops_flags", "Answers with something unusual", ["flag"], registry=own)
-        self.failures = Counter("mlops_failures", "Times that nothing could be answered", ["what"], registry=own)
         self.swaps = Counter("mlops_swaps", "Versions taken into service, or refused", ["outcome"], registry=own)
         self.waiting_rows = Gauge(
             "mlops_waiting_rows", "Rows of admitted requests", registry=own, multiprocess_mode="livesum"
         )
         self.rows_together = Histogram(
-            "mlops_rows_together", "Rows answered together", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000), registry=own
+            "mlops_rows_together",
+            "Rows answered together",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            registry=own,
         )
         self.uncollected = Gauge(
             "mlops_uncollected_predictions",
@@ -45,6 +50,18 @@ class ServiceMetrics:
             multiprocess_mode="mostrecent",
         )
 
+    def observe(self, records: pa.RecordBatch) -> None:
+        """Counts answers that were given together, by what they say."""
+        self.rows_together.observe(records.num_rows)
+        decided = pc.coalesce(records["predicted"], pc.cast(records["predicted_positive"], pa.string()), "a number")
+        groups = pa.table({"version": records["model_version"], "predicted": decided}).group_by(
+            ["version", "predicted"]
+        )
+        for count in groups.aggregate([([], "count_all")]).to_pylist():
+            self.predictions.labels(count["version"], count["predicted"]).inc(count["count_all"])
+        for flag in records["flags"].flatten().to_pylist():
+            self.flags.labels(_kind(flag)).inc()
+
     def page(self) -> bytes:
         """All counters of all workers as text."""
         if FOLDER not in os.environ:
@@ -52,3 +69,8 @@ class ServiceMetrics:
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
+
+
+def _kind(flag: str) -> str:
+    """What of a flag is the same for all rows."""
+    return next((kind for kind in KINDS if flag.startswith(kind)), "other")

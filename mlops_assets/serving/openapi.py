@@ -1,4 +1,4 @@
-"""What the service documents of itself at ``/docs.json``: OpenAPI 3.1, made of the models that are checked and answered."""
+"""What the service documents of itself at ``/docs.json``: OpenAPI 3.1, of the models that are checked and answered."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def openapi(use_case: UseCase, *, body: type[BaseModel]) -> dict[str, Any]:
                 "post": _asking("Each row's answer, or what is wrong with it", body, Answers, example=example)
                 | {"parameters": [key]}
             },
-            "/explain": {"post": _asking("What moved each row's score, and how far", body, Explanations, example=example)},
+            "/explain": {
+                "post": _asking("What moved each row's score, and how far", body, Explanations, example=example)
+            },
             "/outcomes": {
                 "post": _asking(
                     "What turned out to be true",

@@ -25,7 +25,8 @@ class ToldOutcome(BaseModel):
     prediction_id: Annotated[str | None, Field(max_length=200)] = None
     example_id: Annotated[str | None, Field(max_length=200, description="The use case's own name of it")] = None
     label: Annotated[
-        float | str, Field(description="true or 1, false or 0; the name of the class; or the number, as the task has it")
+        float | str,
+        Field(description="true or 1, false or 0; the name of the class; or the number, as the task has it"),
     ]
     known_at: Annotated[AwareDatetime | None, Field(description="With a zone; now, if it is not said")] = None
 
@@ -58,7 +59,7 @@ class Receipt(BaseModel):
         str,
         Field(
             description="recorded; repeated: known already; corrected: another label was known; "
-            "late: recorded, its prediction has left the log for the lake; unknown: nothing was predicted under this name"
+            "late: recorded, its prediction has left the log for the lake; unknown: nothing was predicted of it"
         ),
     ]
 

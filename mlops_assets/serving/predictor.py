@@ -45,7 +45,8 @@ class Predictor:
     """One model version of one use case, with the history it looks up and the log it writes. For one thread at a time.
 
     ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
-    history and side data. ``clock`` says when an answer is given, with a zone.
+    history and side data. ``observe`` is shown every group of records once it is durable. ``clock`` says when an answer
+    is given, with a zone.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Predictor:
         record: Mapping[str, Any],
         online: OnlineStore | None,
         log: PredictionLog,
+        observe: Callable[[pa.RecordBatch], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.answering = Answering(
@@ -67,10 +69,19 @@ class Predictor:
         )
         self.record = record
         self.log = log
+        self._observe = observe
         self._clock = clock
 
     @classmethod
-    def open(cls, folder: Path, *, use_case: UseCase, checksums: Mapping[str, str], data_dir: Path) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        use_case: UseCase,
+        checksums: Mapping[str, str],
+        data_dir: Path,
+        observe: Callable[[pa.RecordBatch], None] = lambda _: None,
+    ) -> Self:
         """The model in ``folder``; ``ServingError`` when one of its files is missing or damaged."""
         verify_files(folder, checksums=checksums)
         return cls(
@@ -79,12 +90,14 @@ class Predictor:
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
             log=prediction_log_of(use_case.name, folder=data_dir),
+            observe=observe,
         )
 
     def together(self, requests: Sequence[Pending]) -> list[Outcome]:
         """The body of each request's answer, all of them durably recorded before this returns; or why it has none.
 
-        A request that was given up meanwhile is not recorded. Raises ``Refused`` when nothing can be answered or recorded.
+        A request that was given up meanwhile is not recorded. Raises ``Refused`` when nothing can be answered or
+        recorded.
         """
         repeated = {pending: outcome for pending in requests if (outcome := self._repeated(pending)) is not None}
         fresh = [pending for pending in requests if pending not in repeated]
@@ -97,7 +110,9 @@ class Predictor:
             raise Refused(400, "What follows from these rows could not be computed.") from error
         except ServingError as error:
             log.error("Nothing can be answered: %s", error)
-            raise Refused(503, "Nothing was answered: history or the log cannot be reached. Try again later.") from error
+            raise Refused(
+                503, "Nothing was answered: history or the log cannot be reached. Try again later."
+            ) from error
         return [outcomes[pending] for pending in requests]
 
     def predict(self, rows: Sequence[BaseModel]) -> list[dict[str, Any]]:
@@ -165,8 +180,10 @@ class Predictor:
         plain = as_plain(answered)
         bodies = dict(_bodies(requests, plain))
         taken = [pending.take() for pending in requests]
-        group = _group(requests, bodies, taken=taken, records=answered.records)
-        refused = self.log.append([RecordGroup(rows=group[0], layout=self.answering.layout, repeatable=group[1])], timeout=LOG_TIMEOUT)
+        records, repeatable = _kept(requests, bodies, taken=taken, records=answered.records)
+        group = RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable)
+        refused = self.log.append([group], timeout=LOG_TIMEOUT)
+        self._observe(records)
         return {
             pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]
             for pending in requests
@@ -194,7 +211,7 @@ def _starts(requests: Sequence[Pending]) -> list[int]:
     return [0, *accumulate(len(pending.asked.good) for pending in requests)]
 
 
-def _group(
+def _kept(
     requests: Sequence[Pending], bodies: Mapping[Pending, bytes], *, taken: Sequence[bool], records: pa.RecordBatch
 ) -> tuple[pa.RecordBatch, tuple[Repeatable, ...]]:
     """The records of the requests that are waited for, and which of these requests may be repeated."""

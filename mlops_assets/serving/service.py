@@ -1,8 +1,8 @@
 """The service that `bentoml serve` runs: one use case, one model version, both frozen into the Bento when it
 is built.
 
-Belongs here: BentoML's own shape (hooks, probes, workers) and nothing else: what answers requests is mounted beside them
-(``app.py``). Importing reads which use case the Bento was built for and the settings; the supervisor imports this too,
+Belongs here: BentoML's own shape (hooks, probes, workers) and nothing else: what answers requests is mounted beside
+them (``app.py``). Importing reads which use case the Bento was built for and the settings; the supervisor imports this too,
 so what answers is imported and opened when a worker starts.
 """
 
@@ -18,7 +18,7 @@ import time
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bentoml
 from bentoml._internal.utils.analytics import usage_stats
@@ -99,8 +99,8 @@ class PredictionService:
 
     def __init__(self) -> None:
         # Where scikit-learn and pandas are installed, as on a machine that trains, XGBoost imports the one for its
-        # estimators, and pyarrow the other on its first conversion of Python values, once, to know its types: a second and
-        # 80 MB that no prediction needs. Both libraries do without, as in an installation that serves only.
+        # estimators, and pyarrow the other on its first conversion of Python values, once, to know its types: a second
+        # and 80 MB that no prediction needs. Both libraries do without, as in an installation that serves only.
         with not_installed("sklearn", "pandas"):
             import pyarrow as pa
             import xgboost  # noqa: F401

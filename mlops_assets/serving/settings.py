@@ -17,7 +17,8 @@ class ServiceSettings:
     """``MLOPS_SERVICE_WORKERS`` and so on, by the names here.
 
     ``workers`` are processes that answer side by side. A request has at most ``max_rows`` rows and ``max_bytes`` bytes;
-    ``max_waiting`` requests and ``max_waiting_rows`` rows may wait for their turn, beyond them requests are refused at once.
+    ``max_waiting`` requests and ``max_waiting_rows`` rows may wait for their turn; beyond them requests are refused at
+    once.
     ``budget_ms`` is what a request may take: what is not answered by then is refused and not remembered.
     ``body_timeout_ms`` is how long a caller may take to send a request.
     """

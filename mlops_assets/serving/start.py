@@ -47,5 +47,7 @@ def verify_places(environ: Mapping[str, str], *, use_case: str) -> None:
     for place in (logs / f"{use_case}.sqlite", logs, Path(folder)):
         if place.exists():
             if not os.access(place, os.W_OK):
-                raise ServingError(f"{place} cannot be written, so no answer could be remembered: give it to this user.")
+                raise ServingError(
+                    f"{place} cannot be written, so no answer could be remembered: give it to this user."
+                )
             return

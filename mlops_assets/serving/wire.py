@@ -21,17 +21,15 @@ class Answer(BaseModel):
     predicted_positive: Annotated[
         bool | None, Field(description="Whether the score reaches the model's threshold; null if not of two outcomes")
     ] = None
-    predicted: Annotated[
-        str | None, Field(description="The most probable class; null if not of several classes")
-    ] = None
+    predicted: Annotated[str | None, Field(description="The most probable class; null if not of several classes")] = (
+        None
+    )
     probabilities: Annotated[
         dict[str, float] | None, Field(description="The probability of each class; null if not of several classes")
     ] = None
     model_version: Annotated[str, Field(description="The version that answered")]
     history_as_of: Annotated[str | None, Field(description="History known before this day; null if none used")] = None
-    history_commit: Annotated[
-        str | None, Field(description="The lakeFS commit that history was made from")
-    ] = None
+    history_commit: Annotated[str | None, Field(description="The lakeFS commit that history was made from")] = None
     flags: Annotated[list[str], Field(description="What was unusual, such as an entity without history")] = []
 
 
@@ -70,7 +68,9 @@ class Contributions(BaseModel):
     score: float
     margin: Annotated[
         float | dict[str, float],
-        Field(description="The model's answer before its link function and calibration; by class where there are classes"),
+        Field(
+            description="The model's answer before its link function and calibration; by class where there are classes"
+        ),
     ]
     base: float | dict[str, float]
     contributions: dict[str, Any]

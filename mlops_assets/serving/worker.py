@@ -43,7 +43,9 @@ class Worker:
         """The model in ``folder``, ready to answer. ``ServingError`` when a file of it is missing or damaged."""
         declared = find(use_case, schemas=False)
         metrics = ServiceMetrics()
-        predictor = Predictor.open(folder, use_case=declared, checksums=checksums, data_dir=data_dir)
+        predictor = Predictor.open(
+            folder, use_case=declared, checksums=checksums, data_dir=data_dir, observe=metrics.observe
+        )
         worker = cls(
             predictor=predictor,
             engine=Engine(predictor.together, settings=settings),

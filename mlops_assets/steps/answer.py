@@ -1,6 +1,6 @@
 """Answer: from checked requests to answers that can be recorded: look up history, compute features, score, flag.
 
-Belongs here: the order of these steps, for whoever serves. What is worked out once for a model is kept in ``Answering``.
+Belongs here: the order of these steps, for whoever serves. What is worked out once for a model is in ``Answering``.
 Opening a model, HTTP and the log are in ``serving/``.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mlops_assets.contract.tasks import answers, by_class
 from mlops_assets.contract.use_case import UseCase

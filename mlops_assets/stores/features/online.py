@@ -38,8 +38,8 @@ _DAY = 86_400_000_000  # microseconds
 class LookUp:
     """What the one generation named here knows of every request, in the order of the requests.
 
-    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown), ``side``
-    the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest request: 0
+    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown),
+    ``side`` the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest request: 0
     when the store is up to date.
     """
 
@@ -64,7 +64,9 @@ class LookUp:
         """The requests with history and as-of columns beside them."""
         columns = dict(zip(self.requests.column_names, self.requests.columns, strict=True))
         for names, values in self.history:
-            flat = pa.array(values.T.ravel(), from_pandas=True)  # one array cut into columns: cheaper than one per column
+            flat = pa.array(
+                values.T.ravel(), from_pandas=True
+            )  # one array cut into columns: cheaper than one per column
             columns |= {name: flat.slice(place * len(values), len(values)) for place, name in enumerate(names)}
         return pa.table(columns | dict(self.side))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlops_assets import (
     Between,
     DailyBatches,
+    EventTimes,
     LandedSeed,
     MetricBound,
     MonitoringPlan,
@@ -61,6 +62,8 @@ USE_CASE = UseCase(
     history=HISTORY,
     asof=ASOF,
     request=FlightRequest,
+    # airlines publish schedules almost a year ahead; what was answered a month late is a mistake
+    event_times=EventTimes(max_age=timedelta(days=31), max_ahead=timedelta(days=330)),
     positive_word="late",
     # 28 days of test give every hour of the week four times; a flight's outcome is known within two days
     split=TimeSplit(test_days=28, validation_days=14, gap_days=2),
