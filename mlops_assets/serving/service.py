@@ -2,8 +2,8 @@
 is built.
 
 Belongs here: BentoML's own shape (hooks, probes, workers) and nothing else: what answers requests is mounted beside
-them (``app.py``). Importing reads which use case the Bento was built for and the settings; the supervisor imports this too,
-so what answers is imported and opened when a worker starts.
+them (``app.py``). Importing reads which use case the Bento was built for and the settings. The supervisor imports this
+too, so what answers is imported and opened when a worker starts.
 """
 
 from __future__ import annotations

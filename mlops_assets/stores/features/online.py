@@ -38,9 +38,9 @@ _DAY = 86_400_000_000  # microseconds
 class LookUp:
     """What the one generation named here knows of every request, in the order of the requests.
 
-    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown),
-    ``side`` the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest request: 0
-    when the store is up to date.
+    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown), and
+    ``side`` the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest
+    request: 0 when the store is up to date.
     """
 
     requests: pa.Table
