@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.references import Reference
     from mlops_assets.contract.retraining import Retrain
     from mlops_assets.contract.search_space import Between, OneOf, Tuning, WholeBetween
+    from mlops_assets.contract.serving import ServiceBudget
     from mlops_assets.contract.severity import Severity
     from mlops_assets.contract.slices import Quantiles, Rule, Slice
     from mlops_assets.contract.source import Cadence, Source
@@ -81,6 +82,7 @@ _NAMES = {
     "contract.references": ("Reference",),
     "contract.retraining": ("Retrain",),
     "contract.search_space": ("Between", "OneOf", "Tuning", "WholeBetween"),
+    "contract.serving": ("ServiceBudget",),
     "contract.severity": ("Severity",),
     "contract.slices": ("Quantiles", "Rule", "Slice"),
     "contract.source": ("Cadence", "Source"),
@@ -138,6 +140,7 @@ __all__ = [
     "RollingOrigin",
     "Rule",
     "SeedData",
+    "ServiceBudget",
     "Severity",
     "Slice",
     "SliceBound",
