@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_assets.contract.drift import DriftPlan
     from mlops_assets.contract.errors import DeclarationError, LandingError
-    from mlops_assets.contract.event_times import EventTimes
     from mlops_assets.contract.features import AsOfView, Feature, Relation
     from mlops_assets.contract.gates import (
         BetterThanChampion,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.references import Reference
     from mlops_assets.contract.retraining import Retrain
     from mlops_assets.contract.search_space import Between, OneOf, Tuning, WholeBetween
+    from mlops_assets.contract.serving import EventTimes, ServiceBudget
     from mlops_assets.contract.severity import Severity
     from mlops_assets.contract.slices import Quantiles, Rule, Slice
     from mlops_assets.contract.source import Cadence, Source
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 _NAMES = {
     "contract.drift": ("DriftPlan",),
     "contract.errors": ("DeclarationError", "LandingError"),
-    "contract.event_times": ("EventTimes",),
     "contract.features": ("AsOfView", "Feature", "Relation"),
     "contract.gates": (
         "BetterThanChampion",
@@ -83,6 +82,7 @@ _NAMES = {
     "contract.references": ("Reference",),
     "contract.retraining": ("Retrain",),
     "contract.search_space": ("Between", "OneOf", "Tuning", "WholeBetween"),
+    "contract.serving": ("EventTimes", "ServiceBudget"),
     "contract.severity": ("Severity",),
     "contract.slices": ("Quantiles", "Rule", "Slice"),
     "contract.source": ("Cadence", "Source"),
@@ -141,6 +141,7 @@ __all__ = [
     "RollingOrigin",
     "Rule",
     "SeedData",
+    "ServiceBudget",
     "Severity",
     "Slice",
     "SliceBound",

@@ -17,8 +17,8 @@ AsOfView BetterThanChampion Between Binary Cadence CostMatrix Count DailyBatches
 DriftPlan FairnessBound Feature HashSplit Highest HistoryFeature HistoryView LandedSeed LandingError LandingZone
 Learning LearntTable Lowest Mean MetricBound MonitoringPlan Multiclass NamedBatches NoSliceRegressed
 NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
-Rule SeedData Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning UseCase
-WHOLE WholeBetween Window history_features
+Rule SeedData ServiceBudget Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning
+UseCase WHOLE WholeBetween Window history_features
 """
 HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "bentoml", "matplotlib", "sqlglot")
 SERVING = """

@@ -19,7 +19,6 @@ from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.demo_summary import show_summary
 from mlops_assets.cli.deployment import dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
-from mlops_assets.cli.service import RunningService
 from mlops_assets.contract.errors import PlatformError, ServingError
 from mlops_assets.contract.paths import monitoring_path, predictions_path
 from mlops_assets.contract.use_case import DailyBatches, UseCase
@@ -30,6 +29,7 @@ from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import next_day, refresh_online_store
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.stores.models.running_service import RunningService
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.stores.predictions.tracing import trace
 from mlops_assets.watch.monitoring import MonitoringReport

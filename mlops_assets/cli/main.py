@@ -30,6 +30,7 @@ class Commands(LazyGroup):
         "card": "mlops_assets.cli.card:card",
         "dev": "mlops_assets.cli.serving:dev",
         "serve": "mlops_assets.cli.serving:serve",
+        "keys": "mlops_assets.cli.keys:keys_app",
         "collect": "mlops_assets.cli.loop:collect",
         "score": "mlops_assets.cli.loop:score",
         "watch": "mlops_assets.cli.loop:watch",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
+import duckdb
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -19,10 +20,12 @@ from mlops_assets.cli.card import show_move
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.contract.errors import EvaluationError, RegistryError
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.stores.models.bento_store import find_bento
+from mlops_assets.steps.package import make_ready
+from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
@@ -129,7 +132,7 @@ def promote(
         bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
     ] = False,
 ) -> None:
-    """Make a version the champion, after verifying its recorded decision and every checksum."""
+    """Make a version the champion, once its decision and checksums are verified and its Bento has been rehearsed."""
     if override and not (reason or "").strip():
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
     chosen, lake = use_case_of_version(version, use_case=use_case), Lake.connect()
@@ -142,12 +145,15 @@ def promote(
         why=reason or "promoted by hand",
         at=datetime.now(UTC),
         override=override,
+        make_ready=_packaging(lake, chosen),
     )
     if pointer == before:
         console.print(f"{pointer.version} is the champion of {chosen.name} already: nothing changed.")
         return
-    show_move(lake, pointer, use_case=chosen, before=before)
-    console.print(f"{pointer.version} is the champion of {chosen.name}. {_how_to_serve(pointer)}")
+    _show(lake, pointer, use_case=chosen, before=before)
+    console.print(
+        f"{pointer.version} is the champion of {chosen.name}. Its Bento is there: `mlops serve {chosen.name}`."
+    )
 
 
 def rollback(
@@ -156,15 +162,31 @@ def rollback(
     """Make the champion before the present one the champion again, after verifying that it loads and answers."""
     chosen, lake = use_case_of(use_case), Lake.connect()
     before = champion(lake.at(), use_case=chosen.name)
-    pointer = move_back(lake, use_case=chosen, by=getpass.getuser(), why=reason, at=datetime.now(UTC))
-    show_move(lake, pointer, use_case=chosen, before=before)
-    console.print(f"{pointer.version} is the champion of {use_case} again. {_how_to_serve(pointer)}")
+    pointer = move_back(
+        lake,
+        use_case=chosen,
+        by=getpass.getuser(),
+        why=reason,
+        at=datetime.now(UTC),
+        make_ready=_packaging(lake, chosen),
+    )
+    _show(lake, pointer, use_case=chosen, before=before)
+    console.print(
+        f"{pointer.version} is the champion of {use_case} again. Its Bento is there: `mlops serve {use_case}`."
+    )
 
 
-def _how_to_serve(pointer: Pointer) -> str:
-    if find_bento(pointer.use_case, version=pointer.version, data_dir=data_directory()) is None:
-        return f"Package it: materialise {pointer.use_case}/bento."
-    return f"Its Bento is there: `mlops serve {pointer.use_case}`."
+def _packaging(lake: Lake, use_case: UseCase) -> Callable[[str], object]:
+    """What is done with a version before the pointer moves to it."""
+    return lambda version: make_ready(
+        lake, use_case=use_case, data_dir=data_directory(), connect=duckdb.connect, version=version
+    )
+
+
+def _show(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | None) -> None:
+    """Tells everybody else of a move: who types `bentoml serve …:latest`, who reads cards, who looks at the UI."""
+    mark_latest(use_case.name, version=pointer.version, data_dir=data_directory())
+    show_move(lake, pointer, use_case=use_case, before=before)
 
 
 def trace(

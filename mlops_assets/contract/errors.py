@@ -47,3 +47,35 @@ class RegistryError(PlatformError):
 
 class ServingError(PlatformError):
     """The service cannot answer: its model, checksum or history store is missing or stale."""
+
+
+class KeyRefused(PlatformError):
+    """A caller's key does not open what was asked for. Its text is for the caller: it names no place and no hash."""
+
+
+class KeyMissing(KeyRefused):
+    """No bearer key was sent, or what was sent is not written as one."""
+
+
+class KeyUnknown(KeyRefused):
+    """There is no such key: its id or its secret is wrong."""
+
+
+class KeyExpired(KeyRefused):
+    """The key was right, and its time is over."""
+
+
+class KeyRevoked(KeyRefused):
+    """The key was right, and was revoked."""
+
+
+class ScopeMissing(KeyRefused):
+    """The key is right and does not open this part of the service."""
+
+
+class TooFast(KeyRefused):
+    """The key's rate is used up; ``retry_after`` says in seconds when the next request is due."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.contract.checked import refuse_gated, refuse_history, refuse_references, refuse_watched
 from mlops_assets.contract.errors import DeclarationError
-from mlops_assets.contract.event_times import EventTimes
+from mlops_assets.contract.serving import EventTimes, ServiceBudget
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ class UseCase:
     means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
     ``seed`` plays the outside world with the committed seed data.
     ``committed`` refuses to publish a model whose code git does not tell the commit of, or that was changed since.
+    ``budget`` is what its service may cost: a Bento that is over it becomes no champion.
     """
 
     name: str
@@ -159,6 +160,7 @@ class UseCase:
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
     committed: bool = False
+    budget: ServiceBudget = field(default_factory=ServiceBudget)
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

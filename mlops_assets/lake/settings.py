@@ -113,6 +113,15 @@ def environment_directory(environ: Mapping[str, str] | None = None) -> Path:
     return data_directory(env) if branch == DEFAULT_BRANCH else data_directory(env) / "environments" / branch
 
 
+def keys_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the service's keys are kept: ``MLOPS_KEYS_FILE``, such as a mounted secret, else beside the data that the
+    service of this lake branch works on.
+    """
+    env = os.environ if environ is None else environ
+    configured = env.get("MLOPS_KEYS_FILE")
+    return Path(configured).expanduser().absolute() if configured else environment_directory(env) / "keys.json"
+
+
 def pages_address(environ: Mapping[str, str] | None = None) -> str:
     """Where browsers find pages that the UI links to: ``MLOPS_PAGES_URL``, else where `mlops dev` serves them."""
     env = os.environ if environ is None else environ

@@ -22,7 +22,7 @@ DESCRIPTIONS = {
     INGEST: "Takes a batch's landed files to validated rows, history and the online store.",
     REFERENCE: "Takes reference files, which are replaced as a whole.",
     TUNE: "Searches better hyperparameters inside the training window; the next model is trained with what it finds.",
-    TRAIN: "Trains a challenger on everything there is; if it passes its gates it is promoted and packaged.",
+    TRAIN: "Trains a challenger on everything there is; if it passes its gates it is packaged, rehearsed and promoted.",
     SCORE: "Scores a batch with the champion.",
     WATCH: "Collects what the service answered and compares it with what is normal.",
 }
@@ -37,7 +37,7 @@ def assets_of(use_case: UseCase, job: str) -> list[str]:
         INGEST: [*_landed(arriving), *(["history"] if use_case.history else []), *looked_up],
         REFERENCE: _landed(static),
         TUNE: ["hyperparameters"] if use_case.tuning else [],
-        TRAIN: ["training_view", "model", "evaluation", "champion", "bento", *looked_up],
+        TRAIN: ["training_view", "model", "evaluation", "bento", "champion", *looked_up],
         SCORE: ["predictions"],
         WATCH: ["prediction_log", *(["monitoring"] if use_case.monitoring else [])],
     }[job]

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from mlops_assets.contract.event_times import EventTimes
+from mlops_assets.contract.serving import EventTimes
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.requests import request_schema
 from mlops_assets.serving.wire import Fault, FaultyRow, Refused

@@ -14,13 +14,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mlops_assets.cli.main import app
-from mlops_assets.cli.service import RunningService
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.running_service import RunningService
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets_tests.end_to_end.small_flights import SERVED, SMALL
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, let_go

@@ -14,6 +14,7 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.steps.promote import GATES_ALLOW, promote, verdict
+from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer
 
 CHECKS = (
@@ -33,13 +34,13 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         use_case,
         name="champion",
         stage="model",
-        deps=["evaluation"],
+        deps=["evaluation", "bento"],
         kinds={"lakefs", "json"},
         checks=CHECKS,
         description=(
             "Which version serves, since when and why. Promotion re-verifies the recorded decision "
             "and the checksums, and is "
-            f"one lakeFS commit; `mlops rollback {use_case.name}` moves the pointer back."
+            f"one lakeFS commit, once the Bento has passed; `mlops rollback {use_case.name}` moves the pointer back."
         ),
     )
     def champion(
@@ -55,6 +56,8 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
         )
         pointer = step.outcome
+        if pointer:
+            mark_latest(use_case.name, version=pointer.version, data_dir=data.root)
         pages = data.reports(use_case)
         for moved in filter(None, (pointer.version, pointer.previous) if pointer else ()):
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))

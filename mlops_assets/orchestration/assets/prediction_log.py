@@ -31,7 +31,7 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
         use_case,
         name="prediction_log",
         stage="serving",
-        deps=["bento", *(["online_store"] if use_case.history or use_case.asof else [])],
+        deps=["champion", *(["online_store"] if use_case.history or use_case.asof else [])],
         kinds={"lakefs", "parquet"},
         checks=CHECKS,
         description=(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from mlops_assets.contract.plugins import GROUP, OURS, use_case_place
 from mlops_assets.stores.features.online_backends import outside_distributions
 
 BUILT = "built.json"
+LATEST = "latest"
 CHECKOUT = Path(__file__).resolve().parents[3]
 PARTS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
 """What of the platform a service may import."""
@@ -44,7 +46,7 @@ class BuiltBento:
     """A Bento in the store. ``checksums`` are SHA-256 of the model's files, ``source`` that of the packaged
     code.
 
-    ``changed`` is False when it stood there already.
+    ``packages`` are what an image made of it installs. ``changed`` is False when it stood there already.
     """
 
     tag: str
@@ -52,6 +54,7 @@ class BuiltBento:
     model_path: Path
     checksums: Mapping[str, str]
     source: str
+    packages: tuple[str, ...]
     size: int
     changed: bool
 
@@ -120,9 +123,21 @@ def find_bento(use_case: str, *, version: str, data_dir: Path, changed: bool = F
         model_path=model,
         checksums=held,
         source=told["source"],
+        packages=tuple(told["packages"]),
         size=sum(file.stat().st_size for folder in (path, model) for file in folder.rglob("*") if file.is_file()),
         changed=changed,
     )
+
+
+def mark_latest(use_case: str, *, version: str, data_dir: Path) -> None:
+    """Makes ``<use case>:latest`` that version, for who types `bentoml serve` by hand; nothing if it is not here.
+
+    Called once the champion's pointer has moved. `mlops serve` asks the pointer itself.
+    """
+    for kind in ("models", "bentos"):
+        folder = bento_home(data_dir) / kind / use_case / version
+        if folder.is_dir():
+            _write_latest(folder)
 
 
 def serve_command(tag: str, *, port: int, host: str = "127.0.0.1") -> list[str]:
@@ -230,7 +245,14 @@ def _move_in(built: Path, *, to: Path, aside: Path) -> None:
     if to.exists():
         to.rename(aside / f"replaced-{built.parents[1].name}")
     built.rename(to)
-    (to.parent / "latest").write_text(to.name)
+    if not (to.parent / LATEST).exists():
+        _write_latest(to)
+
+
+def _write_latest(folder: Path) -> None:
+    unfinished = folder.with_name(f".{LATEST}-{secrets.token_hex(4)}")
+    unfinished.write_text(folder.name)
+    unfinished.replace(folder.with_name(LATEST))
 
 
 def _packages() -> list[str]:

@@ -7,6 +7,7 @@ read: of two promotions at once one is refused. Whether a version deserves it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -99,13 +100,16 @@ def promote(
     at: datetime,
     override: bool = False,
     run_id: str = "",
+    make_ready: Callable[[str], object] | None = None,
 ) -> Pointer:
     """Makes ``version`` the champion, if its recorded decision says so, today's gates say the same to its verified
     report, and every checksum holds; the pointer as it is then.
 
     ``override`` overrules the decision (never a checksum, nor that there is none), and what it overruled is kept in the
-    pointer. Promoting the champion again changes nothing. Raises RegistryError when the version was not evaluated, may
-    not be promoted, or is by an override without a reason, and WriteRefused when the pointer was moved meanwhile.
+    pointer. Promoting the champion again changes nothing. ``make_ready`` is called with the version once it may be
+    promoted and before the pointer moves, so that whatever reads the pointer finds it ready. Raises RegistryError when
+    the version was not evaluated, may not be promoted, or is by an override without a reason, and WriteRefused when the
+    pointer was moved meanwhile.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
@@ -133,15 +137,26 @@ def promote(
         decision=digest(snapshot.read(evaluation_path(name, version=version, name=DECISION))),
         overridden=objections,
     )
+    if make_ready:
+        make_ready(version)
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
 
 
-def rollback(lake: Lake, *, use_case: UseCase, by: str, why: str, at: datetime, run_id: str = "") -> Pointer:
+def rollback(
+    lake: Lake,
+    *,
+    use_case: UseCase,
+    by: str,
+    why: str,
+    at: datetime,
+    run_id: str = "",
+    make_ready: Callable[[str], object] | None = None,
+) -> Pointer:
     """Makes the champion before the present one the champion again, after verifying that it loads and
     answers.
 
-    Rolling back twice goes two champions back. Raises RegistryError when there is none before, it is
-    damaged or was never evaluated, or it needs columns that today's features do not give.
+    Rolling back twice goes two champions back. ``make_ready`` is as for ``promote``. Raises RegistryError when there is
+    none before, it is damaged or was never evaluated, or it needs columns that today's features do not give.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
@@ -163,6 +178,8 @@ def rollback(lake: Lake, *, use_case: UseCase, by: str, why: str, at: datetime, 
         decision=before.decision,
         overridden=before.overridden,
     )
+    if make_ready:
+        make_ready(pointer.version)
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
 
 
