@@ -62,7 +62,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; another than this machine's own needs a key.")
     ] = HOME,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, envvar="MLOPS_SERVICE_WORKERS", help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the champion's Bento with `bentoml serve`, at 127.0.0.1 unless told otherwise; Ctrl-C ends it."""
     chosen = use_case_of(use_case)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from mlops_assets.contract.errors import ServingError
+from mlops_assets.lake.settings import keys_file
+from mlops_assets.serving.access import Access
 from mlops_assets.serving.app import build_app
 from mlops_assets.serving.asking import Asking
 from mlops_assets.serving.engine import Engine
@@ -20,6 +22,7 @@ from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.outcomes import Outcomes
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.serving.settings import ServiceSettings
+from mlops_assets.stores.key_ring import KeyRing
 from mlops_assets.use_cases.registry import find
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,7 @@ class Worker:
             asking=Asking(declared, most_rows=settings.max_rows),
             explaining=Explaining(predictor.for_another_thread()),
             outcomes=Outcomes(predictor.log, task=declared.task),
-            app=build_app(lambda: worker, settings=settings, metrics=metrics, check=_let_all),
+            app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
         )
         return worker
 
@@ -72,7 +75,3 @@ class Worker:
         self.engine.close()
         self.explaining.close()
         self.predictor.close()
-
-
-def _let_all(scope: Scope) -> None:
-    """Keys are not asked for."""
