@@ -6,7 +6,6 @@ Belongs here: statuses and routes. What a key is worth is in ``stores/key_ring.p
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import math
 
@@ -49,7 +48,7 @@ class Access:
         except KeyRefused as error:
             raise Refused(403 if isinstance(error, ScopeMissing) else 401, str(error)) from error
         except ServingError as error:
-            log.error(json.dumps({"event": "keys unreadable", "reason": str(error)}))
+            log.error("keys cannot be read", extra={"told": {"reason": str(error)}})
             raise Refused(503, "Nobody can be let in: the keys cannot be read.", retry_after=1) from error
 
 

@@ -6,11 +6,10 @@ plain ASGI, as what stands before each answer must cost next to nothing.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from uuid import uuid4
 
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.wire import Refused
 
-log = logging.getLogger("mlops_assets.serving")
+log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 HEADERS = {
@@ -61,7 +60,7 @@ class Gate:
         except Refused as refused:
             await refusal(refused)(scope, receive, answer)
         except Exception:
-            log.exception(json.dumps({"event": "failed", "request_id": answer.request_id, "path": scope["path"][:200]}))
+            log.exception("failed", extra={"told": {"request_id": answer.request_id, "path": scope["path"][:200]}})
             if not answer.status:
                 failed = Refused(500, "This request could not be answered.")
                 await refusal(failed)(scope, receive, answer)
@@ -73,8 +72,8 @@ class Gate:
         self._metrics.requests.labels(route, str(answer.status)).inc()
         self._metrics.latency.labels(route).observe(seconds)
         if answer.status >= 400 and answer.status != 503:  # refusals under load are counted, not written one by one
-            told = {"event": "refused", "request_id": answer.request_id, "route": route, "status": answer.status}
-            log.info(json.dumps(told | {"ms": round(seconds * 1e3, 1)}))
+            told = {"request_id": answer.request_id, "route": route, "status": answer.status}
+            log.info("refused", extra={"told": told | {"ms": round(seconds * 1e3, 1)}})
 
 
 class _Answer:
@@ -118,8 +117,3 @@ def _request_id(scope: Scope) -> str:
     """The caller's own where it is one that can be logged."""
     told = header(scope, b"x-request-id")
     return told if REQUEST_ID.match(told) else uuid4().hex
-
-
-def headers_with(more: Mapping[str, str]) -> dict[str, str]:
-    """The headers of every answer with some of them replaced."""
-    return {**HEADERS, **more}

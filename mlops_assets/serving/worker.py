@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mlops_assets.serving.app import build_app
 from mlops_assets.serving.asking import Asking
 from mlops_assets.serving.engine import Engine
 from mlops_assets.serving.explaining import Explaining
+from mlops_assets.serving.logs import write_json_lines
 from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.outcomes import Outcomes
 from mlops_assets.serving.predictor import Predictor
@@ -44,6 +44,7 @@ class Worker:
         cls, folder: Path, *, use_case: str, checksums: Mapping[str, str], data_dir: Path, settings: ServiceSettings
     ) -> Self:
         """The model in ``folder``, ready to answer. ``ServingError`` when a file of it is missing or damaged."""
+        write_json_lines(use_case=use_case)
         declared = find(use_case, schemas=False)
         metrics = ServiceMetrics()
         predictor = Predictor.open(
@@ -57,6 +58,7 @@ class Worker:
             outcomes=Outcomes(predictor.log, task=declared.task),
             app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
         )
+        log.info("open", extra={"told": {"version": predictor.answering.version}})
         return worker
 
     def is_ready(self) -> bool:
@@ -66,7 +68,7 @@ class Worker:
                 raise ServingError("Nothing answers any more: the thread that did has ended.")
             self.predictor.ready()
         except ServingError as error:
-            log.error(json.dumps({"event": "not ready", "reason": str(error)}))
+            log.error("not ready", extra={"told": {"reason": str(error)}})
             return False
         return True
 
