@@ -141,17 +141,20 @@ class Engine:
         """The requests to be answered together: the oldest, no key twice; none once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            requests: list[Pending] = []
-            later: list[Pending] = []
+            together: list[Pending] = []
+            repeats: list[Pending] = []
             rows, keys = 0, set[str]()
-            while self._waiting and rows + len(self._waiting[0].asked.good) <= max(self._settings.max_rows, rows and 1):
+            while self._waiting and rows + len(self._waiting[0].asked.good) <= self._settings.max_rows:
                 pending = self._waiting.popleft()
-                repeated = pending.asked.key in keys
-                (later if repeated else requests).append(pending)
-                rows += 0 if repeated else len(pending.asked.good)
-                keys |= {pending.asked.key} if pending.asked.key else set()
-            self._waiting.extendleft(reversed(later))
-            return requests
+                key = pending.asked.key
+                if key in keys:
+                    repeats.append(pending)
+                    continue
+                together.append(pending)
+                rows += len(pending.asked.good)
+                keys |= {key} if key else set()
+            self._waiting.extendleft(reversed(repeats))
+            return together
 
     def _outcomes(self, requests: Sequence[Pending]) -> Sequence[Outcome]:
         try:

@@ -24,6 +24,10 @@ from mlops_assets.stores.predictions.records import RECORDS, Layout
 from mlops_assets.training.scoring import Scorer
 
 
+_DECIDED = ["prediction_id", "score", "predicted_positive", "predicted"]
+_MADE_OF = ["model_version", "history_as_of", "history_commit", "flags"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestRow:
     """One checked row: the values of the columns of ``request_schema``, in order, and what was sent, as JSON text."""
@@ -191,17 +195,6 @@ def _row_by_row(columns: Sequence[pa.Array]) -> pa.Array:
 
 def as_plain(answered: Answered) -> list[dict[str, Any]]:
     """What a caller is told of each answer."""
-    told = answered.records.select(TOLD).to_pylist()
-    return [{**answer, "probabilities": each} for answer, each in zip(told, answered.probabilities, strict=True)]
-
-
-TOLD = [
-    "prediction_id",
-    "score",
-    "predicted_positive",
-    "predicted",
-    "model_version",
-    "history_as_of",
-    "history_commit",
-    "flags",
-]
+    parts = (answered.records.select(names).to_pylist() for names in (_DECIDED, _MADE_OF))
+    together = zip(*parts, answered.probabilities, strict=True)
+    return [{**decided, "probabilities": each, **made_of} for decided, made_of, each in together]
