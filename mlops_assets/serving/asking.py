@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Annotated, Any
 
 import pydantic_core
@@ -50,6 +51,9 @@ class Asking:
     def __init__(self, use_case: UseCase, *, most_rows: int) -> None:
         self._schema = request_schema(use_case.request)
         self._times = use_case.event_times
+        self._read = _reader(self._schema.names)
+        bounded = _bounded(use_case.request)
+        self._unbounded = [(name, column) for column, name in enumerate(self._schema.names) if name not in bounded]
         self.body = body_of(use_case.request, most_rows=most_rows)
         self._adapter: TypeAdapter[Any] = TypeAdapter(self.body)
 
@@ -102,11 +106,11 @@ class Asking:
 
     def _values(self, row: BaseModel, *, place: int, day: date) -> tuple[tuple[object, ...], list[Fault]]:
         try:
-            values = tuple(getattr(row, name) for name in self._schema.names)
+            values: tuple[object, ...] = self._read(row)
         except Exception as error:  # noqa: BLE001  # a computed field is the use case's own code
             return (), [Fault(row=place, rule=f"what follows from it could not be worked out: {error}")]
-        named = zip(self._schema.names, values, strict=True)
-        return values, [fault for name, value in named for fault in _unusable(name, value, self._times, place, day)]
+        looked_at = ((name, values[column]) for name, column in self._unbounded)
+        return values, [fault for name, value in looked_at for fault in _unusable(name, value, self._times, place, day)]
 
 
 def body_of(request: type[BaseModel], *, most_rows: int) -> type[BaseModel]:
@@ -114,6 +118,23 @@ def body_of(request: type[BaseModel], *, most_rows: int) -> type[BaseModel]:
     rows = Annotated[list[request], Field(min_length=1, max_length=most_rows, description="What to predict")]  # type: ignore[valid-type]
     return create_model(
         "Ask", __config__=ConfigDict(extra="forbid"), rows=(rows, ...), id=(Annotated[str | None, KEY], None)
+    )
+
+
+def _reader(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
+    """Reads these attributes of an object, as one tuple."""
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda row: (read(row),)
+
+
+def _bounded(request: type[BaseModel]) -> frozenset[str]:
+    """The fields that the request's own model holds to what a column can hold."""
+    fields = request.model_json_schema()["properties"]
+    kinds = ({"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"})
+    return frozenset(
+        name
+        for name, field in fields.items()
+        if all(kind & field.keys() for kind in kinds) or {"enum", "pattern"} & field.keys()
     )
 
 

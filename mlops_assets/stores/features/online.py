@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -271,10 +272,16 @@ def _side_columns(view: Mapping[str, Any], found: list[bytes | None], moments: S
     }
 
 
+@lru_cache(maxsize=65_536)
+def _unpacked(packed: bytes) -> tuple[Any, ...]:
+    """A row of side data; few of them are looked up again and again."""
+    return tuple(json.loads(packed))
+
+
 def _usable(view: Mapping[str, Any], packed: bytes | None, moment: int) -> list[Any] | None:
     """The columns of a row of side data, unless it is more than ``max_age`` older than ``moment``."""
     if packed is None:
         return None
-    observed, *row = json.loads(packed)
+    observed, *row = _unpacked(packed)
     too_old = view["timed"] and view["max_age"] is not None and observed < moment - view["max_age"]
     return None if too_old else row
