@@ -25,7 +25,8 @@ from mlops_assets.serving.wire import Answer
 from mlops_assets.steps.answer import Serving, answer
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.models.bento_store import checksum
-from mlops_assets.stores.predictions.prediction_log import PredictionLog, PredictionRecord, prediction_log_of
+from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets.stores.predictions.prediction_record import PredictionRecord, record_group
 from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
 
 LOG_TIMEOUT = 2.0
@@ -71,7 +72,7 @@ class Predictor:
             scorer=Scorer.open({name: (folder / name).read_bytes() for name in checksums}),
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
-            log=prediction_log_of(use_case.name, folder=data_dir, timeout=LOG_TIMEOUT),
+            log=prediction_log_of(use_case.name, folder=data_dir),
         )
 
     def predict(self, rows: Sequence[BaseModel]) -> list[Answer]:
@@ -86,7 +87,7 @@ class Predictor:
             answered_at=self._clock(),
             new_id=lambda: str(uuid4()),
         ).outcome
-        self._log.append(answered.records)
+        self._log.append([record_group(answered.records)], timeout=LOG_TIMEOUT)
         told = zip(answered.records, answered.probabilities, strict=True)
         return [_as_answer(record, probabilities=each) for record, each in told]
 

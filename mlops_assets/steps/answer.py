@@ -21,7 +21,7 @@ from mlops_assets.features.request_step import RequestStep
 from mlops_assets.features.requests import request_table
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.features.online import LookUp, OnlineStore
-from mlops_assets.stores.predictions.prediction_log import PredictionRecord
+from mlops_assets.stores.predictions.prediction_record import PredictionRecord
 from mlops_assets.training.scoring import Scorer
 
 
