@@ -65,7 +65,7 @@ bench: setup  ## every benchmark against its goals
 
 lock: setup  ## resolve both pyproject.toml anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --extra platform --extra redis --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --extra platform --extra redis --extra postgres --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and everything that was generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist packages/*/dist *.egg-info

@@ -30,7 +30,7 @@ from mlops_assets.stores.features.online_refresh import next_day, refresh_online
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets.stores.models.running_service import RunningService
-from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.stores.predictions.prediction_log import existing_log_of, prediction_log_of
 from mlops_assets.stores.predictions.tracing import trace
 from mlops_assets.watch.monitoring import MonitoringReport
 
@@ -155,8 +155,8 @@ def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:
 
 
 def _answers(told: Demo) -> list[dict[str, Any]]:
-    log = prediction_log_of(told.use_case.name, folder=environment_directory())
-    rows: list[dict[str, Any]] = log.read_after(0, limit=1_000_000).to_pylist() if log.path.exists() else []
+    log = existing_log_of(told.use_case.name, folder=environment_directory())
+    rows: list[dict[str, Any]] = [] if log is None else log.read_after(0, limit=1_000_000).to_pylist()
     return rows
 
 

@@ -19,7 +19,7 @@ from mlops_assets.lake.settings import environment_directory
 from mlops_assets.stores.landing.arrivals import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.unlearnt import unscored_batches
-from mlops_assets.stores.predictions.served_days import ServedDays, served_days
+from mlops_assets.stores.predictions.served_days import ServedDays, has_answers, served_days
 
 if TYPE_CHECKING:
     from mlops_assets.orchestration.runs import RunSummary
@@ -159,8 +159,7 @@ def _served_day(use_case: UseCase, day: str) -> str:
         raise DeclarationError(f"'{day}' is no day: write it as 2013-07-01.") from None
     served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory(), now=datetime.now(UTC))
     known = {each.isoformat() for each in (*served.unwatched, *served.uncollected)}
-    collected = Lake.connect().at().paths(f"{use_case.name}/prediction_log/{day}/")
-    if day not in known and not collected:
+    if day not in known and not has_answers(Lake.connect().at(), use_case=use_case, event_day=date.fromisoformat(day)):
         raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
     if day in {each.isoformat() for each in served.unwatchable}:
         raise ServingError(f"{day} cannot be watched: {use_case.name} has no batch of that day.")

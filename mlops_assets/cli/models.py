@@ -31,7 +31,7 @@ from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
 from mlops_assets.stores.models.listing import ListedVersion, listed_versions
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation
-from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.stores.predictions.prediction_log import existing_log_of
 from mlops_assets.stores.predictions.tracing import Trace
 from mlops_assets.stores.predictions.tracing import trace as follow
 from mlops_assets.use_cases import registry
@@ -210,8 +210,8 @@ def trace(
 def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
     """The trace from whichever of these use cases remembers the prediction."""
     for name in names:
-        log = prediction_log_of(name, folder=environment_directory())
-        if log.path.exists() and log.find(prediction_id) is not None:
+        log = existing_log_of(name, folder=environment_directory())
+        if log is not None and log.seq_of(prediction_id) is not None:
             return follow(prediction_id, use_case=use_case_of(name), lake=Lake.connect(), log=log)
     raise RegistryError(
         f"No prediction '{prediction_id}' in the logs of {', '.join(names)}. Ids are in the service's answers."

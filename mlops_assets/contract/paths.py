@@ -5,8 +5,6 @@ A batch is a partition key (an ISO day for daily sources); an unpartitioned sour
 
 from __future__ import annotations
 
-from datetime import date
-
 WHOLE = "all"
 """The batch of a source that has only one."""
 
@@ -84,14 +82,14 @@ def predictions_path(use_case: str, *, batch: str) -> str:
     return f"{use_case}/predictions/{batch}.parquet"
 
 
-def prediction_log_path(use_case: str, *, day: date, log: str, first: int, last: int) -> str:
-    """Served predictions ``first`` to ``last`` (sequence numbers) of one log, on the day of their events."""
-    return f"{use_case}/prediction_log/{day.isoformat()}/{log}-{first}-{last}.parquet"
+def prediction_log_folder(use_case: str) -> str:
+    """What was served: a folder for each day of answers (UTC); its file names are ``CollectedFile``'s."""
+    return f"{use_case}/prediction_log/"
 
 
-def prediction_log_folder(use_case: str, *, day: date | None = None) -> str:
-    """Everything collected of what was served, or what of it is of one day's events."""
-    return f"{use_case}/prediction_log/" + (f"{day.isoformat()}/" if day else "")
+def served_outcomes_folder(use_case: str) -> str:
+    """What turned out to be true of what was served: a folder for each day (UTC) that it was told on."""
+    return f"{use_case}/served_outcomes/"
 
 
 def monitoring_path(use_case: str, *, batch: str) -> str:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlops_assets.features.sql import quoted
@@ -30,9 +31,9 @@ def parquet_bytes(table: pa.Table, *, made_from: str | None = None) -> bytes:
     return sink.getvalue()
 
 
-def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of one local Parquet file."""
-    return pq.read_table(path, columns=list(columns) if columns is not None else None, partitioning=None)
+def read_parquet(path: Path, *, columns: Sequence[str] | None = None, rows: pc.Expression | None = None) -> pa.Table:
+    """The rows of one local Parquet file, or those for which ``rows`` is true."""
+    return pq.read_table(path, columns=list(columns) if columns is not None else None, filters=rows, partitioning=None)
 
 
 def count_rows(path: Path, *, distinct: str | None = None) -> int:

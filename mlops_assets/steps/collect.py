@@ -1,59 +1,176 @@
-"""Collect: what the service answered, into the lake exactly once, and whether it was right."""
+"""Collect: what the service answered and what became of it, into the lake exactly once, and whether it was right."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.paths import prediction_log_folder
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.paths import prediction_log_folder, served_outcomes_folder
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
+from mlops_assets.lake.tables import Connect, read_parquet
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.predictions.parity import audit_parity
-from mlops_assets.stores.predictions.prediction_log import SCHEMA, LogBatch, PredictionLog, pending
+from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto
+from mlops_assets.stores.predictions.collection import Pending, Piece, cut, join, runs
+from mlops_assets.stores.predictions.parity import Sample, audit_parity
+from mlops_assets.stores.predictions.prediction_log import PredictionLog
 
 COLLECTED_ONCE = "every_record_collected_once"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """What of the log the lake did not hold yet, and how many files of it the lake held."""
+    """What of the log the lake did not hold yet, how many files of it the lake held, and how many of them are
+    ``joined`` now; ``pruned`` records were dropped from the log.
+    """
 
-    batches: tuple[LogBatch, ...]
+    pieces: tuple[Piece, ...]
+    outcomes: int
     files_before: int
+    joined: int
+    pruned: int
+
+    @property
+    def rows(self) -> int:
+        """How many answers were collected."""
+        return sum(piece.file.rows for piece in self.pieces)
+
+    @property
+    def event_days(self) -> str:
+        """The days of their events, for people."""
+        spans = sorted(piece.file.events for piece in self.pieces if piece.file.events)
+        return ", ".join(dict.fromkeys(str(a) if a == b else f"{a} to {b}" for a, b in spans)) or "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """The files of one folder: what is ``new``, what is written in all, and what it replaces."""
+
+    new: list[Piece]
+    written: list[Piece]
+    replaced: list[str]
 
 
 def collect(
-    head: Snapshot, *, use_case: UseCase, log: PredictionLog, lake: Lake, connect: Connect, seed: int
+    head: Snapshot,
+    *,
+    use_case: UseCase,
+    log: PredictionLog,
+    lake: Lake,
+    connect: Connect,
+    seed: int,
+    now: datetime,
+    into: Path,
+    kept: timedelta,
 ) -> Step[Collected]:
-    """Where collecting goes on is read off ``head``. A sample of the new records, drawn by ``seed``, is computed once
-    more from the commits of ``lake`` that they name.
+    """Hold ``log.collecting()`` from before ``head`` is read until the step is published.
+
+    Where collecting goes on is read off ``head``. Its files are written below the empty folder ``into``, and must be
+    there until they are published. A sample of the new records, drawn by ``seed``, is computed once more from the
+    commits of ``lake`` that they name. What ``head`` holds and is older than ``kept`` is dropped from the log.
     """
-    held = head.paths(prediction_log_folder(use_case.name))
-    batches = tuple(pending(log, collected=[info.path for info in held]))
-    records = pa.concat_tables([SCHEMA.empty_table(), *(batch.rows for batch in batches)])
+    held = collected_files(head, folder=prediction_log_folder(use_case.name))
+    upto = _upto(held.values(), log=log)
+    sample = Sample(first=upto + 1, last=log.last_seq(), seed=seed)
+    pending = Pending(
+        read=lambda seq, limit: sample.watched(log.read_after(seq, limit=limit)),
+        after=upto,
+        folder=prediction_log_folder(use_case.name),
+        log_id=log.log_id,
+        moment="answered_at",
+        place=log.place,
+    )
+    answers = _made(head, held, pending=pending, now=now, into=into)
+    outcomes = _outcomes(head, use_case=use_case, log=log, now=now, into=into)
+    written = [*answers.written, *outcomes.written]
     return Step(
-        files={batch.path: parquet_bytes(batch.rows) for batch in batches},
-        audit=lambda staged: [_collected(staged, batches)],
-        checks=[audit_parity(records, use_case=use_case, lake=lake, connect=connect, seed=seed)],
-        outcome=Collected(batches=batches, files_before=len(held)),
+        files={piece.file.path: piece.source for piece in written},
+        deletes=[*answers.replaced, *outcomes.replaced],
+        audit=lambda staged: [_collected(staged, written, use_case=use_case, log_id=log.log_id)],
+        checks=[audit_parity(sample.records, of=sample.size, use_case=use_case, lake=lake, connect=connect, seed=seed)],
+        outcome=Collected(
+            pieces=tuple(answers.new),
+            outcomes=sum(piece.file.rows for piece in outcomes.new),
+            files_before=len(held),
+            joined=len(answers.replaced),
+            pruned=log.prune(upto=upto, before=now - kept),
+        ),
     )
 
 
-def _collected(staged: Snapshot, batches: Sequence[LogBatch]) -> CheckResult:
-    wrong = [
-        batch.path
-        for batch in batches
-        if read_parquet(staged.local(batch.path), columns=["seq"])["seq"].to_pylist() != batch.rows["seq"].to_pylist()
-    ]
+def _upto(held: Iterable[CollectedFile], *, log: PredictionLog) -> int:
+    """The last number of the log that the lake holds; ServingError if the log has not come so far."""
+    upto, last = collected_upto(held, log_id=log.log_id), log.last_seq()
+    if upto > last:
+        raise ServingError(
+            f"The lake holds predictions up to number {upto} of log {log.log_id}, but {log.place} ends at {last}: it "
+            "was put back from an older copy. Move it away; the service starts a new one."
+        )
+    return upto
+
+
+def _outcomes(head: Snapshot, *, use_case: UseCase, log: PredictionLog, now: datetime, into: Path) -> _Made:
+    folder = served_outcomes_folder(use_case.name)
+    held = collected_files(head, folder=folder)
+    pending = Pending(
+        read=log.outcomes_after,
+        after=collected_upto(held.values(), log_id=log.log_id),
+        folder=folder,
+        log_id=log.log_id,
+        moment="recorded_at",
+        place=log.place,
+    )
+    return _made(head, held, pending=pending, now=now, into=into)
+
+
+def _made(head: Snapshot, held: Mapping[str, CollectedFile], *, pending: Pending, now: datetime, into: Path) -> _Made:
+    """What is pending, cut; and what the lake holds of a day that is over, joined with it."""
+    new = cut(pending, into=into)
+    sources = {id(piece.file): piece.source for piece in new}
+    paths = {id(file): path for path, file in held.items() if file.log_id == pending.log_id}
+    made = _Made(new=new, written=[], replaced=[])
+    ours = [file for file in held.values() if id(file) in paths]
+    for run in runs([*ours, *(piece.file for piece in new)], before=now.date()):
+        if len(run) == 1 and id(run[0]) in paths:
+            continue
+        parts = [Piece(file=file, source=sources.get(id(file)) or head.local(paths[id(file)])) for file in run]
+        made.written.append(join(parts, into=into) if len(parts) > 1 else parts[0])
+        made.replaced.extend(paths[id(file)] for file in run if id(file) in paths)
+    return made
+
+
+def _collected(staged: Snapshot, written: Sequence[Piece], *, use_case: UseCase, log_id: str) -> CheckResult:
+    wrong = [piece.file.path for piece in written if not _holds_all(staged, piece.file)]
+    reasons = [f"These files do not hold the log's records: {', '.join(wrong)}."] if wrong else []
+    for folder in (prediction_log_folder(use_case.name), served_outcomes_folder(use_case.name)):
+        reasons += _overlaps(collected_files(staged, folder=folder), log_id=log_id)
     return CheckResult(
         name=COLLECTED_ONCE,
-        passed=not wrong,
-        figures={"records": sum(batch.rows.num_rows for batch in batches), "files": len(batches)},
-        reasons=(f"These files do not hold the log's records: {', '.join(wrong)}.",) if wrong else (),
+        passed=not reasons,
+        figures={"records": sum(piece.file.rows for piece in written), "files": len(written)},
+        reasons=tuple(reasons),
     )
+
+
+def _holds_all(staged: Snapshot, file: CollectedFile) -> bool:
+    """Whether a file has the numbers that its name says, each once and in order."""
+    numbers = read_parquet(staged.local(file.path), columns=["seq"])["seq"].to_numpy()
+    return np.array_equal(numbers, np.arange(file.first, file.last + 1))
+
+
+def _overlaps(files: Mapping[str, CollectedFile], *, log_id: str) -> list[str]:
+    """Files that hold what another one holds: of two collections at once, or of joining that left its parts."""
+    ours = sorted((file.first, file.last, path) for path, file in files.items() if file.log_id == log_id)
+    return [
+        f"{path} holds records that {other} holds too: collect again."
+        for (_, last, other), (first, _, path) in pairwise(ours)
+        if first <= last
+    ]

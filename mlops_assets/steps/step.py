@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mlops_assets.contract.checks import CheckResult
@@ -26,13 +27,14 @@ def nothing_to_judge(staged: Snapshot) -> Iterable[CheckResult]:
 class Step(Generic[Outcome]):
     """What one step made, and what may be told of it.
 
-    ``files`` (path in the lake to content) and ``deletes`` are to be published together, if ``audit`` finds nothing
-    that blocks in what was staged. ``checks`` are verdicts that hold up no file: on what is made, such as the gates on
-    a model, or on what the step did outside the lake. ``message`` says in the lake's log what was written.
+    ``files`` (path in the lake to content, or to the local file that holds it) and ``deletes`` are to be published
+    together, if ``audit`` finds nothing that blocks in what was staged. ``checks`` are verdicts that hold up no file:
+    on what is made, such as the gates on a model, or on what the step did outside the lake. ``message`` says in the
+    lake's log what was written.
     """
 
     outcome: Outcome
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
     deletes: Sequence[str] = ()
     audit: Audit = nothing_to_judge
     checks: Sequence[CheckResult] = ()

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import DeclarationError, LakeError
 from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.paths import evaluation_path, monitoring_path, prediction_log_folder, validated_path
+from mlops_assets.contract.paths import evaluation_path, monitoring_path, validated_path
 from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.judge.report import SegmentReport, evaluate
@@ -25,6 +25,7 @@ from mlops_assets.stores.features.offline import examples_of
 from mlops_assets.stores.features.source_tables import create_source_views
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import load_record
+from mlops_assets.stores.predictions.collected_files import records_of_day
 from mlops_assets.stores.predictions.skew import audit_skew
 from mlops_assets.watch.monitoring import (
     Baseline,
@@ -63,13 +64,11 @@ def watch(head: Snapshot, *, use_case: UseCase, days: Sequence[str], lake: Lake,
 
 def _latest_answers(head: Snapshot, use_case: UseCase, *, day: str) -> pa.Table:
     """The day's collected records, for each example asked more than once only the last answer."""
-    files = head.local_many(prediction_log_folder(use_case.name, day=date.fromisoformat(day)))
-    if not files:
+    records = records_of_day(head, use_case=use_case.name, event_day=date.fromisoformat(day))
+    if not records.num_rows:
         raise LakeError(
             f"Nothing served for {day} was collected yet: serve, then materialise {use_case.name}/prediction_log."
         )
-    tables = [read_parquet(path) for path in files.values()]
-    records = pa.concat_tables(tables, promote_options="default").sort_by("answered_at")
     last = pa.table(
         {"key": pc.coalesce(records["example_id"], records["prediction_id"]), "row": range(records.num_rows)}
     )

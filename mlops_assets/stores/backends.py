@@ -3,7 +3,11 @@
     [project.entry-points."mlops_assets.online_stores"]
     dynamodb = "our_store:DynamoBackend"
 
-The name is the scheme of the URLs it serves.
+    [project.entry-points."mlops_assets.prediction_logs"]
+    kafka = "our_log:kafka_log"
+
+The name is the scheme of the URLs it serves, the value a ``MakesBackend`` (``features/online_backend.py``) or a
+``MakesLog`` (``predictions/prediction_log.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ from typing import Any
 
 from mlops_assets.contract.errors import SettingError
 from mlops_assets.contract.plugins import entry_points_of
+
+_REDIS = "mlops_assets.stores.features.online_redis:RedisBackend"
+_POSTGRES = "mlops_assets.stores.predictions.postgres_database:postgres_log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +38,31 @@ class Backends:
         by_scheme = self._by_scheme()
         if not separator or scheme not in by_scheme:
             schemes = ", ".join(f"{name}://" for name in by_scheme)
-            raise SettingError(f"{self.setting} is '{url}'; it must begin with one of {schemes}.")
+            told = f"{scheme}://…" if separator else "no URL"  # a URL may hold a password
+            raise SettingError(f"{self.setting} is {told}; it must begin with one of {schemes}.")
         try:  # the client of a store is an optional part of the installation
             return by_scheme[scheme].load()
         except ModuleNotFoundError as error:
             raise SettingError(f"{self.setting} needs '{error.name}' for {scheme}://: pip install it.") from error
 
-    def outside_distributions(self) -> tuple[str, ...]:
-        """The installed distributions that bring backends: a service's image needs them too."""
-        return tuple(sorted({point.dist.name for point in entry_points_of(self.group) if point.dist}))
-
     def _by_scheme(self) -> Mapping[str, EntryPoint]:
         ours = [EntryPoint(name=scheme, value=value, group=self.group) for scheme, value in self.ours.items()]
         return {point.name: point for point in (*entry_points_of(self.group), *ours)}
+
+
+ONLINE_STORES = Backends(
+    setting="MLOPS_ONLINE_STORE_URL",
+    group="mlops_assets.online_stores",
+    ours={"redis": _REDIS, "rediss": _REDIS, "unix": _REDIS},
+)
+PREDICTION_LOGS = Backends(
+    setting="MLOPS_PREDICTION_LOG_URL",
+    group="mlops_assets.prediction_logs",
+    ours={"postgresql": _POSTGRES, "postgres": _POSTGRES},
+)
+
+
+def outside_distributions() -> tuple[str, ...]:
+    """The installed distributions that bring backends: a service's image needs them too."""
+    points = [point for kind in (ONLINE_STORES, PREDICTION_LOGS) for point in entry_points_of(kind.group)]
+    return tuple(sorted({point.dist.name for point in points if point.dist}))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
-
-from mlops_assets.contract.paths import folder_of, prediction_log_folder, prediction_log_path, raw_path
+from mlops_assets.contract.paths import folder_of, raw_path
 
 
 def test_the_folder_of_a_batch_holds_the_batches_of_its_source_and_no_others() -> None:
@@ -13,11 +11,3 @@ def test_the_folder_of_a_batch_holds_the_batches_of_its_source_and_no_others() -
     assert folder == "flights/raw/weather/"
     assert raw_path("flights", source="weather", batch="2013-01-01").startswith(folder)
     assert not raw_path("flights", source="weather_stations", batch="2013-01-01").startswith(folder)
-
-
-def test_what_was_served_lies_by_the_day_of_its_events() -> None:
-    day = date(2013, 1, 2)
-    path = prediction_log_path("flights", day=day, log="a", first=1, last=9)
-
-    assert folder_of(path) == prediction_log_folder("flights", day=day)
-    assert path.startswith(prediction_log_folder("flights"))

@@ -22,11 +22,11 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_record
-from mlops_assets.stores.predictions.prediction_log import PredictionRecord
 from mlops_assets.watch.monitoring import MonitoringReport, WatchedCell
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_serving import SERVED, answer
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
+from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 
 LATER = datetime(2024, 3, 20, 1, tzinfo=UTC)
 LEARNING = replace(PARCELS, retrain=Retrain(every=timedelta(days=28), when_deviating=True, cooldown=timedelta(days=14)))
@@ -100,20 +100,18 @@ def publish_report(deployment: Deployment) -> None:
 def answer_beyond(deployment: Deployment, *, day: str) -> None:
     """Logs an answer about nothing that has an outcome, on any day."""
     log = DataResource().prediction_log(PARCELS)
-    log.append(
-        [
-            PredictionRecord(
-                prediction_id="beyond",
-                answered_at=datetime(2024, 3, 11, tzinfo=UTC),
-                event_time=datetime.fromisoformat(f"{day}T08:00:00"),
-                model_version="any",
-                score=0.9,
-                predicted_positive=True,
-                inputs={"depot": "AMS"},
-                features={},
-            )
-        ]
-    )
+    records = [
+        make_record(
+            prediction_id="beyond",
+            answered_at=datetime(2024, 3, 11, tzinfo=UTC),
+            event_time=datetime.fromisoformat(f"{day}T08:00:00"),
+            model_version="any",
+            score=0.9,
+            predicted_positive=True,
+            inputs={"depot": "AMS"},
+        )
+    ]
+    log.append([make_group(records)], timeout=5)
     log.close()
 
 

@@ -16,11 +16,11 @@ from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.stores.features import online_refresh
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.predictions.prediction_log import PredictionRecord
 from mlops_assets.watch.monitoring import MonitoringReport
 from mlops_assets.watch.validation.skew import SERVED_AS_TRAINED
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
+from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 
 SERVED = day_number(10)
 
@@ -31,22 +31,20 @@ def answer(deployment: Deployment, *, batch: str = SERVED, start: int = 0, stop:
     assert serving is not None
     log = DataResource().prediction_log(PARCELS)
     asked = [ParcelRequest(**row) for row in requests(batch)][start:stop]
-    log.append(
-        [
-            PredictionRecord(
-                prediction_id=f"{batch}-{number}",
-                example_id=str(row.id),
-                answered_at=datetime(2024, 3, 11, tzinfo=UTC) + timedelta(seconds=number),
-                event_time=row.sent_at,
-                model_version=serving.version,
-                score=0.8 if row.weight > 5 else 0.2,
-                predicted_positive=row.weight > 5,
-                inputs=row.model_dump(mode="json"),
-                features={},
-            )
-            for number, row in enumerate(asked, start=start)
-        ]
-    )
+    records = [
+        make_record(
+            prediction_id=f"{batch}-{number}",
+            example_id=str(row.id),
+            answered_at=datetime(2024, 3, 11, tzinfo=UTC) + timedelta(seconds=number),
+            event_time=row.sent_at,
+            model_version=serving.version,
+            score=0.8 if row.weight > 5 else 0.2,
+            predicted_positive=row.weight > 5,
+            inputs=row.model_dump(mode="json"),
+        )
+        for number, row in enumerate(asked, start=start)
+    ]
+    log.append([make_group(records)], timeout=5)
     log.close()
 
 
@@ -177,21 +175,19 @@ def test_an_abnormal_day_is_a_warning_that_stops_nothing(trained: Deployment) ->
     serving = champion(trained.lake.at(), use_case="parcels")
     assert serving is not None
     log = DataResource().prediction_log(PARCELS)
-    log.append(
-        [
-            PredictionRecord(
-                prediction_id=f"late-{number}",
-                answered_at=datetime(2024, 3, 11, tzinfo=UTC),
-                event_time=datetime(2024, 3, 11, 8 + number % 8),
-                model_version=serving.version,
-                score=0.9,
-                predicted_positive=True,
-                inputs={"depot": "AMS"},
-                features={},
-            )
-            for number in range(400)
-        ]
-    )
+    records = [
+        make_record(
+            prediction_id=f"late-{number}",
+            answered_at=datetime(2024, 3, 11, tzinfo=UTC),
+            event_time=datetime(2024, 3, 11, 8 + number % 8),
+            model_version=serving.version,
+            score=0.9,
+            predicted_positive=True,
+            inputs={"depot": "AMS"},
+        )
+        for number in range(400)
+    ]
+    log.append([make_group(records)], timeout=5)
     log.close()
 
     run = trained.run("watch", SERVED)

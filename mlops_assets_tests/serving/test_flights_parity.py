@@ -17,7 +17,7 @@ from mlops_assets.serving.predictor import Predictor
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.stores.models.bento_store import checksum
-from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.training.booster import load, score
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets_tests.use_cases.flights.seed_tables import seed_tables
@@ -71,7 +71,7 @@ def requests(examples: pa.Table) -> list[Any]:
 
 
 def remembered(data_dir: Path) -> dict[str, dict[str, object]]:
-    log = PredictionLog(data_dir / "prediction_log" / "flights.sqlite")
-    rows = log.read_after(0).to_pylist()
+    log = prediction_log_of("flights", folder=data_dir)
+    rows = log.read_after(0, limit=10_000).to_pylist()
     log.close()
     return {row["example_id"]: json.loads(row["features"]) for row in rows}

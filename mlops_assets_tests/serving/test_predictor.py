@@ -14,7 +14,7 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.stores.models.bento_store import checksum
-from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets.stores.predictions.prediction_log import log_path, prediction_log_of
 from mlops_assets_tests.serving.factories import (
     COMMIT,
     PARCELS,
@@ -45,7 +45,7 @@ def parcels(*rows: dict[str, Any]) -> list[Any]:
 
 
 def remembered(folder: Path, prediction_id: str, *, use_case: str = "parcels") -> dict[str, Any]:
-    log = PredictionLog(folder / "prediction_log" / f"{use_case}.sqlite")
+    log = prediction_log_of(use_case, folder=folder)
     found = log.find(prediction_id)
     log.close()
     assert found is not None
@@ -124,13 +124,14 @@ def test_refreshed_history_is_used_by_the_next_answer(tmp_path: Path) -> None:
     assert (after.history_as_of, after.history_commit) == ("2013-07-02", "beef" * 10)
 
 
-def test_nothing_is_answered_when_it_cannot_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_answered_when_it_cannot_be_recorded(tmp_path: Path) -> None:
     with opened(tmp_path) as predictor:
-        with monkeypatch.context() as patched:
-            patched.setattr(predictor._log, "_connection", _BrokenDisk(predictor._log._connection))
-            with pytest.raises(ServingError, match="could not be written: disk I/O error"):
-                predictor.predict(parcels(make_parcel()))
-        assert predictor._log.read_after(0).num_rows == 0
+        file = log_path("parcels", folder=tmp_path)
+        file.rename(file.with_suffix(".aside"))
+        with pytest.raises(ServingError, match="was removed"):
+            predictor.predict(parcels(make_parcel()))
+        file.with_suffix(".aside").rename(file)
+        assert predictor._log.read_after(0, limit=10).num_rows == 0
         predictor.predict(parcels(make_parcel()))
 
 
@@ -156,20 +157,3 @@ def test_a_damaged_model_is_refused(tmp_path: Path, name: str, damage: str) -> N
         files[name].write_bytes(content if damage == "flip" else content[:-1])
     with pytest.raises(ServingError, match=name.replace(".", r"\.")):
         Predictor.open(tmp_path / "model", use_case=PARCELS, checksums=checksums, data_dir=tmp_path)
-
-
-class _BrokenDisk:
-    """A connection whose commits fail as on a broken disk; everything else is real."""
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def execute(self, statement: str, *values: Any) -> Any:
-        if statement == "COMMIT":
-            import sqlite3
-
-            raise sqlite3.OperationalError("disk I/O error")
-        return self._real.execute(statement, *values)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)

@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mlops_assets.stores.models.bento_store import BuiltBento, build_bento, serve_command, serve_environment
-from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page
 from mlops_assets_tests.serving.factories import (
     ROOT,
@@ -64,8 +64,8 @@ def service(built: tuple[BuiltBento, Path]) -> Iterator[Client]:
 
 
 def recorded(data_dir: Path) -> list[dict[str, Any]]:
-    log = PredictionLog(data_dir / "prediction_log" / "parcels.sqlite")
-    rows: list[dict[str, Any]] = log.read_after(0).to_pylist()
+    log = prediction_log_of("parcels", folder=data_dir)
+    rows: list[dict[str, Any]] = log.read_after(0, limit=10_000).to_pylist()
     log.close()
     return rows
 

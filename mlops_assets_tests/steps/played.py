@@ -6,9 +6,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -38,6 +40,7 @@ from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.stores.models.champion import require_champion
 from mlops_assets.stores.models.registry import load_version
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
+from mlops_assets.stores.predictions.prediction_record import record_group
 from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.orchestration import toy
 
@@ -104,20 +107,35 @@ class Loop:
             answered_at=NOW,
             new_id=iter(f"p{number}" for number in range(len(asked))).__next__,
         )
-        log.append(answered.outcome.records)
+        log.append([record_group(answered.outcome.records)], timeout=5)
         log.close()
         online.close()
 
     def watch(self, day: str) -> tuple[Step[Any], Step[Any]]:
         """Collects what was served and watches the day; what both steps answered."""
-        log = prediction_log_of("parcels", folder=self.data)
         told: dict[str, Any] = {"use_case": self.use_case, "lake": self.lake, "connect": duckdb.connect}
-        collected = collect(self.lake.at(), **told, log=log, seed=1)
-        log.close()
-        self.put("prediction_log", collected)
+        collected = self.collect()
         watched = watch(self.lake.at(), **told, days=[day])
         self.put("monitoring", watched)
         return collected, watched
+
+    def collect(self, *, now: datetime = NOW, kept: timedelta = timedelta(days=7)) -> Step[Any]:
+        """Collects what was served."""
+        log = prediction_log_of("parcels", folder=self.data)
+        with closing(log), log.collecting(), TemporaryDirectory() as folder:
+            collected = collect(
+                self.lake.at(),
+                use_case=self.use_case,
+                lake=self.lake,
+                connect=duckdb.connect,
+                log=log,
+                seed=1,
+                now=now,
+                into=Path(folder),
+                kept=kept,
+            )
+            self.put("prediction_log", collected)
+        return collected
 
     def score(self, batch: str) -> None:
         """Scores a batch with the champion."""

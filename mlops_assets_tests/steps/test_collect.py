@@ -11,7 +11,7 @@ def test_what_was_answered_equals_the_offline_road(served: Loop) -> None:
     (parity,) = collected.checks
     assert parity.passed
     assert parity.figures["compared"] == 60
-    assert [batch.rows.num_rows for batch in collected.outcome.batches] == [60]
+    assert [piece.file.rows for piece in collected.outcome.pieces] == [60]
 
 
 def test_what_the_lake_holds_is_not_collected_again(served: Loop) -> None:
@@ -20,4 +20,4 @@ def test_what_the_lake_holds_is_not_collected_again(served: Loop) -> None:
     again, _ = served.watch(SERVED)
 
     assert again.files == {}
-    assert (again.outcome.batches, again.outcome.files_before) == ((), 1)
+    assert (again.outcome.pieces, again.outcome.files_before) == ((), 1)

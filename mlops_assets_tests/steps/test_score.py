@@ -17,7 +17,7 @@ def test_the_scores_of_a_batch_are_those_that_were_served(served: Loop) -> None:
 
     head = served.lake.at()
     scored = read_parquet(head.local(f"parcels/predictions/{SERVED}.parquet"))
-    (path,) = head.paths(f"parcels/prediction_log/{SERVED}/")
+    (path,) = head.paths("parcels/prediction_log/")
     log = read_parquet(head.local(path.path))
     answered = dict(zip(log["example_id"].to_pylist(), log["score"].to_pylist(), strict=True))
     assert dict(zip(scored["id"].to_pylist(), scored["score"].to_pylist(), strict=True)) == answered

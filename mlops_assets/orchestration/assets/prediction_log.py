@@ -1,5 +1,10 @@
 """``prediction_log``: what the service answered, collected into the lake exactly once."""
 
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -9,11 +14,12 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.collect import COLLECTED_ONCE, collect
 from mlops_assets.stores.predictions import parity
+from mlops_assets.stores.predictions.prediction_log import kept_in_log
 
 CHECKS = (
     Check(
         name=COLLECTED_ONCE,
-        description="What was staged holds exactly the records of the log that the lake did not hold yet.",
+        description="What was staged holds the records that the names of the files say, and no record is in two files.",
     ),
     Check(
         name=parity.NAME,
@@ -35,31 +41,43 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"lakefs", "parquet"},
         checks=CHECKS,
         description=(
-            "Every answer the service gave: id, time, inputs, features, score and model version. "
-            "Where collecting goes on "
-            "is read off the lake itself, so that a killed run neither loses nor doubles a record."
+            "Every answer the service gave: id, time, inputs, features, score and model version; and the outcomes it "
+            "was told. Where collecting goes on is read off the lake itself, so that a killed run neither loses nor "
+            "doubles a record. The files of a day that is over become one, and what the lake has held for a week is "
+            "dropped from the log."
         ),
     )
     def prediction_log(
         context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
-        step = collect(
-            run.lake.at(),
-            use_case=use_case,
-            log=data.prediction_log(use_case),
-            lake=run.lake,
-            connect=duckdb.get_connection,
-            seed=int(run.context.run.run_id.replace("-", "")[:8], 16),
-        )
-        batches = step.outcome.batches
-        yield from run.publish(
-            step,
-            metadata={
-                "dagster/row_count": sum(batch.rows.num_rows for batch in batches),
-                "files_before": step.outcome.files_before,
-                "event_days": ", ".join(sorted({batch.day.isoformat() for batch in batches})) or "none",
-            },
-        )
+        with (
+            closing(data.prediction_log(use_case)) as log,
+            log.collecting(),
+            TemporaryDirectory(prefix="mlops-collect-") as folder,
+        ):
+            step = collect(
+                run.lake.at(),
+                use_case=use_case,
+                log=log,
+                lake=run.lake,
+                connect=duckdb.get_connection,
+                seed=int(run.context.run.run_id.replace("-", "")[:8], 16),
+                now=datetime.now(UTC),
+                into=Path(folder),
+                kept=kept_in_log(),
+            )
+            done = step.outcome
+            yield from run.publish(
+                step,
+                metadata={
+                    "dagster/row_count": done.rows,
+                    "outcomes": done.outcomes,
+                    "event_days": done.event_days,
+                    "files_before": done.files_before,
+                    "files_joined": done.joined,
+                    "pruned": done.pruned,
+                },
+            )
 
     return prediction_log

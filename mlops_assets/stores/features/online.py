@@ -25,8 +25,8 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.features.online_view import OnlineView
 from mlops_assets.features.relations import entity_column
 from mlops_assets.features.roll_up import EPOCH
-from mlops_assets.stores.features.online_backend import Asked, Backend, Generation, Layout, Value
-from mlops_assets.stores.features.online_backends import backend_of
+from mlops_assets.stores.backends import ONLINE_STORES
+from mlops_assets.stores.features.online_backend import Asked, Backend, Generation, Layout, MakesBackend, Value
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 
 REMEMBERED = 200_000
@@ -166,7 +166,8 @@ def open_online_store(
     url = environment.get("MLOPS_ONLINE_STORE_URL", "")
     if not url:
         return OnlineStore(SqliteBackend(data / "online" / f"{use_case}.sqlite"), max_age_days=max_age_days)
-    return OnlineStore(backend_of(url)(url, use_case=use_case), max_age_days=max_age_days)
+    make: MakesBackend = ONLINE_STORES.load(url)
+    return OnlineStore(make(url, use_case=use_case), max_age_days=max_age_days)
 
 
 def _layout(view: OnlineView) -> Layout:

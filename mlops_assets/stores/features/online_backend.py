@@ -1,6 +1,6 @@
 """What an online store asks of the place where its values lie, and what they look like there.
 
-Ours are ``online_sqlite.py`` and ``online_redis.py``, others are found by ``online_backends.py``; packing and look-ups
+Ours are ``online_sqlite.py`` and ``online_redis.py``, others are found by ``stores/backends.py``; packing and look-ups
 are in ``online.py``.
 """
 
@@ -59,6 +59,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class MakesBackend(Protocol):
+    """What an entry point of ``mlops_assets.online_stores`` names."""
+
+    def __call__(self, url: str, *, use_case: str) -> Backend:
+        """The backend of one use case where ``url`` says."""
+        ...
 
 
 def as_serving_error(*kinds: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -29,7 +29,7 @@ from packaging.requirements import Requirement
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.plugins import GROUP, OURS, use_case_place
-from mlops_assets.stores.features.online_backends import outside_distributions
+from mlops_assets.stores.backends import outside_distributions
 
 BUILT = "built.json"
 LATEST = "latest"
@@ -37,7 +37,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 PARTS = ("contract", "features", "training", "judge", "watch", "lake", "stores", "steps", "serving")
 """What of the platform a service may import."""
 DIST_INFO = "-0.dist-info"
-EXTRAS = ("serve", "redis")
+EXTRAS = ("serve", "redis", "postgres")
 """Of the platform's extras, those of the service and of every store that it may be set to look up in."""
 
 

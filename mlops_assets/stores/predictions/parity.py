@@ -1,7 +1,8 @@
 """Parity: served records computed once more through the offline path, as of their own moment, and compared to the bit.
 
 What was served came from the online store and the service's statement; what it is compared with comes from the lake, at
-the commit and for the day that the record names. Which records are looked at is drawn by a seed that the caller gives.
+the commit and for the day that the record names. Which records are looked at is drawn by a seed that the caller gives,
+by their numbers, so that a long log is never held at once.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ValidationError
 
 from mlops_assets.contract.checks import CheckResult
@@ -28,6 +31,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import Connect
 from mlops_assets.stores.features.reading import point_in_time_features
 from mlops_assets.stores.models.registry import load_version
+from mlops_assets.stores.predictions.records import SCHEMA
 from mlops_assets.training.scoring import Scorer
 
 NAME = "served_equals_offline"
@@ -60,14 +64,46 @@ class Parity:
     skipped: tuple[str, ...]
 
 
-def audit_parity(records: pa.Table, *, use_case: UseCase, lake: Lake, connect: Connect, seed: int) -> CheckResult:
-    """``NAME``: a random sample of served ``records`` (as the prediction log has them) equals the offline path.
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """``SAMPLE`` of the records ``first`` to ``last`` of a log, drawn by ``seed`` before any of them is read."""
+
+    first: int
+    last: int
+    seed: int
+    _tables: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many records it is drawn from."""
+        return max(self.last - self.first + 1, 0)
+
+    @property
+    def records(self) -> pa.Table:
+        """What of the sample went by."""
+        return pa.concat_tables([SCHEMA.empty_table(), *self._tables])
+
+    def watched(self, records: pa.Table) -> pa.Table:
+        """``records``, of which those of the sample are kept."""
+        self._tables.append(records.filter(pc.is_in(records["seq"], value_set=self._numbers)))
+        return records
+
+    @cached_property
+    def _numbers(self) -> pa.Array:
+        chosen = np.random.default_rng(self.seed).choice(self.size, size=min(SAMPLE, self.size), replace=False)
+        return pa.array(self.first + chosen, pa.int64())
+
+
+def audit_parity(
+    records: pa.Table, *, of: int, use_case: UseCase, lake: Lake, connect: Connect, seed: int
+) -> CheckResult:
+    """``NAME``: a sample of served ``records`` (as the lake has them), drawn by ``seed`` from ``of`` of them, equals
+    the offline path.
 
     Without records there is nothing to judge, and it passes. A difference is an ERROR that names the value on both
     sides; records that cannot be computed again, such as those of a commit that is gone, are a WARN that says why.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(records.num_rows)[:SAMPLE])
-    found = compare(records.take(chosen).to_pylist(), use_case=use_case, lake=lake, connect=connect)
+    found = compare(records.to_pylist(), use_case=use_case, lake=lake, connect=connect)
     told = [str(difference) for difference in found.differences]
     reasons = (*told[:NAMED_DIFFERENCES], *dict.fromkeys(found.skipped))
     return CheckResult(
@@ -75,7 +111,7 @@ def audit_parity(records: pa.Table, *, use_case: UseCase, lake: Lake, connect: C
         passed=not reasons,
         severity=Severity.ERROR if told else Severity.WARN,
         figures={
-            "records": records.num_rows,
+            "records": of,
             "compared": found.compared,
             "not_comparable": len(found.skipped),
             "differing_values": len(told),

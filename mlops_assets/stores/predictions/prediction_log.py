@@ -1,26 +1,28 @@
 """What the service remembers of every answer: one append-only log per use case.
 
-Belongs here: what every log can do (``PredictionLog``), and which one a deployment has. Ours is ``sql_log.py`` over a file
-(``sqlite_database.py``) or a Postgres (``postgres_database.py``); others are named by an entry point
-(``log_backends.py``). Cutting what the lake does not hold yet into files is in ``collection.py``.
+Belongs here: what every log can do (``PredictionLog``), and which one a deployment has. Ours is ``sql_log.py`` over a
+file (``sqlite_database.py``) or a Postgres (``postgres_database.py``); others are named by an entry point
+(``stores/backends.py``). Cutting what the lake does not hold yet into files is in ``collection.py``.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from contextlib import AbstractContextManager
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
-from mlops_assets.stores.predictions.log_backends import log_backend_of
+from mlops_assets.contract.errors import SettingError
+from mlops_assets.stores.backends import PREDICTION_LOGS
 from mlops_assets.stores.predictions.records import Outcome, RecordGroup, Repeated
 from mlops_assets.stores.predictions.sql_log import SqlLog
 from mlops_assets.stores.predictions.sqlite_database import SqliteDatabase
 
-SETTING = "MLOPS_PREDICTION_LOG_URL"
+_MOST_DAYS = 36_500
 
 
 class PredictionLog(Protocol):
@@ -33,7 +35,7 @@ class PredictionLog(Protocol):
     place: str
     """Where the log is, for an operator; never told to a caller."""
     log_id: str
-    """Its identity: another log in the same place has another one."""
+    """Its identity, 32 hex digits: another log in the same place has another one."""
 
     def append(self, groups: Sequence[RecordGroup], *, timeout: float) -> frozenset[str]:
         """Writes all durably in one transaction, or none and raises ServingError. Answers the keys that were answered
@@ -85,6 +87,12 @@ class PredictionLog(Protocol):
         """
         ...
 
+    def collecting(self) -> AbstractContextManager[None]:
+        """Held by whoever collects the log into the lake: one at a time, over all processes, and given back by a death.
+        ServingError when another one holds it for too long.
+        """
+        ...
+
     def ready(self) -> None:
         """ServingError saying why it cannot be written: gone, replaced, locked, disk full."""
         ...
@@ -94,15 +102,21 @@ class PredictionLog(Protocol):
         ...
 
 
-def prediction_log_of(
-    use_case: str, *, folder: Path, environment: Mapping[str, str] = os.environ
-) -> PredictionLog:
+class MakesLog(Protocol):
+    """What an entry point of ``mlops_assets.prediction_logs`` names."""
+
+    def __call__(self, url: str, *, use_case: str) -> PredictionLog:
+        """The log of one use case where ``url`` says, made when it is not there yet."""
+        ...
+
+
+def prediction_log_of(use_case: str, *, folder: Path, environment: Mapping[str, str] = os.environ) -> PredictionLog:
     """The log of a use case, made when it is not there yet: where ``MLOPS_PREDICTION_LOG_URL`` says, else a file below
     ``folder`` (``environment_directory()`` of a deployment).
     """
-    url = environment.get(SETTING, "")
-    if url:
-        return log_backend_of(url)(url, use_case=use_case)
+    if url := environment.get(PREDICTION_LOGS.setting, ""):
+        make: MakesLog = PREDICTION_LOGS.load(url)
+        return make(url, use_case=use_case)
     return SqlLog(SqliteDatabase(log_path(use_case, folder=folder)))
 
 
@@ -110,9 +124,17 @@ def existing_log_of(
     use_case: str, *, folder: Path, environment: Mapping[str, str] = os.environ
 ) -> PredictionLog | None:
     """As ``prediction_log_of``, but no file is made: None where this machine never answered."""
-    if not environment.get(SETTING) and not log_path(use_case, folder=folder).exists():
+    if not environment.get(PREDICTION_LOGS.setting) and not log_path(use_case, folder=folder).exists():
         return None
     return prediction_log_of(use_case, folder=folder, environment=environment)
+
+
+def kept_in_log(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """For how long the log keeps what the lake holds already: ``MLOPS_PREDICTION_LOG_DAYS``, else a week."""
+    days = environment.get("MLOPS_PREDICTION_LOG_DAYS") or "7"
+    if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
+        raise SettingError(f"MLOPS_PREDICTION_LOG_DAYS is '{days}'; it must be a whole number of days from 1 on.")
+    return timedelta(days=int(days))
 
 
 def log_path(use_case: str, *, folder: Path) -> Path:

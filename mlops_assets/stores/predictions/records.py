@@ -1,7 +1,7 @@
 """What is remembered of answers, as it travels: columns from the service, one blob in a log, rows in the lake.
 
-Belongs here: the schemas, a group of records and its bytes, and the table that a group becomes in the lake. Where groups
-are kept is a ``PredictionLog``'s (``prediction_log.py``).
+Belongs here: the schemas, a group of records and its bytes, and the table that a group becomes in the lake. Where
+groups are kept is a ``PredictionLog``'s (``prediction_log.py``).
 
 The bytes of a group are Arrow's own record batch message in one Zstandard frame. Compressing the buffers inside the
 message instead makes a single record larger than leaving them alone: each of the 30 would carry a frame of its own.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -62,7 +62,7 @@ OUTCOMES = pa.schema(
         ("recorded_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""Outcomes as the lake has them. ``label`` is a number, 0 or 1 of two outcomes, ``label_class`` the class of several."""
+"""Outcomes as the lake has them. ``label`` is a number, 0 or 1 of two outcomes; ``label_class`` is one of several."""
 _CODEC = pa.Codec("zstd", compression_level=1)
 
 
@@ -114,9 +114,8 @@ class RecordGroup:
     layout: Layout
     repeatable: tuple[Repeatable, ...] = ()
 
-    def without(self, keys: frozenset[str]) -> pa.RecordBatch:
-        """Its rows but for those of the requests of these keys."""
-        refused = [request for request in self.repeatable if request.key in keys]
+    def without(self, refused: Sequence[Repeatable]) -> pa.RecordBatch:
+        """Its rows but for those of these of its requests."""
         if not refused:
             return self.rows
         kept = np.ones(self.rows.num_rows, dtype=bool)
@@ -181,4 +180,3 @@ def _finite(lists: pa.ListArray) -> pa.ListArray:
     values = lists.flatten()
     offsets = pa.array(np.concatenate([[0], np.cumsum(lists.value_lengths())]), pa.int32())
     return pa.ListArray.from_arrays(offsets, pc.if_else(pc.is_finite(values), values, None))
-

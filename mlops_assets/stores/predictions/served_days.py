@@ -6,16 +6,18 @@ What decides is read off the lake and the service's log, never off Dagster: whoe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from mlops_assets.contract.paths import batch_of, monitoring_path, validated_path
+from mlops_assets.contract.paths import batch_of, monitoring_path, prediction_log_folder, validated_path
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.stores.predictions.prediction_log import log_path, prediction_log_of, uncollected_days
+from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto, event_days
+from mlops_assets.stores.predictions.prediction_log import existing_log_of
 from mlops_assets.watch.monitoring import MonitoringReport
 
 LATELY = timedelta(days=3)
@@ -38,9 +40,10 @@ class ServedDays:
 
 def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path, now: datetime) -> ServedDays:
     """What was served; ``folder`` is where the service's log lies (``environment_directory()`` of a deployment)."""
-    collected = _collected_at(snapshot, use_case=use_case)
-    uncollected = _uncollected(snapshot, use_case=use_case, folder=folder)
+    files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))
     reports = {batch_of(info.path): info.modified for info in snapshot.paths(f"{use_case.name}/monitoring/")}
+    collected = _collected_at(snapshot, files)
+    uncollected = _uncollected(files.values(), use_case=use_case, folder=folder)
     fresh = {
         day
         for day in {*collected, *uncollected}
@@ -63,24 +66,31 @@ def deviating_days(snapshot: Snapshot, *, use_case: UseCase, since: float, versi
     return tuple(report.day for report in read if report.deviations and report.model_version == version)
 
 
-def _collected_at(snapshot: Snapshot, *, use_case: UseCase) -> dict[date, int]:
-    """When the last records of each collected day came into the lake."""
-    found: dict[date, int] = defaultdict(int)
-    for info in snapshot.paths(f"{use_case.name}/prediction_log/"):
-        day = date.fromisoformat(info.path.split("/")[-2])
-        found[day] = max(found[day], info.modified)
-    return dict(found)
+def has_answers(snapshot: Snapshot, *, use_case: UseCase, event_day: date) -> bool:
+    """Whether the lake holds answers about a day's events."""
+    files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))
+    possible = [(path, file) for path, file in files.items() if file.may_hold(event_day)]
+    return any(event_day in event_days(snapshot, path, file=file) for path, file in possible)
 
 
-def _uncollected(snapshot: Snapshot, *, use_case: UseCase, folder: Path) -> Collection[date]:
-    if not log_path(use_case.name, folder=folder).exists():
+def _collected_at(snapshot: Snapshot, files: Mapping[str, CollectedFile]) -> dict[date, int]:
+    """When the last records of each event day came into the lake."""
+    collected: dict[date, int] = defaultdict(int)
+    for path, file in files.items():
+        for day in event_days(snapshot, path, file=file):
+            collected[day] = max(collected[day], file.modified)
+    return dict(collected)
+
+
+def _uncollected(files: Iterable[CollectedFile], *, use_case: UseCase, folder: Path) -> Collection[date]:
+    """The event days of what the log holds past the lake; the log's own where the lake holds more than it has given."""
+    log = existing_log_of(use_case.name, folder=folder)
+    if log is None:
         return ()
-    log = prediction_log_of(use_case.name, folder=folder)
-    try:
-        held = snapshot.paths(f"{use_case.name}/prediction_log/")
-        return uncollected_days(log, collected=[info.path for info in held])
-    finally:
-        log.close()
+    with closing(log):
+        upto = collected_upto(files, log_id=log.log_id)
+        put_back = upto > log.last_seq()  # collecting refuses it: nobody may be told that all is well
+        return log.event_days_after(0 if put_back else upto)
 
 
 def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watched_at: int, now: datetime) -> bool:

@@ -11,11 +11,11 @@ the next gets any, so numbers have no gaps and a reader that sees one has seen a
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from mlops_assets.stores.predictions.records import (
     Layout,
     Outcome,
     RecordGroup,
+    Repeatable,
     Repeated,
     decode,
     encode,
@@ -39,6 +40,8 @@ WAIT = 5.0
 """Seconds that everything but an append waits for other writers."""
 READY_WAIT = 0.5
 """Seconds that a probe waits for other writers: an orchestrator's own patience is about one."""
+COLLECTING_WAIT = 600.0
+"""Seconds that a collection waits for another one."""
 _PRUNED_AT_ONCE = 500
 _READ_AT_ONCE = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +73,7 @@ _COVERING = """
 SELECT first FROM groups WHERE first = (SELECT max(first) FROM groups WHERE first <= ?) AND first + rows > ?
 """
 _PRUNABLE = """
-SELECT first, rows FROM groups WHERE first > ? AND first + rows - 1 <= ? AND answered_at < ? ORDER BY first LIMIT ?
+SELECT first, rows FROM groups WHERE first + rows - 1 <= ? AND answered_at < ? ORDER BY first LIMIT ?
 """
 _LABEL = """
 SELECT label, label_class FROM outcomes WHERE coalesce(example_id, prediction_id) = ? ORDER BY seq DESC LIMIT 1
@@ -99,8 +102,12 @@ class Database(Protocol):
     """One SQL database that holds the log of one use case. ServingError for whatever keeps it from working."""
 
     place: str
-    types: dict[str, str]
+    types: ClassVar[Mapping[str, str]]
     """Its words for the types ``whole`` (64 bits), ``number`` and ``bytes``."""
+
+    def preparing(self) -> AbstractContextManager[Run]:
+        """A transaction that makes what is not there yet; nobody else does meanwhile."""
+        ...
 
     def transaction(self, *, timeout: float) -> AbstractContextManager[Run]:
         """All that runs inside is durable when the context ends, or nothing of it happened. Waits for other writers for
@@ -110,6 +117,10 @@ class Database(Protocol):
 
     def reading(self) -> AbstractContextManager[Run]:
         """What runs inside sees whole transactions only."""
+        ...
+
+    def collecting(self) -> AbstractContextManager[None]:
+        """As ``PredictionLog.collecting``."""
         ...
 
     def probe(self) -> None:
@@ -132,15 +143,17 @@ class SqlLog:
     def append(self, groups: Sequence[RecordGroup], *, timeout: float) -> frozenset[str]:
         """As ``PredictionLog.append``."""
         with self._database.transaction(timeout=timeout) as run:
-            refused = _claim(run, groups)
-            kept = [(group.without(refused), group.layout) for group in groups]
+            if any(group.repeatable for group in groups):
+                self._next(run, rows=0)  # keys are taken by one writer at a time: two would wait for each other
+            refused = [[request for request in group.repeatable if not _claim(run, request, group)] for group in groups]
+            kept = [(group.without(some), group.layout) for group, some in zip(groups, refused, strict=True)]
             rows = sum(records.num_rows for records, _ in kept)
             first = self._next(run, rows=rows) + 1
             for records, layout in kept:
                 if records.num_rows:
                     _insert(run, records, layout=layout, first=first)
                 first += records.num_rows
-        return refused
+        return frozenset(request.key for some in refused for request in some)
 
     def answered(self, key: str) -> Repeated | None:
         """As ``PredictionLog.answered``."""
@@ -198,18 +211,22 @@ class SqlLog:
         with self._database.reading() as run:
             rows = run.execute(query, [seq, limit])
         columns = zip(*rows, strict=True) if rows else [()] * len(OUTCOMES)
-        return pa.table([pa.array(column, field.type) for column, field in zip(columns, OUTCOMES, strict=True)], OUTCOMES)
+        return pa.table(
+            [pa.array(column, field.type) for column, field in zip(columns, OUTCOMES, strict=True)], OUTCOMES
+        )
 
     def prune(self, *, upto: int, before: datetime) -> int:
         """As ``PredictionLog.prune``; in small transactions, so that no answer waits for the whole."""
-        moment, dropped, after = _micros(before), 0, -1
-        while after is not None:
-            with self._database.transaction(timeout=WAIT) as run:
-                rows, after = _prune_some(run, upto=upto, before=moment, after=after)
+        dropped = 0
+        while rows := self._prune_some(upto=upto, before=_micros(before)):
             dropped += rows
         with self._database.transaction(timeout=WAIT) as run:
-            run.execute("DELETE FROM repeatable WHERE answered_at < ?", [moment])
+            run.execute("DELETE FROM repeatable WHERE answered_at < ?", [_micros(before)])
         return dropped
+
+    def collecting(self) -> AbstractContextManager[None]:
+        """As ``PredictionLog.collecting``."""
+        return self._database.collecting()
 
     def ready(self) -> None:
         """As ``PredictionLog.ready``: makes a transaction that changes nothing, durable as any."""
@@ -222,7 +239,7 @@ class SqlLog:
         self._database.close()
 
     def _prepare(self) -> str:
-        with self._database.transaction(timeout=WAIT) as run:
+        with self._database.preparing() as run:
             for statement in _TABLES.format(**self._database.types).split(";"):
                 run.execute(statement)
             found = run.execute("SELECT id FROM log")
@@ -230,6 +247,13 @@ class SqlLog:
                 found = [(uuid4().hex,)]
                 run.execute("INSERT INTO log (id, last, last_outcome) VALUES (?, 0, 0)", found[0])
         return str(found[0][0])
+
+    def _prune_some(self, *, upto: int, before: int) -> int:
+        """Drops a few groups; how many records."""
+        with self._database.transaction(timeout=WAIT) as run:
+            groups = run.execute(_PRUNABLE, [upto, before, _PRUNED_AT_ONCE])
+            run.executemany("DELETE FROM groups WHERE first = ?", [[first] for first, _ in groups])
+        return sum(rows for _, rows in groups)
 
     def _next(self, run: Run, *, rows: int) -> int:
         """Takes ``rows`` numbers; the last one before them."""
@@ -256,16 +280,10 @@ class SqlLog:
                     yield start, layouts[layout], records
 
 
-def _claim(run: Run, groups: Sequence[RecordGroup]) -> frozenset[str]:
-    """Takes the keys of all requests that may be repeated; those that were taken before."""
-    taken = []
-    for group in groups:
-        for request in group.repeatable:
-            moment = _micros(group.rows["answered_at"][request.first].as_py())
-            values = [request.key, request.fingerprint, request.answer, moment]
-            if not run.execute(_CLAIM, values):
-                taken.append(request.key)
-    return frozenset(taken)
+def _claim(run: Run, request: Repeatable, group: RecordGroup) -> bool:
+    """Takes the key of a request for its answer; False if it was taken before."""
+    moment = _micros(group.rows["answered_at"][request.first].as_py())
+    return bool(run.execute(_CLAIM, [request.key, request.fingerprint, request.answer, moment]))
 
 
 def _insert(run: Run, records: pa.RecordBatch, *, layout: Layout, first: int) -> None:
@@ -317,13 +335,6 @@ def _prediction_of(run: Run, outcome: Outcome) -> Row | None:
     )
     query = f"SELECT seq, example_id FROM ids WHERE {column} = ? ORDER BY seq DESC LIMIT 1"
     return next(iter(run.execute(query, [value])), None)
-
-
-def _prune_some(run: Run, *, upto: int, before: int, after: int) -> tuple[int, int | None]:
-    """Drops some groups past the number ``after``; how many records, and how far it came: None at the end."""
-    groups = run.execute(_PRUNABLE, [after, upto, before, _PRUNED_AT_ONCE])
-    run.executemany("DELETE FROM groups WHERE first = ?", [[first] for first, _ in groups])
-    return sum(rows for _, rows in groups), groups[-1][0] if groups else None
 
 
 def _only(rows: Sequence[Row]) -> int | None:

@@ -10,9 +10,9 @@ from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunSummary
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.predictions.parity import NAME
-from mlops_assets.stores.predictions.prediction_log import PredictionRecord
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
+from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 
 SERVED = day_number(10)
 
@@ -22,7 +22,7 @@ def answer(deployment: Deployment, *, history_commit: str | None) -> None:
     serving = champion(deployment.lake.at(), use_case="parcels")
     assert serving is not None
     row = ParcelRequest(**requests(SERVED)[0])
-    record = PredictionRecord(
+    record = make_record(
         prediction_id="p1",
         example_id=str(row.id),
         answered_at=datetime(2024, 3, 11, tzinfo=UTC),
@@ -36,7 +36,7 @@ def answer(deployment: Deployment, *, history_commit: str | None) -> None:
         features={"weight": 99.0},
     )
     log = DataResource().prediction_log(PARCELS)
-    log.append([record])
+    log.append([make_group([record])], timeout=5)
     log.close()
 
 

@@ -84,7 +84,7 @@ def serve(lake: Lake, data: Path, *, rows: int = 200) -> pa.Table:
         clock=lambda: NOW,
     )
     predictor.predict([USE_CASE.request.model_validate(row) for row in asked()[:rows]])
-    records = log.read_after(0)
+    records = log.read_after(0, limit=10_000)
     predictor.close()
     return records
 

@@ -36,7 +36,7 @@ def served(lake_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
 def judged(served: Served, *, records: pa.Table | None = None) -> CheckResult:
     lake, found = served
     chosen = found if records is None else records
-    return audit_parity(chosen, use_case=USE_CASE, lake=lake, connect=duckdb.connect, seed=1)
+    return audit_parity(chosen, of=chosen.num_rows, use_case=USE_CASE, lake=lake, connect=duckdb.connect, seed=1)
 
 
 def changed(records: pa.Table, *, row: int, change: Callable[[dict[str, Any]], object]) -> pa.Table:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.contract.errors import SettingError
+from mlops_assets.stores.backends import ONLINE_STORES, outside_distributions
 from mlops_assets.stores.features.online import open_online_store
-from mlops_assets.stores.features.online_backends import backend_of, outside_distributions
 from mlops_assets_tests.stores.features.test_online import DAY, NOON, make_view
 
 BACKEND = '''
@@ -89,10 +89,10 @@ def test_a_bento_is_told_which_distribution_its_store_comes_from(installed: Path
 
 
 def test_a_scheme_nobody_knows_is_refused_with_those_there_are(installed: Path) -> None:
-    with pytest.raises(SettingError, match=r"'heer://x'; it must begin with one of here://, lost://, redis://"):
-        backend_of("heer://x")
+    with pytest.raises(SettingError, match=r"is heer://…; it must begin with one of here://, lost://, redis://"):
+        ONLINE_STORES.load("heer://x")
 
 
 def test_a_store_whose_client_is_missing_says_what_to_install(installed: Path) -> None:
     with pytest.raises(SettingError, match="needs 'team_store_that_is_not_there' for lost://"):
-        backend_of("lost://x")
+        ONLINE_STORES.load("lost://x")
