@@ -41,6 +41,7 @@ wheel-demo: wheels  ## the demo from the wheels alone: an empty environment, out
 	$(PYTHON) -m venv $(ELSEWHERE)/venv
 	$(ELSEWHERE)/venv/bin/python -m pip install --quiet --constraint requirements.lock --find-links dist 'mlops-assets[platform]'
 	cd $(ELSEWHERE) && venv/bin/python -m pip check && MLOPS_DATA_DIR=$(ELSEWHERE)/data venv/bin/mlops demo $(USE_CASE)
+	$(PYTHON) .ci/serve_from_image_environment.py $(ELSEWHERE)/data $(USE_CASE) $(ELSEWHERE)/image
 	$(PYTHON) -m venv $(ELSEWHERE)/serving
 	$(ELSEWHERE)/serving/bin/python -m pip install --quiet --constraint requirements.lock --find-links dist 'mlops-assets[serve]'
 	cd $(ELSEWHERE) && serving/bin/python -c 'import sys; from importlib.util import find_spec; import mlops_assets.serving.service, mlops_assets.serving.predictor; sys.exit(", ".join(name for name in ("dagster", "lakefs", "lakefs_embedded", "pandas", "pandera", "sklearn") if find_spec(name)) or 0)'

@@ -21,7 +21,7 @@ PAGES = [
     EMBEDDED / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-TOP = ("mlops_assets/", "mlops_assets_tests/", "packages/", "bento/", "benchmarks/", "docs/")
+TOP = ("mlops_assets/", "mlops_assets_tests/", "packages/", "bento/", "benchmarks/", "docs/", "deploy/")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -14,9 +14,14 @@ from pathlib import Path
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import bentoml
+from bentoml._internal.bento.build_config import BentoEnvSchema
 
 ORDER = "built.json"
 MODEL_FOLDER = "model"
+DATA_IN_IMAGE = "/data"
+"""Where an image made of the Bento finds its data. Without a mounted folder the service refuses to
+start. A volume that the image declared by itself would be thrown away with its container, answers and all.
+"""
 
 
 def build(folder: Path) -> str:
@@ -39,6 +44,7 @@ def build(folder: Path) -> str:
         models=[tag],
         python={"packages": order["packages"], "lock_packages": False},
         build_ctx=str(folder),
+        envs=[BentoEnvSchema(name="MLOPS_DATA_DIR", value=DATA_IN_IMAGE)],
         args={"use_case": order["use_case"], "model": tag, "checksums": checksums},
     )
     return str(built.tag)

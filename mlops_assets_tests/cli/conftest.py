@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mlops_assets.cli.main import app
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.orchestration.conftest import (
+    _deployment,
     _made,
     empty,
     ingested,
@@ -20,16 +22,23 @@ from mlops_assets_tests.orchestration.conftest import (
     trained,
     trained_template,
 )
-from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
+from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment, copy_deployment
 from mlops_assets_tests.orchestration.toy import PARCELS
+from mlops_assets_tests.use_cases.installed import install_parcels, on_path
 
 __all__ = ["empty", "ingested", "ingested_template", "trained", "trained_template"]
 
 Mlops = Callable[..., Result]
 
 
+@pytest.fixture(scope="session")
+def installed_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the toy is installed as a distribution, with which it can be packaged."""
+    return install_parcels(tmp_path_factory.mktemp("installed"))
+
+
 @pytest.fixture
-def run_mlops(monkeypatch: pytest.MonkeyPatch) -> Mlops:
+def run_mlops(monkeypatch: pytest.MonkeyPatch, installed_toy: Path) -> Mlops:
     """Runs `mlops …` and gives what it printed; errors are raised. The toy is one of the use cases."""
     names, find = registry.names(), registry.find
 
@@ -39,16 +48,33 @@ def run_mlops(monkeypatch: pytest.MonkeyPatch) -> Mlops:
     monkeypatch.setattr(registry, "names", lambda: (*names, PARCELS.name))  # which `loaded` asks, too
     monkeypatch.setattr(registry, "find", found)
     monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.syspath_prepend(str(installed_toy))
     return lambda *words: CliRunner().invoke(app, words, catch_exceptions=False)
 
 
 @pytest.fixture(scope="session")
-def challenged_template(trained_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve days taken in and two versions: the younger is the champion."""
+def challenged_template(trained_template: Path, installed_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve days taken in and two versions, packaged and rehearsed: the younger is the champion."""
 
     def make(deployment: Deployment) -> None:
-        deployment.land(10, 11)
-        deployment.ingest()
-        deployment.train()
+        with on_path(installed_toy):
+            deployment.run("train", assets=["bento"])
+            deployment.land(10, 11)
+            deployment.ingest()
+            deployment.run("train", assets=[*TRAINED, "bento"])
 
     return _made(copy_deployment(trained_template, to=tmp_path_factory.mktemp("challenged") / "data"), make)
+
+
+@pytest.fixture
+def challenged(challenged_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Two versions, packaged; the younger serves."""
+    yield from _deployment(copy_deployment(challenged_template, to=tmp_path / "data"), monkeypatch)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +19,9 @@ from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.lake.factories import make_write, passing
-from mlops_assets_tests.orchestration.conftest import _deployment
-from mlops_assets_tests.orchestration.deployment import Deployment, copy_deployment
+from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_serving import answer
 from mlops_assets_tests.orchestration.toy import STRICT
-
-
-@pytest.fixture
-def challenged(challenged_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    """Two versions; the younger serves."""
-    yield from _deployment(copy_deployment(challenged_template, to=tmp_path / "data"), monkeypatch)
 
 
 def serving(deployment: Deployment) -> str:

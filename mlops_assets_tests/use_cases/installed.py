@@ -40,6 +40,11 @@ def install_toy(to: Path) -> Path:
     return install("team-letters", points={"letters": "team_letters.letters"}, to=to, files=files)
 
 
+def install_parcels(to: Path) -> Path:
+    """The toy of the orchestration's tests as a distribution of its own, so that it can be packaged and found."""
+    return install("team-toys", points={"parcels": "mlops_assets_tests.orchestration.toy:PARCELS"}, to=to)
+
+
 @contextmanager
 def on_path(folder: Path) -> Iterator[Path]:
     """What is installed in ``folder`` can be imported by this process within the block, and is forgotten after it."""

@@ -16,6 +16,7 @@ from mlops_assets.stores.models.bento_store import (
     bento_home,
     build_bento,
     find_bento,
+    mark_latest,
     serve_environment,
     source_digest,
 )
@@ -53,6 +54,32 @@ def build(folder: Path) -> BuiltBento:
 
 def find(folder: Path) -> BuiltBento | None:
     return find_bento("parcels", version=VERSION, data_dir=folder / "data")
+
+
+def test_an_image_made_of_it_looks_for_its_data_where_a_volume_is_mounted(folder: Path) -> None:
+    built = find(folder)
+    assert built is not None
+
+    told = (built.path / "env" / "docker" / "Dockerfile").read_text(encoding="utf-8")
+
+    assert "ARG MLOPS_DATA_DIR=/data\n" in told
+    assert "ENV MLOPS_DATA_DIR=$MLOPS_DATA_DIR\n" in told
+    assert "VOLUME" not in told  # of one that nobody mounted, the answers would go with the container
+
+
+def test_latest_is_the_first_bento_until_a_champion_is_named(folder: Path) -> None:
+    home = bento_home(folder / "data")
+    other = home / "bentos" / "parcels" / "other"
+    shutil.copytree(home / "bentos" / "parcels" / VERSION, other)
+
+    def latest() -> str:
+        return (home / "bentos" / "parcels" / "latest").read_text()
+
+    assert latest() == VERSION
+    mark_latest("parcels", version="other", data_dir=folder / "data")
+    assert latest() == "other"
+    mark_latest("parcels", version="nowhere", data_dir=folder / "data")
+    assert latest() == "other"
 
 
 def test_the_same_model_and_code_are_packaged_once(folder: Path) -> None:
