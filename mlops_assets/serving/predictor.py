@@ -25,11 +25,10 @@ from mlops_assets.contract.errors import FeatureError, ServingError
 from mlops_assets.contract.paths import RECORD
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.features.requests import request_schema
 from mlops_assets.serving.engine import Outcome, Pending
 from mlops_assets.serving.start import verify_files
 from mlops_assets.serving.wire import Refused
-from mlops_assets.steps.answer import Answering, RequestRow, as_plain
+from mlops_assets.steps.answer import Answering, as_plain, rows_of
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import RecordGroup, Repeatable, Repeated
@@ -117,11 +116,7 @@ class Predictor:
 
     def predict(self, rows: Sequence[BaseModel]) -> list[dict[str, Any]]:
         """One answer per row, in order, each durably recorded: for callers in this process."""
-        names = request_schema(self.answering.use_case.request).names
-        checked = [
-            RequestRow(values=tuple(getattr(row, name) for name in names), inputs=row.model_dump_json()) for row in rows
-        ]
-        answered = self.answering.answer(checked, answered_at=self._clock(), new_id=_new_id)
+        answered = self.answering.answer(rows_of(rows), answered_at=self._clock(), new_id=_new_id)
         self.log.append([RecordGroup(rows=answered.records, layout=self.answering.layout)], timeout=LOG_TIMEOUT)
         return as_plain(answered)
 

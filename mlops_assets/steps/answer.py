@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel
 
 from mlops_assets.contract.tasks import answers, by_class
 from mlops_assets.contract.use_case import UseCase
@@ -22,7 +23,6 @@ from mlops_assets.stores.features.online import LookUp, OnlineStore
 from mlops_assets.stores.features.online_backend import Generation
 from mlops_assets.stores.predictions.records import RECORDS, Layout
 from mlops_assets.training.scoring import Scorer
-
 
 _DECIDED = ["prediction_id", "score", "predicted_positive", "predicted"]
 _MADE_OF = ["model_version", "history_as_of", "history_commit", "flags"]
@@ -34,6 +34,15 @@ class RequestRow:
 
     values: tuple[object, ...]
     inputs: str
+
+
+def rows_of(requests: Sequence[BaseModel]) -> list[RequestRow]:
+    """Checked requests of one model as rows."""
+    names = request_schema(type(requests[0])).names if requests else []
+    return [
+        RequestRow(values=tuple(getattr(each, name) for name in names), inputs=each.model_dump_json())
+        for each in requests
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

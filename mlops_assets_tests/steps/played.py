@@ -17,12 +17,11 @@ import duckdb
 
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.features.request_step import RequestStep
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.lake.write import Write
 from mlops_assets.steps.aggregate import aggregate
-from mlops_assets.steps.answer import Serving, answer
+from mlops_assets.steps.answer import Answering, rows_of
 from mlops_assets.steps.collect import collect
 from mlops_assets.steps.judge import judge
 from mlops_assets.steps.land import land
@@ -40,7 +39,7 @@ from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.stores.models.champion import require_champion
 from mlops_assets.stores.models.registry import load_version
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
-from mlops_assets.stores.predictions.prediction_record import record_group
+from mlops_assets.stores.predictions.records import RecordGroup
 from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.orchestration import toy
 
@@ -94,20 +93,17 @@ class Loop:
         refreshed = refresh(self.lake.at(), use_case=self.use_case, online=online, connect=duckdb.connect)
         assert all(check.passed for check in refreshed.checks), refreshed.checks
         asked = [self.use_case.request(**row) for row in toy.requests(batch)]
-        answered = answer(
-            asked,
-            serving=Serving(
-                use_case=self.use_case,
-                version=version,
-                scorer=Scorer.open(model.files),
-                threshold=model.record.threshold,
-                online=online,
-            ),
-            request_step=RequestStep(features_sql=self.use_case.features_sql, features=self.use_case.features),
-            answered_at=NOW,
-            new_id=iter(f"p{number}" for number in range(len(asked))).__next__,
+        answering = Answering(
+            use_case=self.use_case,
+            version=version,
+            scorer=Scorer.open(model.files),
+            threshold=model.record.threshold,
+            online=online,
         )
-        log.append([record_group(answered.outcome.records)], timeout=5)
+        numbers = iter(f"p{number}" for number in range(len(asked)))
+        answered = answering.answer(rows_of(asked), answered_at=NOW, new_id=numbers.__next__)
+        log.append([RecordGroup(rows=answered.records, layout=answering.layout)], timeout=5)
+        answering.close()
         log.close()
         online.close()
 
