@@ -108,7 +108,7 @@ def running(contender: Contender, *, logs: Path, pinned: bool = True) -> Iterato
 
 def product(bento: BuiltBento, *, data: Path, workers: int = 1) -> Contender:
     """`bentoml serve`, as `mlops serve` runs it."""
-    options = {"BENTOML_CONFIG_OPTIONS": f"services.flights.workers={workers}"} if workers > 1 else {}
+    options = {"MLOPS_SERVICE_WORKERS": str(workers)}
     return Contender(
         name=PRODUCT,
         command=serve_command(bento.tag, port=4600),
