@@ -55,8 +55,8 @@ def compare(
         known = ", ".join(dict.fromkeys(each.metric for each in differences))
         raise RegistryError(f"Slices are not compared by '{by_slice}'. Metrics: {known}.")
     console.print(_origins(*records))
-    console.print(_overall([each for each in differences if each.segment == OVERALL], gates=chosen.gates))
-    _show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
+    console.print(overall_table([each for each in differences if each.segment == OVERALL], gates=chosen.gates))
+    show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
 
 
 def _origins(first: ModelRecord, second: ModelRecord) -> Table:
@@ -84,9 +84,10 @@ def _origins(first: ModelRecord, second: ModelRecord) -> Table:
     return table
 
 
-def _overall(differences: list[Difference], *, gates: Sequence[Gate]) -> Table:
+def overall_table(differences: Sequence[Difference], *, gates: Sequence[Gate], of: str = "test rows") -> Table:
+    """Every metric of both versions on all rows."""
     rows = differences[0].rows if differences else 0
-    table = Table(f"all {rows:,} test rows", "first", "second", "gain, 95 %", "verdict")
+    table = Table(f"all {rows:,} {of}", "first", "second", "gain, 95 %", "verdict")
     for each in differences:
         table.add_row(
             each.metric, _number(each.challenger), _number(each.champion), _gain(each), _verdict(each, gates=gates)
@@ -94,7 +95,7 @@ def _overall(differences: list[Difference], *, gates: Sequence[Gate]) -> Table:
     return table
 
 
-def _show_slices(differences: list[Difference]) -> None:
+def show_slices(differences: Sequence[Difference]) -> None:
     """The slices that differ significantly, and how many do not."""
     tested = [(each, p) for each in differences if (p := _two_sided(each)) is not None]
     corrected = holm([p for _, p in tested])

@@ -14,13 +14,15 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import HELP, UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
-from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.cli.trials import show_service
+from mlops_assets.contract.errors import DeclarationError, PlatformError
 from mlops_assets.contract.paths import batch_of
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.landing.arrivals import arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
 from mlops_assets.stores.models.champion import champion
@@ -118,6 +120,7 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
     if found.batches:
         console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
     _show_served(head, chosen)
+    _tell_service(chosen, lake=lake)
     serving = champion(head, use_case=use_case)
     listing = listed_versions(head, use_case=use_case)
     damaged = f", and {len(listing.unreadable)} that cannot be read" if listing.unreadable else ""
@@ -126,6 +129,15 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
         f"Champion: {serving.version if serving else 'none yet'} of {len(listing.versions)} versions{damaged}."
         + (f" The newest was trained {trained:%Y-%m-%d %H:%M} UTC." if trained else "")
     )
+
+
+def _tell_service(use_case: UseCase, *, lake: Lake) -> None:
+    """Shows what the running service says; told here is what a promotion that was killed did not come to tell it."""
+    try:
+        tell_champion(lake, use_case=use_case, folder=environment_directory())
+        show_service(use_case)
+    except PlatformError as error:
+        console.print(f"[red]The service cannot be told who serves:[/] {escape(str(error))}", soft_wrap=True)
 
 
 def _show_served(head: Snapshot, use_case: UseCase) -> None:

@@ -31,6 +31,8 @@ class Commands(LazyGroup):
         "dev": "mlops_assets.cli.serving:dev",
         "serve": "mlops_assets.cli.serving:serve",
         "keys": "mlops_assets.cli.keys:keys_app",
+        "shadow": "mlops_assets.cli.trials:shadow_app",
+        "canary": "mlops_assets.cli.trials:canary_app",
         "collect": "mlops_assets.cli.loop:collect",
         "score": "mlops_assets.cli.loop:score",
         "watch": "mlops_assets.cli.loop:watch",

@@ -25,6 +25,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.package import make_ready
+from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
@@ -184,7 +185,8 @@ def _packaging(lake: Lake, use_case: UseCase) -> Callable[[str], object]:
 
 
 def _show(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | None) -> None:
-    """Tells everybody else of a move: who types `bentoml serve …:latest`, who reads cards, who looks at the UI."""
+    """Tells everybody else of a move: the service, who types `bentoml serve …:latest`, who reads cards or the UI."""
+    tell_champion(lake, use_case=use_case, folder=environment_directory())
     mark_latest(use_case.name, version=pointer.version, data_dir=data_directory())
     show_move(lake, pointer, use_case=use_case, before=before)
 

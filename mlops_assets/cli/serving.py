@@ -20,6 +20,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory, keys_file
 from mlops_assets.steps.package import make_ready
+from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.keys import read_keys
 from mlops_assets.stores.models.bento_store import find_bento, mark_latest, serve_command, serve_environment
 from mlops_assets.stores.models.champion import champion
@@ -124,4 +125,5 @@ def champion_tag(use_case: UseCase) -> str:
         typer.echo(f"The champion {version} is not packaged here: packaging it.", err=True)
         make_ready(lake, use_case=use_case, data_dir=data_dir, connect=duckdb.connect, version=version)
         mark_latest(use_case.name, version=version, data_dir=data_dir)
+    tell_champion(lake, use_case=use_case, folder=environment_directory())
     return f"{use_case.name}:{version}"

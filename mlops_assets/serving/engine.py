@@ -74,7 +74,8 @@ Together = Callable[[Sequence[Pending]], Sequence[Outcome]]
 class Engine:
     """Calls ``together`` with all requests that wait, up to ``max_rows`` rows at once; it answers or refuses each.
 
-    A failure of ``together`` is tried again request by request, so that only the one that caused it fails.
+    A failure of ``together`` is tried again request by request, so that only the one that caused it fails. ``requests``
+    counts those that came as far as here, ``refusals`` those of all that were refused for being too many or too slow.
     """
 
     def __init__(self, together: Together, *, settings: ServiceSettings) -> None:
@@ -82,6 +83,7 @@ class Engine:
         self._settings = settings
         self._waiting: deque[Pending] = deque()
         self._rows = 0
+        self.requests = self.refusals = 0
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
@@ -101,10 +103,12 @@ class Engine:
         """``Refused`` where ``rows`` more would wait for too long."""
         settings = self._settings
         if self._rows and (self._rows + rows > settings.max_waiting_rows or len(self._waiting) >= settings.max_waiting):
+            self.refusals += 1
             raise Refused(503, "Too many requests are waiting: try again later.", retry_after=RETRY_AFTER)
 
     async def answer(self, asked: Asked, *, fingerprint: bytes = b"") -> bytes:
         """The answer's body. ``Refused`` when too much waits, when the time is over, or by what ``together`` says."""
+        self.requests += 1
         self.refuse_if_full(len(asked.good))
         budget = self._settings.budget_ms / 1000
         pending = Pending(
@@ -119,6 +123,7 @@ class Engine:
             self._changed.notify()
         await asyncio.wait([pending.answer], timeout=budget)
         if not pending.answer.done() and pending.give_up():
+            self.refusals += 1
             raise Refused(503, "It took too long: nothing was answered, try again later.", retry_after=RETRY_AFTER)
         return await pending.answer
 

@@ -27,9 +27,9 @@ MOST_WAITING = 4
 
 
 class Explaining:
-    """Explains by ``answering``, which must be nobody else's."""
+    """Explains by what ``answering`` answers with: whoever serves now, in an instance that must be nobody else's."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Callable[[], Answering]) -> None:
         self._answering = answering
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explaining")
         self._waiting = 0
@@ -49,11 +49,10 @@ class Explaining:
     def close(self) -> None:
         """Finishes what runs."""
         self._pool.shutdown(cancel_futures=True)
-        self._answering.close()
 
     def _explained(self, asked: Asked) -> bytes:
         try:
-            rows = list(_contributions(self._answering, asked))
+            rows = list(_contributions(self._answering(), asked))
         except ServingError as error:
             raise Refused(503, "Nothing was explained: history cannot be reached. Try again later.") from error
         return pydantic_core.to_json({"explanations": asked.in_order(rows)})

@@ -34,6 +34,10 @@ class ServiceMetrics:
         self.faulty_rows = Counter("mlops_faulty_rows", "Rows that could not be predicted", registry=own)
         self.flags = Counter("mlops_flags", "Answers with something unusual", ["flag"], registry=own)
         self.swaps = Counter("mlops_swaps", "Versions taken into service, or refused", ["outcome"], registry=own)
+        self.shadow_rows = Counter("mlops_shadow_rows", "Rows a shadow was to score", ["outcome"], registry=own)
+        self.canary_share = Gauge(
+            "mlops_canary_share", "Share of rows a canary answers", registry=own, multiprocess_mode="mostrecent"
+        )
         self.waiting_rows = Gauge(
             "mlops_waiting_rows", "Rows of admitted requests", registry=own, multiprocess_mode="livesum"
         )

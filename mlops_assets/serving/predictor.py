@@ -26,9 +26,12 @@ from mlops_assets.contract.paths import RECORD
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.engine import Outcome, Pending
+from mlops_assets.serving.shadow import Shadow
 from mlops_assets.serving.start import verify_files
+from mlops_assets.serving.trial import Serving
+from mlops_assets.serving.versions import OpenVersion
 from mlops_assets.serving.wire import Refused
-from mlops_assets.steps.answer import Answering, as_plain, rows_of
+from mlops_assets.steps.answer import Answering, RequestRow, as_plain, rows_of
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import RecordGroup, Repeatable, Repeated
@@ -41,11 +44,12 @@ LOG_TIMEOUT = 2.0
 
 
 class Predictor:
-    """One model version of one use case, with the history it looks up and the log it writes. For one thread at a time.
+    """The versions that answer of one use case, with the history they look up and the log. For one thread at a time.
 
     ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
     history and side data. ``observe`` is shown every group of records once it is durable. ``clock`` says when an answer
-    is given, with a zone.
+    is given, with a zone. Another thread may replace ``serving`` and ``shadow``: what is being answered is answered by
+    the former. ``lately`` is a row that was answered not long ago.
     """
 
     def __init__(
@@ -59,14 +63,9 @@ class Predictor:
         observe: Callable[[pa.RecordBatch], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.answering = Answering(
-            use_case=use_case,
-            version=str(record["version"]),
-            scorer=scorer,
-            threshold=float(record["threshold"]),
-            online=online,
-        )
-        self.record = record
+        self.serving = Serving(champion=OpenVersion.of(use_case=use_case, scorer=scorer, record=record, online=online))
+        self.shadow: Shadow | None = None
+        self.lately: Sequence[RequestRow] = ()
         self.log = log
         self._observe = observe
         self._clock = clock
@@ -92,6 +91,11 @@ class Predictor:
             observe=observe,
         )
 
+    @property
+    def answering(self) -> Answering:
+        """The champion as it answers."""
+        return self.serving.champion.answering
+
     def together(self, requests: Sequence[Pending]) -> list[Outcome]:
         """The body of each request's answer, all of them durably recorded before this returns; or why it has none.
 
@@ -116,7 +120,7 @@ class Predictor:
 
     def predict(self, rows: Sequence[BaseModel]) -> list[dict[str, Any]]:
         """One answer per row, in order, each durably recorded: for callers in this process."""
-        answered = self.answering.answer(rows_of(rows), answered_at=self._clock(), new_id=_new_id)
+        answered = self.serving.answer(rows_of(rows), answered_at=self._clock(), new_id=_new_id)
         self.log.append([RecordGroup(rows=answered.records, layout=self.answering.layout)], timeout=LOG_TIMEOUT)
         return as_plain(answered)
 
@@ -130,36 +134,30 @@ class Predictor:
             self.answering.online.in_use()
         self.log.ready()
 
-    def for_another_thread(self) -> Answering:
-        """The same version once more: what answers is for one thread at a time."""
-        own = self.answering
-        return Answering(
-            use_case=own.use_case, version=own.version, scorer=own.scorer, threshold=own.threshold, online=own.online
-        )
-
     def describe(self) -> dict[str, Any]:
         """What a caller must send, what answers, and what the version was made of, as plain JSON values."""
-        use_case, online = self.answering.use_case, self.answering.online
+        champion = self.serving.champion
+        answering = champion.answering
+        use_case, online = answering.use_case, answering.online
         current = online.current if online else None
         return {
             "use_case": use_case.name,
             "title": use_case.title,
             "description": use_case.description,
             "owner": use_case.owner,
-            "model_version": self.answering.version,
-            "threshold": self.answering.threshold if isinstance(use_case.task, Binary) else None,
+            "model_version": answering.version,
+            "threshold": answering.threshold if isinstance(use_case.task, Binary) else None,
             "positive_means": use_case.positive_word if isinstance(use_case.task, Binary) else None,
             "request": use_case.request.model_json_schema(),
             "features": [
                 {"name": each.name, "kind": each.kind, "description": each.description} for each in use_case.features
             ],
             "history": current and {"as_of": current.as_of.isoformat(), "commit": current.commit},
-            "record": dict(self.record),
+            "record": dict(champion.record),
         }
 
     def close(self) -> None:
         """Gives the log and the online store back; predicting afterwards is an error."""
-        self.answering.close()
         self.log.close()
         if self.answering.online:
             self.answering.online.close()
@@ -171,7 +169,8 @@ class Predictor:
 
     def _fresh(self, requests: Sequence[Pending]) -> dict[Pending, Outcome]:
         rows = [row for pending in requests for row in pending.asked.good]
-        answered = self.answering.answer(rows, answered_at=self._clock(), new_id=_new_id)
+        answered = self.serving.answer(rows, answered_at=self._clock(), new_id=_new_id)
+        self.lately = rows[:1]
         plain = as_plain(answered)
         bodies = dict(_bodies(requests, plain))
         taken = [pending.take() for pending in requests]
@@ -179,6 +178,8 @@ class Predictor:
         group = RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable)
         refused = self.log.append([group], timeout=LOG_TIMEOUT)
         self._observe(records)
+        if (shadow := self.shadow) is not None:
+            shadow.offer(records)
         return {
             pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]
             for pending in requests

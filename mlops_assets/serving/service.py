@@ -64,6 +64,15 @@ def _model_folder() -> Path:
     return Path(bentoml.models.get(FROZEN.model).path)
 
 
+def _folder_of(version: str) -> Path:
+    """Where BentoML keeps another version of the use case; ``ServingError`` where it does not."""
+    tag = f"{FROZEN.use_case}:{version}"
+    try:
+        return Path(bentoml.models.get(tag).path)
+    except bentoml.exceptions.NotFound as error:
+        raise ServingError(f"The model {tag} is not in BentoML's store at {os.environ.get('BENTOML_HOME')}.") from error
+
+
 def _checksums() -> Mapping[str, str]:
     """As frozen into the Bento; of a model served from a checkout, as they were when it was packaged."""
     return FROZEN.checksums or bentoml.models.get(FROZEN.model).info.metadata["checksums"]
@@ -115,6 +124,7 @@ class PredictionService:
             checksums=_checksums(),
             data_dir=environment_directory(),
             settings=SETTINGS,
+            model_folder=_folder_of,
         )
         self.app = self._worker.app
 

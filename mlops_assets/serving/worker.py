@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,7 +22,9 @@ from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.outcomes import Outcomes
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.serving.settings import ServiceSettings
+from mlops_assets.serving.watcher import Watcher
 from mlops_assets.stores.key_ring import KeyRing
+from mlops_assets.stores.serving_orders import ServingOrders
 from mlops_assets.use_cases.registry import find
 
 log = logging.getLogger(__name__)
@@ -37,27 +39,42 @@ class Worker:
     asking: Asking
     explaining: Explaining
     outcomes: Outcomes
+    watcher: Watcher
     app: ASGIApp
 
     @classmethod
     def open(
-        cls, folder: Path, *, use_case: str, checksums: Mapping[str, str], data_dir: Path, settings: ServiceSettings
+        cls,
+        folder: Path,
+        *,
+        use_case: str,
+        checksums: Mapping[str, str],
+        data_dir: Path,
+        settings: ServiceSettings,
+        model_folder: Callable[[str], Path],
     ) -> Self:
-        """The model in ``folder``, ready to answer. ``ServingError`` when a file of it is missing or damaged."""
+        """The version that the deployment's orders name, ready to answer; the one in ``folder`` where they name none,
+        or one that is refused. ``ServingError`` when a file of ``folder`` is missing or damaged. ``model_folder`` finds
+        the other versions.
+        """
         write_json_lines(use_case=use_case)
         declared = find(use_case, schemas=False)
         metrics = ServiceMetrics()
         predictor = Predictor.open(
             folder, use_case=declared, checksums=checksums, data_dir=data_dir, observe=metrics.observe
         )
+        engine = Engine(predictor.together, settings=settings)
+        orders = ServingOrders(data_dir, use_case=use_case)
         worker = cls(
             predictor=predictor,
-            engine=Engine(predictor.together, settings=settings),
+            engine=engine,
             asking=Asking(declared, most_rows=settings.max_rows),
-            explaining=Explaining(predictor.for_another_thread()),
+            explaining=Explaining(lambda: predictor.serving.champion.explaining),
             outcomes=Outcomes(predictor.log, task=declared.task),
+            watcher=Watcher(predictor, engine=engine, orders=orders, model_folder=model_folder, metrics=metrics),
             app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
         )
+        worker.watcher.start()
         log.info("open", extra={"told": {"version": predictor.answering.version}})
         return worker
 
@@ -75,5 +92,6 @@ class Worker:
     def close(self) -> None:
         """Answers what waits and gives everything back."""
         self.engine.close()
+        self.watcher.close()
         self.explaining.close()
         self.predictor.close()

@@ -67,8 +67,8 @@ class Prepared:
 class Answering:
     """One version as it answers: for one thread at a time.
 
-    ``online`` is None for a use case without history and side data. Raises ServingError when history is missing and
-    FeatureError when the rows cannot be computed.
+    ``online`` is None for a use case without history and side data. ``columns`` tells the place of each column among
+    the values of a row. Raises ServingError when history is missing and FeatureError when the rows cannot be computed.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Answering:
         self.threshold = threshold
         self.online = online
         self._schema = request_schema(use_case.request)
+        self.columns = {name: place for place, name in enumerate(self._schema.names)}
         self._plan: tuple[int, RequestPlan] | None = None
         features = use_case.features
         self.layout = Layout(

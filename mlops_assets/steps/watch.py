@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -118,13 +118,7 @@ def _realised(
     head: Snapshot, served: pa.Table, rows: pa.Table, *, use_case: UseCase, day: date, connect: Connect
 ) -> Mapping[str, object]:
     """How right the answers were, overall and per watched slice; empty until the day's outcomes have landed."""
-    wanted = _outcomes_of(head, use_case, day=day)
-    if wanted is None:
-        return {}
-    with connect() as connection:
-        create_source_views(connection, head, use_case=use_case, wanted=wanted)
-        outcomes = examples_of(connection, use_case=use_case)
-    labels = outcomes.filter(pc.is_valid(outcomes["label"])).select(["id", "label"])
+    labels = known_labels(head, use_case=use_case, days=[day], connect=connect)
     answered = rows.append_column("id", served["example_id"]).append_column("score", served["score"])
     known = answered.join(labels, keys="id", join_type="inner")
     if not known.num_rows:
@@ -151,13 +145,22 @@ def _prior(record: ModelRecord) -> float:
     return learnt.positives / learnt.rows
 
 
-def _outcomes_of(head: Snapshot, use_case: UseCase, *, day: date) -> Wanted | None:
-    """The batches that may hold the day's outcomes: its own once it has landed, any without a time axis."""
-    if not isinstance(use_case.batches, DailyBatches):
-        return EVERY_BATCH
-    batch = day.isoformat()
+def known_labels(head: Snapshot, *, use_case: UseCase, days: Iterable[date], connect: Connect) -> pa.Table:
+    """``id`` and ``label`` of the examples of these days whose outcomes have landed; of all without a time axis."""
+    wanted = EVERY_BATCH
+    if isinstance(use_case.batches, DailyBatches):
+        wanted = Wanted.these(batch for batch in map(date.isoformat, days) if _has_landed(head, use_case, batch=batch))
+        if not wanted.only:
+            return pa.table({"id": pa.array([], pa.string()), "label": pa.array([], pa.float64())})
+    with connect() as connection:
+        create_source_views(connection, head, use_case=use_case, wanted=wanted)
+        outcomes = examples_of(connection, use_case=use_case)
+    return outcomes.filter(pc.is_valid(outcomes["label"])).select(["id", "label"])
+
+
+def _has_landed(head: Snapshot, use_case: UseCase, *, batch: str) -> bool:
     paths = [validated_path(use_case.name, source=source.name, batch=batch) for source in use_case.arriving]
-    return Wanted.these([batch]) if all(map(head.exists, paths)) else None
+    return all(map(head.exists, paths))
 
 
 def _figures(segment: SegmentReport) -> dict[str, object]:

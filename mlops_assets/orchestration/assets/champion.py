@@ -14,6 +14,7 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.steps.promote import GATES_ALLOW, promote, verdict
+from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer
 
@@ -58,6 +59,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
         pointer = step.outcome
         if pointer:
             mark_latest(use_case.name, version=pointer.version, data_dir=data.root)
+            tell_champion(run.lake, use_case=use_case, folder=data.environment)
         pages = data.reports(use_case)
         for moved in filter(None, (pointer.version, pointer.previous) if pointer else ()):
             write_card(run.lake, use_case=use_case, version=moved, page=pages / card_file(moved))

@@ -5,12 +5,14 @@ import json
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from mlops_assets.contract.errors import PlatformError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.graph import looked_up
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.refresh import refresh
+from mlops_assets.steps.tell_service import tell_champion
 
 CHECKS = (
     Check(name="every_view_has_entities", description="Each history and side view holds at least one entity."),
@@ -49,6 +51,10 @@ def build_online_store(use_case: UseCase) -> dg.AssetsDefinition:
         head = run.lake.at()
         with data.online_store(use_case) as online:
             step = refresh(head, use_case=use_case, online=online, connect=duckdb.get_connection)
+        try:  # in case a promotion was killed before it did
+            tell_champion(run.lake, use_case=use_case, folder=data.environment)
+        except PlatformError as error:
+            context.log.warning(f"The service cannot be told who serves: {error}")
         view = step.outcome.view
         yield from run.record(
             step,
