@@ -122,6 +122,7 @@ class Predictor:
         """One answer per row, in order, each durably recorded: for callers in this process."""
         answered = self.serving.answer(rows_of(rows), answered_at=self._clock(), new_id=_new_id)
         self.log.append([RecordGroup(rows=answered.records, layout=self.answering.layout)], timeout=LOG_TIMEOUT)
+        self._show(answered.records)
         return as_plain(answered)
 
     def day(self) -> date:
@@ -162,6 +163,12 @@ class Predictor:
         if self.answering.online:
             self.answering.online.close()
 
+    def _show(self, records: pa.RecordBatch) -> None:
+        """What was recorded to those who count it, or score it once more."""
+        self._observe(records)
+        if (shadow := self.shadow) is not None:
+            shadow.offer(records)
+
     def _repeated(self, pending: Pending) -> Outcome | None:
         """What was answered to this request before; None where it is new."""
         before = self.log.answered(pending.asked.key) if pending.asked.key else None
@@ -177,9 +184,7 @@ class Predictor:
         records, repeatable = _kept(requests, bodies, taken=taken, records=answered.records)
         group = RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable)
         refused = self.log.append([group], timeout=LOG_TIMEOUT)
-        self._observe(records)
-        if (shadow := self.shadow) is not None:
-            shadow.offer(records)
+        self._show(records)
         return {
             pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]
             for pending in requests

@@ -20,7 +20,8 @@ class ServiceSettings:
     ``max_waiting`` requests and ``max_waiting_rows`` rows may wait for their turn; beyond them requests are refused at
     once.
     ``budget_ms`` is what a request may take: what is not answered by then is refused and not remembered.
-    ``body_timeout_ms`` is how long a caller may take to send a request.
+    ``body_timeout_ms`` is how long a caller may take to send a request. After ``watch_ms`` the service looks again which
+    version it shall answer with.
     """
 
     workers: int = 1
@@ -30,6 +31,7 @@ class ServiceSettings:
     max_waiting_rows: int = 10_000
     budget_ms: int = 5_000
     body_timeout_ms: int = 10_000
+    watch_ms: int = 1_000
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:

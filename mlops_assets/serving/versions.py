@@ -92,7 +92,8 @@ def _why_other_features(record: Mapping[str, Any], scorer: Scorer, *, use_case: 
     declared = {feature.name: feature.kind for feature in use_case.features}
     if lacking := [each.name for each in scorer.features if declared.get(each.name) != each.kind]:
         return f"it needs the features {', '.join(lacking)}, which the code that runs does not make: {mend}"
-    if record.get("code_version") in (None, use_case_code_version(use_case)):
+    recorded = record.get("code_version")
+    if recorded is None or recorded == use_case_code_version(use_case):
         return ""
     place = use_case_place(use_case.name)
     if place is None or place.folder is None or not use_case.features_sql.is_relative_to(place.folder):

@@ -1,6 +1,6 @@
 """The watcher: follows what the service is told (``stores/serving_orders.py``) without anyone noticing.
 
-Every second it looks whether an order has changed. A champion, shadow or canary is opened and verified here, beside
+It looks again and again whether an order has changed. A champion, shadow or canary is opened and verified here, beside
 what answers, and then put in its place in one step. What may not be taken is refused with the reason, in log, metrics
 and the worker's status, and whoever served goes on; it is tried again every ``AGAIN`` seconds, since what was wrong may
 be mended.
@@ -37,14 +37,16 @@ from mlops_assets.stores.serving_orders import (
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0
 AGAIN = 30.0
 SPEAK = 10.0
 """Seconds after which a worker says again that it is there."""
 
 
 class Watcher:
-    """One worker's. ``model_folder`` says where the files of a version are, or raises ServingError."""
+    """One worker's; it looks again after ``every`` seconds.
+
+    ``model_folder`` says where the files of a version are, or raises ServingError.
+    """
 
     def __init__(
         self,
@@ -54,10 +56,12 @@ class Watcher:
         orders: ServingOrders,
         model_folder: Callable[[str], Path],
         metrics: ServiceMetrics,
+        every: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._predictor, self._engine, self._orders = predictor, engine, orders
         self._model_folder, self._metrics, self._clock = model_folder, metrics, clock
+        self._every = every
         self._stamp: object = None
         self._refused: dict[str, str] = {}
         self._refused_before: dict[str, str] = {}
@@ -99,7 +103,7 @@ class Watcher:
             self._move_on(self._canary)
 
     def _run(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(self._every):
             self._look_safely()
 
     def _look_safely(self) -> None:

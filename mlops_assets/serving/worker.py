@@ -71,7 +71,14 @@ class Worker:
             asking=Asking(declared, most_rows=settings.max_rows),
             explaining=Explaining(lambda: predictor.serving.champion.explaining),
             outcomes=Outcomes(predictor.log, task=declared.task),
-            watcher=Watcher(predictor, engine=engine, orders=orders, model_folder=model_folder, metrics=metrics),
+            watcher=Watcher(
+                predictor,
+                engine=engine,
+                orders=orders,
+                model_folder=model_folder,
+                metrics=metrics,
+                every=settings.watch_ms / 1000,
+            ),
             app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
         )
         worker.watcher.start()

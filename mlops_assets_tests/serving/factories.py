@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from mlops_assets.features.matrix import learn_vocabulary
 from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.stores.models.recorded_answers import recorded_answers
 from mlops_assets.training.booster import train
+from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.serving.toys.parcels import USE_CASE as PARCELS
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +42,11 @@ def make_parcel(**overrides: Any) -> dict[str, Any]:
     return {"depot": "EWR", "weight": 2.5, "sent_at": "2013-07-01T08:30:00", **overrides}
 
 
-def make_model_files(folder: Path, *, use_case: UseCase = PARCELS, version: str = VERSION) -> dict[str, Path]:
+def make_model_files(
+    folder: Path, *, use_case: UseCase = PARCELS, version: str = VERSION, seed: int = 7
+) -> dict[str, Path]:
     """A trained model's files: lateness rises with weight and with the depot's history."""
-    draw = np.random.default_rng(7)
+    draw = np.random.default_rng(seed)
     rows = 600
     if use_case is PARCELS:
         weight, rate = draw.uniform(0.1, 30, rows), draw.uniform(0, 1, rows)
@@ -99,3 +105,30 @@ def refresh_online_store(data_dir: Path, view: OnlineView, *, commit: str = COMM
     store = OnlineStore(SqliteBackend(data_dir / "online" / "parcels.sqlite"))
     store.refresh(view, commit=commit)
     store.close()
+
+
+def feature_rows(rows: int = 60) -> pa.Table:
+    """Rows of features as a model of parcels reads them."""
+    draw = np.random.default_rng(3)
+    weight = draw.uniform(0.1, 30, rows)
+    return pa.table(
+        {
+            "depot": draw.choice(["EWR", "JFK", "XXX"], rows),
+            "weight": weight,
+            "is_heavy": weight > 10,
+            "depot__late_rate_7d": np.where(weight > 20, np.nan, draw.uniform(0, 1, rows)),
+            "depot__parcels_7d": draw.integers(1, 50, rows),
+        }
+    )
+
+
+def order_of(files: Mapping[str, Path], *, rows: pa.Table | None = None) -> dict[str, Any]:
+    """What a service is told of the version in ``files``: its id, checksums and answers on record."""
+    scorer = Scorer.open({name: path.read_bytes() for name, path in files.items()})
+    return {
+        "version": json.loads(files["record.json"].read_text())["version"],
+        "checksums": {name: checksum(path) for name, path in files.items()},
+        "answers": recorded_answers(scorer, feature_rows() if rows is None else rows),
+        "at": datetime.now(UTC),
+        "by": "ada",
+    }
