@@ -41,7 +41,7 @@ console = Console()
 def demo(
     use_case: Annotated[str | None, typer.Argument(help="The use case to play; without it the first by name.")] = None,
 ) -> None:
-    """Run the whole loop on real data and show it: land, validate, learn, judge, promote, package, serve, watch, trace.
+    """Run the whole loop on real data and show it: land, validate, learn, judge, package, promote, serve, watch, trace.
 
     Ends with exit code 0 only if all of it happened. Run again, it does only what is left to do.
     """

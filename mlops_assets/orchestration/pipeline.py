@@ -105,9 +105,9 @@ def train(
     through: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
-    """Trains on everything up to ``through``, evaluates, promotes if the gates allow it, and packages."""
+    """Trains on everything up to ``through``, evaluates, and packages and promotes if the gates allow it."""
     config = {"ops": {f"{use_case.name}__training_view": {"config": {"through": through}}}} if through else None
-    what = "Train, evaluate, promote, package"
+    what = "Train, evaluate, package, promote"
     return _run(use_case, TRAIN, what, instance=instance, steps=steps, run_config=config, tags=tags)
 
 

@@ -12,6 +12,7 @@ from mlops_assets.cli.main import app
 from mlops_assets.contract.errors import SettingError
 from mlops_assets.stores.key_ring import KeyRing
 from mlops_assets.stores.keys import Scope, read_keys
+from mlops_assets_tests.documented import DOCS, blocks
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,14 @@ def test_the_file_may_lie_elsewhere(data: Path, tmp_path: Path, monkeypatch: pyt
     mlops("new", "shop", "--scope", "admin", "--expires", "90d")
 
     assert len(read_keys(tmp_path / "secret" / "keys.json")) == 1
+
+
+def test_the_commands_in_the_docs_are_commands(data: Path) -> None:
+    (block,) = [text for text in blocks(DOCS / "serving.md") if text.startswith("mlops keys")]
+    lines = [line.split()[2:] for line in block.splitlines()]
+
+    printed = [mlops(*words) for words in lines]
+
+    assert [words[0] for words in lines] == ["new", "list", "revoke"]
+    assert printed[0].startswith("mlops_")
+    assert read_keys(data / "keys.json")[0].state(datetime.now(UTC)) == "revoked"

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.contract.serving import ServiceBudget
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.stores.models.champion import champion, events
 from mlops_assets.stores.models.registry import load_evaluation, version_ids
 from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, STRICT, day_number
+from mlops_assets_tests.use_cases.installed import install_parcels, on_path
 
 LEAKING = """-- Leaks: the weight column carries the depot's share of late parcels over all days, later ones included.
 SELECT * REPLACE (avg(label) OVER (PARTITION BY depot, hour(event_time)) AS weight) FROM ({examples})
@@ -83,6 +85,20 @@ def test_a_failed_gate_is_a_failed_check_and_stops_what_comes_after(ingested: De
     made = {event.materialization.asset_key.path[-1] for event in result.get_asset_materialization_events()}
     assert {"training_view", "model", "evaluation"} <= made
     assert not made & {"champion", "bento"}
+
+
+@pytest.mark.slow
+def test_a_bento_that_fails_its_rehearsal_stops_the_promotion(ingested: Deployment, tmp_path: Path) -> None:
+    narrow = replace(ingested, use_case=replace(PARCELS, budget=ServiceBudget(megabytes=1)))
+
+    with (
+        on_path(install_parcels(tmp_path / "installed")),
+        pytest.raises(RunFailed, match=r"fits_its_memory: The service's memory in MB is .*, at most 1 is allowed"),
+    ):
+        narrow.run("train", assets=[*TRAINED, "bento"])
+
+    assert champion(ingested.lake.at(), use_case="parcels") is None
+    assert len(ingested.paths("bentos/")) == 1
 
 
 def test_a_version_refused_by_its_gates_cannot_be_promoted_by_materialising_the_champion(ingested: Deployment) -> None:

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from mlops_assets.contract.errors import AuditFailed, RegistryError
+from mlops_assets.contract.errors import AuditFailed, RegistryError, ServingError
 from mlops_assets.contract.gates import MetricBound
 from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.lake.lake import Lake
@@ -40,6 +40,29 @@ def test_a_version_that_passed_its_gates_becomes_champion_in_one_commit(lake: La
     assert (pointer.version, pointer.previous, pointer.by, pointer.sequence) == ("v1", None, "ada", 1)
     assert len(lake.log()) == before + 1
     assert set(lake.pins()) == {"flights-v1", "flights-v1-data"}
+
+
+def test_a_version_is_made_ready_before_the_pointer_moves_and_what_cannot_be_made_ready_moves_nothing(
+    lake: Lake,
+) -> None:
+    for version, before in (("v1", None), ("v2", "v1")):
+        publish_version(lake, version)
+        publish_evaluation(lake, version, champion=before)
+    promoted(lake, "v1")
+    serving: list[Pointer | None] = []
+
+    def fail(version: str) -> None:
+        serving.append(champion(lake.at(), use_case="flights"))
+        raise ServingError(f"{version} cannot be packaged")
+
+    with pytest.raises(ServingError, match="v2 cannot be packaged"):
+        promote(lake, use_case=TINY, version="v2", by="ada", why="better", at=NOON, make_ready=fail)
+    promoted(lake, "v2")
+    with pytest.raises(ServingError, match="v1 cannot be packaged"):
+        rollback(lake, use_case=TINY, by="ada", why="worse", at=NOON, make_ready=fail)
+
+    assert [pointer and pointer.version for pointer in serving] == ["v1", "v2"]
+    assert [event.version for event in events(lake.at(), use_case="flights")] == ["v1", "v2"]
 
 
 def test_promoting_the_champion_again_changes_nothing(lake: Lake) -> None:
