@@ -25,6 +25,7 @@ from mlops_assets.serving.wire import Answer
 from mlops_assets.steps.answer import Serving, answer
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
 from mlops_assets.stores.models.bento_store import checksum
+from mlops_assets.stores.predictions.hiding import Hiding
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.prediction_record import PredictionRecord, record_group
 from mlops_assets.training.scoring import MODEL, VOCABULARY, Scorer
@@ -49,6 +50,7 @@ class Predictor:
         record: Mapping[str, Any],
         online: OnlineStore | None,
         log: PredictionLog,
+        hiding: Hiding | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._serving = Serving(
@@ -60,6 +62,7 @@ class Predictor:
         )
         self._record = record
         self._log = log
+        self._hiding = hiding
         self._clock = clock
         self._of_thread = threading.local()
 
@@ -73,6 +76,7 @@ class Predictor:
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
             log=prediction_log_of(use_case.name, folder=data_dir),
+            hiding=Hiding.of(use_case, folder=data_dir),
         )
 
     def predict(self, rows: Sequence[BaseModel]) -> list[Answer]:
@@ -87,7 +91,8 @@ class Predictor:
             answered_at=self._clock(),
             new_id=lambda: str(uuid4()),
         ).outcome
-        self._log.append([record_group(answered.records)], timeout=LOG_TIMEOUT)
+        group = record_group(answered.records)
+        self._log.append([self._hiding.hide(group) if self._hiding else group], timeout=LOG_TIMEOUT)
         told = zip(answered.records, answered.probabilities, strict=True)
         return [_as_answer(record, probabilities=each) for record, each in told]
 
