@@ -425,7 +425,7 @@ def test_a_postgres_connection_that_broke_is_replaced_by_the_next_use(tmp_path: 
         append(log, group(1))
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        with pytest.raises(ServingError, match="mlops_log_broken of .* could not be written"):
+        with pytest.raises(ServingError, match=r"mlops_log_broken of .* could not be written"):
             append(log, group(2))
         append(log, group(3))
 
@@ -434,7 +434,7 @@ def test_a_postgres_connection_that_broke_is_replaced_by_the_next_use(tmp_path: 
 
 def test_a_postgres_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
     environment = {"MLOPS_PREDICTION_LOG_URL": f"postgresql://me:secret@/mine?host={tmp_path}"}
-    with pytest.raises(ServingError, match="mlops_log_toy of .*/mine could not be written") as refused:
+    with pytest.raises(ServingError, match=r"mlops_log_toy of .*/mine could not be written") as refused:
         prediction_log_of("toy", folder=tmp_path, environment=environment)
     assert "secret" not in str(refused.value)
 
