@@ -6,7 +6,7 @@ field, the value and the valid values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,25 @@ def refuse_watched(plan: MonitoringPlan | None, *, request: type[BaseModel], use
     for name in plan.slices if plan else ():
         known = request_fields(request)
         refuse_unknown(name, known=known, use_case=use_case, field="monitoring.slices", what="request field")
+
+
+def refuse_hidden(
+    logged: Mapping[str, str],
+    *,
+    words: Iterable[str],
+    plan: MonitoringPlan | None,
+    request: type[BaseModel],
+    use_case: str,
+) -> None:
+    """Raises DeclarationError for a hidden column that no request has, or that monitoring slices by."""
+    for name, word in logged.items():
+        refuse_unknown(name, known=request_fields(request), use_case=use_case, field="logged", what="request field")
+        refuse_unknown(word, known=words, use_case=use_case, field=f"logged, '{name}'", what="word")
+        if plan and name in plan.slices:
+            raise DeclarationError(
+                f"Use case '{use_case}', logged: monitoring watches slices of '{name}', which are read off the log: "
+                "leave it out of monitoring.slices, or log it as it is."
+            )
 
 
 def refuse_gated(gates: Iterable[Gate], *, slices: Iterable[str], protected: Iterable[str], use_case: str) -> None:

@@ -11,9 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from mlops_assets.contract.checked import refuse_gated, refuse_history, refuse_references, refuse_watched
+from mlops_assets.contract.checked import (
+    refuse_gated,
+    refuse_hidden,
+    refuse_history,
+    refuse_references,
+    refuse_watched,
+)
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.serving import EventTimes, ServiceBudget
 from mlops_assets.contract.tasks import BINARY, Binary, Task
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeSplit
     from mlops_assets.contract.thresholds import ThresholdRule
 
+Logged: TypeAlias = Literal["hashed", "left_out"]
+"""What the prediction log holds instead of a column: its keyed hash, or nothing."""
+HASHED, LEFT_OUT = get_args(Logged)
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -123,6 +132,9 @@ class UseCase:
     how far from the day that the service knows its moment may be; ``positive_word`` says what a positive prediction
     means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
     ``seed`` plays the outside world with the committed seed data.
+    ``logged`` names the columns of a request that the prediction log must not hold as they are, such as
+    ``{"tailnum": "hashed", "person": "left_out"}``. Where features or history are computed from one of them, served
+    answers cannot be computed once more from the log: ``parity=False`` says that this is known.
     ``committed`` refuses to publish a model whose code git does not tell the commit of, or that was changed since.
     ``budget`` is what its service may cost: a Bento that is over it becomes no champion.
     """
@@ -159,6 +171,8 @@ class UseCase:
     event_times: EventTimes = field(default_factory=EventTimes)
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
+    logged: Mapping[str, Logged] = field(default_factory=dict)
+    parity: bool = True
     committed: bool = False
     budget: ServiceBudget = field(default_factory=ServiceBudget)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -196,6 +210,9 @@ class UseCase:
         refuse_references(self.sources, use_case=self.name)
         refuse_history(self.history, use_case=self.name)
         refuse_watched(self.monitoring, request=self.request, use_case=self.name)
+        refuse_hidden(
+            self.logged, words=get_args(Logged), plan=self.monitoring, request=self.request, use_case=self.name
+        )
 
     @property
     def columns_beside(self) -> tuple[str, ...]:

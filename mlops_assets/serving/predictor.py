@@ -33,6 +33,7 @@ from mlops_assets.serving.versions import OpenVersion
 from mlops_assets.serving.wire import Refused
 from mlops_assets.steps.answer import Answering, RequestRow, as_plain, rows_of
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
+from mlops_assets.stores.predictions.hiding import Hiding
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import RecordGroup, Repeatable, Repeated
 from mlops_assets.training.scoring import Scorer
@@ -47,7 +48,7 @@ class Predictor:
     """The versions that answer of one use case, with the history they look up and the log. For one thread at a time.
 
     ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
-    history and side data. ``observe`` is shown every group of records once it is durable. ``clock`` says when an answer
+    history and side data. ``hiding`` is what of a record reaches the log. ``observe`` is shown every group of records once it is durable. ``clock`` says when an answer
     is given, with a zone. Another thread may replace ``serving`` and ``shadow``: what is being answered is answered by
     the former. ``lately`` is a row that was answered not long ago.
     """
@@ -60,6 +61,7 @@ class Predictor:
         record: Mapping[str, Any],
         online: OnlineStore | None,
         log: PredictionLog,
+        hiding: Hiding,
         observe: Callable[[pa.RecordBatch], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -67,6 +69,7 @@ class Predictor:
         self.shadow: Shadow | None = None
         self.lately: Sequence[RequestRow] = ()
         self.log = log
+        self.hiding = hiding
         self._observe = observe
         self._clock = clock
 
@@ -88,6 +91,7 @@ class Predictor:
             record=json.loads((folder / RECORD).read_text()),
             online=_open_online(use_case, data_dir=data_dir),
             log=prediction_log_of(use_case.name, folder=data_dir),
+            hiding=Hiding.of(use_case, folder=data_dir),
             observe=observe,
         )
 
@@ -121,7 +125,7 @@ class Predictor:
     def predict(self, rows: Sequence[BaseModel]) -> list[dict[str, Any]]:
         """One answer per row, in order, each durably recorded: for callers in this process."""
         answered = self.serving.answer(rows_of(rows), answered_at=self._clock(), new_id=_new_id)
-        self.log.append([RecordGroup(rows=answered.records, layout=self.answering.layout)], timeout=LOG_TIMEOUT)
+        self._write(RecordGroup(rows=answered.records, layout=self.answering.layout))
         self._show(answered.records)
         return as_plain(answered)
 
@@ -163,6 +167,10 @@ class Predictor:
         if self.answering.online:
             self.answering.online.close()
 
+    def _write(self, group: RecordGroup) -> frozenset[str]:
+        """Makes a group durable, as the use case lets it be known; the keys that were answered before."""
+        return self.log.append([self.hiding.hide(group)], timeout=LOG_TIMEOUT)
+
     def _show(self, records: pa.RecordBatch) -> None:
         """What was recorded to those who count it, or score it once more."""
         self._observe(records)
@@ -182,8 +190,7 @@ class Predictor:
         bodies = dict(_bodies(requests, plain))
         taken = [pending.take() for pending in requests]
         records, repeatable = _kept(requests, bodies, taken=taken, records=answered.records)
-        group = RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable)
-        refused = self.log.append([group], timeout=LOG_TIMEOUT)
+        refused = self._write(RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable))
         self._show(records)
         return {
             pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]

@@ -5,6 +5,7 @@ What its own names can tell is checked when it is made (``contract/checked.py``)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def refuse_unfit(use_case: UseCase) -> None:
             raise DeclarationError(f"Use case '{use_case.name}', {field}: there is no file {sql}.")
     _refuse_columns(use_case)
     _refuse_watched(use_case)
+    _refuse_unsaid_parity(use_case)
     for gate in use_case.gates:
         _refuse_gate(gate, use_case=use_case)
 
@@ -117,6 +119,28 @@ def _refuse_watched(use_case: UseCase) -> None:
     for name in use_case.monitoring.slices if use_case.monitoring else ():
         what = "feature or slice column"
         refuse_unknown(name, known=kept, use_case=use_case.name, field="monitoring.slices", what=what)
+
+
+def _refuse_unsaid_parity(use_case: UseCase) -> None:
+    """What hides a column that an answer is computed from must say that answers cannot be computed once more."""
+    hidden = sorted(_read_by_answers(use_case).intersection(use_case.logged))
+    if hidden and use_case.parity:
+        raise DeclarationError(
+            f"Use case '{use_case.name}', logged: answers are computed from {', '.join(hidden)}, so that what the log "
+            "holds cannot be compared with the offline path any more. If that is accepted, say parity=False."
+        )
+    if not hidden and not use_case.parity:
+        raise DeclarationError(
+            f"Use case '{use_case.name}', parity: no column is hidden that answers are computed from, so that they can "
+            "be compared with the offline path. Leave parity=False out."
+        )
+
+
+def _read_by_answers(use_case: UseCase) -> set[str]:
+    """The columns of a request that an answer may be computed from: keys, and whatever word the features' SQL has."""
+    views = [*(view.keys for view in use_case.history), *(view.keys for view in use_case.asof)]
+    names = {"event_time", *(each.name for each in use_case.features), *(key for keys in views for key in keys)}
+    return names | set(re.findall(r"\w+", use_case.features_sql.read_text(encoding="utf-8")))
 
 
 def _columns_asked(use_case: UseCase) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,24 @@ def referring(**reference: Any) -> dict[str, Any]:
             id="watched request field",
         ),
         pytest.param(
+            {"logged": {"number": "hashed", "weight": "left_out"}},
+            {"logged": {"numbr": "hashed"}},
+            "logged: unknown request field 'numbr', did you mean 'number'? There is: number, depot,",
+            id="hidden request field",
+        ),
+        pytest.param(
+            {"logged": {"number": "left_out"}},
+            {"logged": {"number": "left out"}},
+            "logged, 'number': unknown word 'left out', did you mean 'left_out'? There is: hashed, left_out",
+            id="way of hiding",
+        ),
+        pytest.param(
+            {"logged": {"depot": "hashed"}, "monitoring": MonitoringPlan(slices=())},
+            {"logged": {"depot": "hashed"}, "monitoring": MonitoringPlan(slices=("depot",))},
+            "logged: monitoring watches slices of 'depot', which are read off the log",
+            id="hidden and watched",
+        ),
+        pytest.param(
             {"history": (HISTORY,)},
             {"history": (replace(HISTORY, keys=()),)},
             "history: view 'depot' has no keys, so there is nothing to aggregate by",

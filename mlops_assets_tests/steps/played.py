@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,11 +115,17 @@ class Loop:
         self.put("monitoring", watched)
         return collected, watched
 
-    def collect(self, *, now: datetime = NOW, kept: timedelta = timedelta(days=7)) -> Step[Any]:
+    def collect(self, *, now: datetime = NOW) -> Step[Any]:
         """Collects what was served."""
-        log = prediction_log_of("parcels", folder=self.data)
-        with closing(log), log.collecting(), TemporaryDirectory() as folder:
-            collected = collect(
+        with self.collecting(now=now) as collected:
+            self.put("prediction_log", collected)
+        return collected
+
+    @contextmanager
+    def collecting(self, *, now: datetime = NOW) -> Iterator[Step[Any]]:
+        """What is to be published of what was served; its files are there while the context lasts."""
+        with closing(prediction_log_of("parcels", folder=self.data)) as log, TemporaryDirectory() as folder:
+            yield collect(
                 self.lake.at(),
                 use_case=self.use_case,
                 lake=self.lake,
@@ -128,10 +134,8 @@ class Loop:
                 seed=1,
                 now=now,
                 into=Path(folder),
-                kept=kept,
+                kept=timedelta(days=7),
             )
-            self.put("prediction_log", collected)
-        return collected
 
     def score(self, batch: str) -> None:
         """Scores a batch with the champion."""

@@ -2,7 +2,52 @@
 
 from __future__ import annotations
 
-from mlops_assets_tests.steps.played import SERVED, Loop
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from mlops_assets.contract.errors import ServingError
+from mlops_assets.lake.publishing import WriteRefused
+from mlops_assets.lake.tables import read_parquet
+from mlops_assets.lake.write import Write
+from mlops_assets.steps.collect import COLLECTED_ONCE
+from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets.stores.predictions.records import Outcome
+from mlops_assets.stores.predictions.tracing import trace
+from mlops_assets_tests.steps.played import NOW, SERVED, Loop
+from mlops_assets_tests.stores.predictions.answered import make_group, make_record
+
+LATER = NOW + timedelta(days=8)
+
+
+@contextmanager
+def opened(loop: Loop) -> Iterator[PredictionLog]:
+    with closing(prediction_log_of("parcels", folder=loop.data)) as log:
+        yield log
+
+
+def answer(loop: Loop, *names: str, at: datetime = NOW) -> None:
+    """Answers about nothing that the lake knows."""
+    with opened(loop) as log:
+        records = [make_record(prediction_id=name, answered_at=at) for name in names]
+        log.append([make_group(records)], timeout=5)
+
+
+def paths(loop: Loop, folder: str = "prediction_log") -> list[str]:
+    return [info.path.rsplit("/", 2)[1] + "/" + _name(info.path) for info in loop.lake.at().paths(f"parcels/{folder}/")]
+
+
+def _name(path: str) -> str:
+    """A file's name without the log's id."""
+    return path.rsplit("/", 1)[1].partition("-")[2].partition(".")[0]
+
+
+def collected(loop: Loop, folder: str = "prediction_log", column: str = "prediction_id") -> list[str]:
+    head = loop.lake.at()
+    tables = [read_parquet(head.local(info.path)) for info in head.paths(f"parcels/{folder}/")]
+    return [value for table in tables for value in table[column].to_pylist()]
 
 
 def test_what_was_answered_equals_the_offline_road(served: Loop) -> None:
@@ -21,3 +66,79 @@ def test_what_the_lake_holds_is_not_collected_again(served: Loop) -> None:
 
     assert again.files == {}
     assert (again.outcome.pieces, again.outcome.files_before) == ((), 1)
+
+
+def test_the_files_of_a_day_become_one_when_it_is_over(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    empty.collect()
+    answer(empty, "c")
+    empty.collect()
+    assert paths(empty) == ["2024-03-11/1-2", "2024-03-11/3-3"]
+
+    answer(empty, "d")
+    answer(empty, "e", at=NOW + timedelta(days=1))
+    step = empty.collect(now=NOW + timedelta(days=1))
+
+    assert paths(empty) == ["2024-03-11/1-4", "2024-03-12/5-5"]
+    assert collected(empty) == ["a", "b", "c", "d", "e"]
+    assert (step.outcome.rows, step.outcome.joined) == (2, 2)
+    assert empty.collect(now=LATER).files == {}
+
+
+def test_an_answer_that_the_lake_has_held_for_long_leaves_the_log_and_is_still_traced(served: Loop) -> None:
+    served.collect()
+    assert served.collect(now=NOW + timedelta(days=6)).outcome.pruned == 0
+
+    assert served.collect(now=LATER).outcome.pruned == 60
+
+    with opened(served) as log:
+        assert (log.find("p7"), log.seq_of("p7")) == (None, 8)
+        traced = trace("p7", use_case=served.use_case, lake=served.lake, log=log)
+    assert traced.prediction["prediction_id"] == "p7"
+    assert traced.prediction["features"]["weight"]
+    assert served.collect(now=LATER).files == {}
+
+
+def test_what_the_lake_does_not_hold_yet_never_leaves_the_log(empty: Loop) -> None:
+    answer(empty, "a", "b")
+
+    assert empty.collect(now=LATER).outcome.pruned == 0
+    assert empty.collect(now=LATER).outcome.pruned == 2
+
+
+def test_outcomes_are_collected_once(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    with opened(empty) as log:
+        log.record_outcomes([Outcome(prediction_id="a", label=1, known_at=NOW)])
+    empty.collect()
+    with opened(empty) as log:
+        log.record_outcomes([Outcome(prediction_id=name, label=0, known_at=NOW) for name in ("a", "b")])
+
+    step = empty.collect()
+
+    assert step.outcome.outcomes == 2
+    assert sorted(collected(empty, "served_outcomes")) == ["a", "a", "b"]
+    assert [path.rsplit("/", 1)[1] for path in paths(empty, "served_outcomes")] == ["1-1", "2-3"]
+    assert empty.collect().files == {}
+
+
+def test_a_log_that_was_put_back_from_an_older_copy_is_refused(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    empty.collect()
+    with opened(empty) as log, log._database.transaction(timeout=5) as run:  # type: ignore[attr-defined]
+        run.execute("UPDATE log SET last = 1")
+
+    with pytest.raises(ServingError, match=r"holds predictions up to number 2 of log .* ends at 1"):
+        empty.collect()
+
+
+def test_records_that_another_collection_published_meanwhile_are_not_published_twice(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    with empty.collecting() as late:
+        answer(empty, "c")
+        empty.collect()
+
+        with pytest.raises(WriteRefused, match=COLLECTED_ONCE):
+            empty.lake.publish(Write(use_case="parcels", asset="prediction_log"), files=late.files, audit=late.audit)
+
+    assert collected(empty) == ["a", "b", "c"]

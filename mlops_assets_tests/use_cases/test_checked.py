@@ -160,6 +160,18 @@ SCHEMA = "mlops_assets_tests.orchestration.toy:ParcelRows"
             id="batch day of a schema by name",
         ),
         pytest.param(
+            replace(PARCELS, logged={"weight": "hashed", "number": "left_out"}, parity=False),
+            lambda: replace(PARCELS, logged={"weight": "hashed", "number": "left_out"}),
+            "logged: answers are computed from weight, so that what the log holds cannot be compared",
+            id="hidden column that answers are computed from",
+        ),
+        pytest.param(
+            replace(PARCELS, logged={"number": "left_out"}),
+            lambda: replace(PARCELS, logged={"number": "left_out"}, parity=False),
+            "parity: no column is hidden that answers are computed from",
+            id="parity given up for nothing",
+        ),
+        pytest.param(
             PARCELS,
             lambda: replace(PARCELS, features_sql=Path("nowhere.sql")),
             "features_sql: there is no file nowhere.sql.",

@@ -22,7 +22,7 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.stores.predictions.collected_files import CollectedFile
 
 ROWS_PER_FILE = 100_000
-ROWS_AT_ONCE = 5_000
+ROWS_AT_ONCE = 2_000
 """What is in memory at once: a record with 150 features is some 5 KB of JSON in the lake's rows."""
 
 

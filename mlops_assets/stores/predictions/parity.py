@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import PlatformError, ServingError
@@ -145,6 +145,9 @@ def compare(records: Sequence[Record], *, use_case: UseCase, lake: Lake, connect
 
 def _why_not(record: Record, *, use_case: UseCase) -> str:
     """Why a record says too little to be computed again; empty if it does not."""
+    if not use_case.parity:
+        hidden = ", ".join(use_case.logged)
+        return f"insufficient data: {use_case.name} hides {hidden} in its log, and declares parity=False."
     if (use_case.history or use_case.asof) and not (record["history_commit"] and record["history_as_of"]):
         return "Some records do not say which history they were answered from."
     return ""
@@ -167,7 +170,8 @@ def _differences(group: Sequence[Record], *, use_case: UseCase, lake: Lake, conn
 
 def _offline_features(group: Sequence[Record], *, use_case: UseCase, lake: Lake, connect: Connect) -> pa.Table:
     """The features of records of one commit and day, from the lake."""
-    asked = request_table([_request(record, use_case=use_case) for record in group], model=use_case.request)
+    model = _shown_request(use_case)
+    asked = request_table([_request(record, use_case=use_case, model=model) for record in group], model=model)
     moments = pa.array([record["event_time"] for record in group], pa.timestamp("us"))
     if "event_time" in asked.column_names:
         asked = asked.drop_columns(["event_time"])
@@ -182,12 +186,19 @@ def _offline_features(group: Sequence[Record], *, use_case: UseCase, lake: Lake,
         )
 
 
-def _request(record: Record, *, use_case: UseCase) -> BaseModel:
-    """What was asked, without what the request model works out by itself."""
-    inputs = json.loads(record["inputs"])
-    asked = {name: value for name, value in inputs.items() if name not in use_case.request.model_computed_fields}
+def _shown_request(use_case: UseCase) -> type[BaseModel]:
+    """The request model in which what the log hides is missing."""
+    fields = use_case.request.model_fields
+    hidden = {name: (fields[name].annotation | None, None) for name in use_case.logged if name in fields}  # type: ignore[operator]
+    return create_model(use_case.request.__name__, __base__=use_case.request, **hidden) if hidden else use_case.request  # type: ignore[call-overload]
+
+
+def _request(record: Record, *, use_case: UseCase, model: type[BaseModel]) -> BaseModel:
+    """What was asked, without what the request model works out by itself and what the log hides."""
+    left_out = {*use_case.request.model_computed_fields, *use_case.logged}
+    asked = {name: value for name, value in json.loads(record["inputs"]).items() if name not in left_out}
     try:
-        return use_case.request.model_validate(asked)
+        return model.model_validate(asked)
     except ValidationError as error:
         fields = ", ".join(str(found["loc"][0]) for found in error.errors() if found["loc"])
         raise ServingError(f"What was asked is no request of {use_case.name} any more: {fields}.") from error

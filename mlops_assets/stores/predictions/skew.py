@@ -6,6 +6,7 @@ How the two are compared is in ``watch/validation/skew.py``.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import PlatformError
+from mlops_assets.contract.features import Feature
 from mlops_assets.contract.paths import training_view_path
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import UseCase
@@ -35,11 +37,12 @@ def audit_skew(
         reason = f"What {version} was trained on cannot be read any more: {error}"
         severity = Severity.WARN
         return CheckResult(name=SERVED_AS_TRAINED, passed=False, severity=severity, batch=batch, reasons=(reason,))
+    features = [each for each in use_case.features if each.name not in use_case.logged]
     told = judge_skew(
-        _served(records, use_case=use_case),
+        _served(records, features=features),
         trained=_trained_on(view, record),
         recent=view,
-        features=use_case.features,
+        features=features,
         batch=batch,
         connection=connection,
     )
@@ -61,7 +64,7 @@ def _trained_on(view: pa.Table, record: ModelRecord) -> pa.Table:
     return view.filter(pc.and_(pc.greater_equal(day, pa.scalar(part.first)), pc.less_equal(day, pa.scalar(part.last))))
 
 
-def _served(records: pa.Table, *, use_case: UseCase) -> pa.Table:
+def _served(records: pa.Table, *, features: Sequence[Feature]) -> pa.Table:
     """The logged features; one that an answer lacks is missing."""
     logged = [json.loads(told) for told in records["features"].to_pylist()]
-    return pa.table({each.name: pa.array([row.get(each.name) for row in logged]) for each in use_case.features})
+    return pa.table({each.name: pa.array([row.get(each.name) for row in logged]) for each in features})

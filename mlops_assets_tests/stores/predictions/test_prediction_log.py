@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from mlops_assets.contract.errors import ServingError, SettingError
@@ -416,6 +417,32 @@ def test_a_log_that_became_another_one_is_written_no_more(place: Place, log: Pre
         with pytest.raises(ServingError, match="was replaced by another one"):
             refused()
     assert ids(log) == []
+
+
+def test_a_postgres_connection_that_broke_is_replaced_by_the_next_use(tmp_path: Path, postgres_url: str) -> None:
+    environment = {"MLOPS_PREDICTION_LOG_URL": postgres_url}
+    with closing(prediction_log_of("broken", folder=tmp_path, environment=environment)) as log:
+        append(log, group(1))
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        with pytest.raises(ServingError, match=r"mlops_log_broken of .* could not be written"):
+            append(log, group(2))
+        append(log, group(3))
+
+        assert ids(log) == ["id-1", "id-3"]
+
+
+def test_a_postgres_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    environment = {"MLOPS_PREDICTION_LOG_URL": f"postgresql://me:secret@/mine?host={tmp_path}"}
+    with pytest.raises(ServingError, match=r"mlops_log_toy of .*/mine could not be written") as refused:
+        prediction_log_of("toy", folder=tmp_path, environment=environment)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_name_that_postgres_would_cut_off_is_refused(tmp_path: Path) -> None:
+    environment = {"MLOPS_PREDICTION_LOG_URL": "postgresql://nowhere"}
+    with pytest.raises(SettingError, match="is too long for a prediction log on Postgres: 53 at most"):
+        prediction_log_of("x" * 54, folder=tmp_path, environment=environment)
 
 
 def test_looking_for_a_log_makes_no_file(tmp_path: Path) -> None:
