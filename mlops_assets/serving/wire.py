@@ -85,10 +85,10 @@ class Explanations(BaseModel):
 
 
 class Refused(Exception):
-    """A request that is not answered, with the status it gets."""
+    """A request that is not answered, with the status it gets; ``retry_after`` are seconds, of a 503 one at least."""
 
     def __init__(self, status: int, error: str, *, faults: list[Fault] | None = None, retry_after: int = 0) -> None:
         super().__init__(error)
         self.status = status
         self.refusal = Refusal(error=error, faults=faults or [])
-        self.retry_after = retry_after
+        self.retry_after = retry_after or int(status == 503)
