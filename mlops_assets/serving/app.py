@@ -184,4 +184,6 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(Refused(error.status_code, error.detail))
+    response = refusal(Refused(error.status_code, error.detail))
+    response.headers.update(error.headers or {})  # a 405 says what is allowed
+    return response

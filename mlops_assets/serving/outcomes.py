@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic_core
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.tasks import Binary, Multiclass, Task
 from mlops_assets.serving.faults import MOST_FAULTS, details_of, fault_of, shortened, status_of
-from mlops_assets.serving.wire import Fault, Refused
+from mlops_assets.serving.wire import Fault, Refused, Shape
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.stores.predictions.records import Outcome
 
@@ -54,11 +54,11 @@ class ToldOutcomes(BaseModel):
     outcomes: Annotated[list[ToldOutcome], Field(min_length=1, max_length=MOST_OUTCOMES)]
 
 
-class Receipt(BaseModel):
+class Receipt(Shape):
     """What became of one outcome."""
 
     status: Annotated[
-        str,
+        Literal["recorded", "repeated", "corrected", "late", "unknown"],
         Field(
             description="recorded; repeated: known already; corrected: another label was known; "
             "late: recorded, its prediction has left the log for the lake; unknown: nothing was predicted of it"
@@ -66,7 +66,7 @@ class Receipt(BaseModel):
     ]
 
 
-class Receipts(BaseModel):
+class Receipts(Shape):
     """For every outcome, in order, what became of it."""
 
     outcomes: list[Receipt]
