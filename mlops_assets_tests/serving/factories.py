@@ -16,6 +16,7 @@ from mlops_assets.features.matrix import learn_vocabulary
 from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.training.booster import train
 from mlops_assets_tests.serving.toys.parcels import USE_CASE as PARCELS
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 TOYS = Path(__file__).parent / "toys"
 VERSION = "2013-06-30-3fa9c1d2"
 COMMIT = "c0ffee" * 10
+TAG = f"parcels:{VERSION}"
 
 
 def make_checkout(folder: Path) -> Path:
@@ -99,3 +101,11 @@ def refresh_online_store(data_dir: Path, view: OnlineView, *, commit: str = COMM
     store = OnlineStore(SqliteBackend(data_dir / "online" / "parcels.sqlite"))
     store.refresh(view, commit=commit)
     store.close()
+
+
+def recorded(data_dir: Path, *, use_case: str = "parcels") -> list[dict[str, Any]]:
+    """What the prediction log of a deployment holds, in order."""
+    log = prediction_log_of(use_case, folder=data_dir)
+    rows: list[dict[str, Any]] = log.read_after(0, limit=1_000_000).to_pylist()
+    log.close()
+    return rows
