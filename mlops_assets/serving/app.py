@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,12 +22,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mlops_assets.contract.errors import ServingError
+from mlops_assets.serving.asking import LONGEST_KEY
+from mlops_assets.serving.faults import shortened
 from mlops_assets.serving.first_page import PAGE_HEADERS, first_page
 from mlops_assets.serving.gate import Gate, header, refusal
 from mlops_assets.serving.metrics import CONTENT_TYPE, ServiceMetrics
 from mlops_assets.serving.openapi import openapi
 from mlops_assets.serving.settings import ServiceSettings
-from mlops_assets.serving.wire import Refused
+from mlops_assets.serving.wire import Fault, Refused
+
+log = logging.getLogger(__name__)
 
 INLINE = 16_384
 """Bytes of a body that is checked at once; a longer one is checked beside the event loop."""
@@ -84,16 +90,16 @@ class Routes:
         return Response(await run_in_threadpool(self._metrics.page), media_type=CONTENT_TYPE)
 
     def _described(self) -> dict[str, Any]:
-        try:
+        with _reaching_history():
             told: dict[str, Any] = self._service().predictor.describe()
-        except ServingError as error:
-            raise Refused(503, "History cannot be reached: try again later.") from error
-        return told
+            return told
 
     async def _body(self, request: Request) -> bytes:
         """The whole body. ``Refused`` when it is no JSON, too long, or takes too long to come."""
         if header(request.scope, b"content-type").partition(";")[0].strip().lower() not in (JSON, ""):
             raise Refused(415, f"The body must be {JSON}.")
+        if header(request.scope, b"content-encoding").lower() not in ("identity", ""):
+            raise Refused(415, "The body must not be compressed.")
         most = self._settings.max_bytes
         length = header(request.scope, b"content-length")
         if length.isdigit() and int(length) > most:
@@ -113,16 +119,14 @@ class Routes:
         return b"".join(pieces)
 
     async def _checked(self, check: Callable[..., Any], body: bytes, *, request: Request) -> Any:
-        day, key = self._day(), header(request.scope, b"idempotency-key") or None
+        day, key = self._day(), _key(request)
         if len(body) <= INLINE:
             return check(body, day=day, key=key)
         return await run_in_threadpool(check, body, day=day, key=key)
 
     def _day(self) -> Any:
-        try:
+        with _reaching_history():
             return self._service().predictor.day()
-        except ServingError as error:
-            raise Refused(503, "History cannot be reached: try again later.") from error
 
 
 def build_app(
@@ -145,11 +149,32 @@ def build_app(
         Route("/metrics", routes.metrics, methods=["GET"]),
     ]
     gate = Middleware(Gate, check=check, metrics=metrics, routes=frozenset(route.path for route in paths))
-    return Starlette(
+    app = Starlette(
         routes=paths,
         middleware=[gate],
         exception_handlers={Refused: _refused, HTTPException: _http_error},
     )
+    app.router.redirect_slashes = False  # a redirected POST is a GET to most clients
+    return app
+
+
+@contextmanager
+def _reaching_history() -> Iterator[None]:
+    try:
+        yield
+    except ServingError as error:
+        log.error("history cannot be reached", extra={"told": {"reason": str(error)}})
+        raise Refused(503, "History cannot be reached: try again later.") from error
+
+
+def _key(request: Request) -> str | None:
+    """The caller's name of its request; None if it has none."""
+    key = header(request.scope, b"idempotency-key")
+    if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        rule = f"at most {LONGEST_KEY} printable ASCII characters"
+        fault = Fault(field="Idempotency-Key", value=shortened(key), rule=rule)
+        raise Refused(400, "Nothing was answered.", faults=[fault])
+    return key or None
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -159,4 +184,6 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(Refused(error.status_code, error.detail))
+    response = refusal(Refused(error.status_code, error.detail))
+    response.headers.update(error.headers or {})  # a 405 says what is allowed
+    return response

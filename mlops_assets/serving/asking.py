@@ -7,6 +7,7 @@ pass: what was guessed would be remembered as if it had been sent.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,13 +22,21 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from mlops_assets.contract.serving import EventTimes
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.requests import request_schema
+from mlops_assets.serving.faults import MOST_FAULTS, details_of, fault_of, shortened, status_of
 from mlops_assets.serving.wire import Fault, FaultyRow, Refused
 from mlops_assets.steps.answer import RequestRow
 
-MOST_FAULTS = 100
-LONGEST_VALUE = 60
+log = logging.getLogger(__name__)
+
+MOST_FAULTS_OF_ROW = 10
+LONGEST_KEY = 200
 WHOLE_NUMBERS = range(-(2**63), 2**63)
-KEY = Field(max_length=200, description="Repeating a request with this id (or Idempotency-Key) gives the same answer")
+KEY = Field(
+    min_length=1,
+    max_length=LONGEST_KEY,
+    pattern=r"^[ -~]+$",
+    description="Repeating a request with this id (or Idempotency-Key) gives the same answer",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +79,12 @@ class Asking:
     def _partly(self, body: bytes, error: ValidationError, *, day: date, key: str | None) -> Asked:
         """The rows that are good although others are not."""
         of_rows: dict[int, list[Fault]] = defaultdict(list)
-        for told in error.errors(include_url=False, include_context=False):
-            where = told["loc"]
+        for detail in details_of(error, refused="Nothing was answered."):
+            where = detail["loc"]
             if len(where) < 2 or where[0] != "rows":
-                raise Refused(_status(told), "Nothing was answered.", faults=[_fault_of_body(told)])
-            of_rows[int(where[1])].append(_fault(told, row=int(where[1])))
+                raise Refused(status_of(detail), "Nothing was answered.", faults=[fault_of(detail)])
+            if len(of_rows[where[1]]) < MOST_FAULTS_OF_ROW:
+                of_rows[where[1]].append(fault_of(detail))
         document = pydantic_core.from_json(body)
         places = [place for place in range(len(document["rows"])) if place not in of_rows]
         faulty = {place: _faulty(faults) for place, faults in of_rows.items()}
@@ -107,8 +117,11 @@ class Asking:
     def _values(self, row: BaseModel, *, place: int, day: date) -> tuple[tuple[object, ...], list[Fault]]:
         try:
             values: tuple[object, ...] = self._read(row)
-        except Exception as error:  # noqa: BLE001  # a computed field is the use case's own code
-            return (), [Fault(row=place, rule=f"what follows from it could not be worked out: {error}")]
+        except ValueError as error:
+            return (), [Fault(row=place, rule=str(error))]
+        except Exception:  # a computed field is the use case's own code
+            log.exception("a row's computed fields failed")
+            return (), [Fault(row=place, rule="what follows from it can be worked out")]
         looked_at = ((name, values[column]) for name, column in self._unbounded)
         return values, [fault for name, value in looked_at for fault in _unusable(name, value, self._times, place, day)]
 
@@ -141,9 +154,11 @@ def _bounded(request: type[BaseModel]) -> frozenset[str]:
 def _unusable(name: str, value: object, times: EventTimes, place: int, day: date) -> Iterator[Fault]:
     """What no column could hold, or a moment that is out of the use case's bounds."""
     if type(value) is int and value not in WHOLE_NUMBERS:
-        yield Fault(row=place, field=name, value=_shortened(value), rule="a whole number has at most 64 bits")
+        yield Fault(row=place, field=name, value=shortened(value), rule="a whole number has at most 64 bits")
     elif type(value) is float and not math.isfinite(value):
-        yield Fault(row=place, field=name, value=_shortened(value), rule="a number is finite")
+        yield Fault(row=place, field=name, value=shortened(value), rule="a number is finite")
+    elif isinstance(value, str) and "\0" in value:  # Postgres keeps no such text, whoever else is answered with it
+        yield Fault(row=place, field=name, value=shortened(value), rule="a text has no character of code 0")
     elif name == "event_time" and isinstance(value, datetime) and (rule := times.why_not(value.date(), day=day)):
         yield Fault(row=place, field=name, value=str(value), rule=rule)
 
@@ -157,34 +172,3 @@ def _refused(faulty: Mapping[int, FaultyRow]) -> Refused:
 
 def _faulty(faults: list[Fault]) -> FaultyRow:
     return FaultyRow(error="This row cannot be predicted.", faults=faults)
-
-
-def _fault(told: Any, *, row: int | None) -> Fault:
-    field = ".".join(str(part) for part in told["loc"][2:]) or None
-    silent = told["type"] in ("missing", "extra_forbidden")
-    return Fault(
-        row=row,
-        field=field,
-        value=None if silent else _shortened(told["input"]),
-        rule=told["msg"].removeprefix("Value error, "),
-    )
-
-
-def _status(told: Any) -> int:
-    """413 where it is too much, in rows or in depth."""
-    too_deep = told["type"] == "json_invalid" and "recursion limit" in told["msg"]
-    return 413 if too_deep or told["type"] == "too_long" else 400
-
-
-def _fault_of_body(told: Any) -> Fault:
-    if told["type"] == "json_invalid":
-        return Fault(rule=told["msg"])
-    if not told["loc"]:
-        return Fault(rule='the body must be an object such as {"rows": [{...}, {...}]}')
-    field = ".".join(str(part) for part in told["loc"])
-    return Fault(field=field, value=_shortened(told["input"]), rule=told["msg"].removeprefix("Value error, "))
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."

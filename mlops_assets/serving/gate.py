@@ -100,7 +100,7 @@ def refusal(refused: Refused) -> Response:
         headers["www-authenticate"] = "Bearer"
     if refused.status in (408, 413, 503):
         headers["connection"] = "close"  # what the caller still sends is not read
-    content = refused.refusal.model_dump_json(exclude_none=True)
+    content = refused.refusal.model_dump_json()
     return Response(content, status_code=refused.status, headers=headers, media_type="application/json")
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
 import pydantic_core
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.tasks import Binary, Multiclass, Task
-from mlops_assets.serving.wire import Fault, Refused
+from mlops_assets.serving.faults import MOST_FAULTS, details_of, fault_of, shortened, status_of
+from mlops_assets.serving.wire import Fault, Refused, Shape
+from mlops_assets.stores.predictions.hiding import Hiding
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.stores.predictions.records import Outcome
 
+log = logging.getLogger(__name__)
+
 MOST_OUTCOMES = 1_000
+NOTHING = "No outcome was recorded."
+EARLIEST, AHEAD = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1)
+"""When an outcome may be known: clocks differ, and a day is more than they do."""
+NAME = Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
 
 
 class ToldOutcome(BaseModel):
@@ -22,20 +32,13 @@ class ToldOutcome(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prediction_id: Annotated[str | None, Field(max_length=200)] = None
-    example_id: Annotated[str | None, Field(max_length=200, description="The use case's own name of it")] = None
+    prediction_id: Annotated[str | None, NAME] = None
+    example_id: Annotated[str | None, NAME, Field(description="The use case's own name of it")] = None
     label: Annotated[
-        float | str,
+        bool | float | str,
         Field(description="true or 1, false or 0; the name of the class; or the number, as the task has it"),
     ]
     known_at: Annotated[AwareDatetime | None, Field(description="With a zone; now, if it is not said")] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _truth_as_number(cls, told: object) -> object:
-        if isinstance(told, dict) and isinstance(told.get("label"), bool):
-            return {**told, "label": float(told["label"])}
-        return told
 
     @model_validator(mode="after")
     def _names_one(self) -> ToldOutcome:
@@ -52,11 +55,11 @@ class ToldOutcomes(BaseModel):
     outcomes: Annotated[list[ToldOutcome], Field(min_length=1, max_length=MOST_OUTCOMES)]
 
 
-class Receipt(BaseModel):
+class Receipt(Shape):
     """What became of one outcome."""
 
     status: Annotated[
-        str,
+        Literal["recorded", "repeated", "corrected", "late", "unknown"],
         Field(
             description="recorded; repeated: known already; corrected: another label was known; "
             "late: recorded, its prediction has left the log for the lake; unknown: nothing was predicted of it"
@@ -64,17 +67,18 @@ class Receipt(BaseModel):
     ]
 
 
-class Receipts(BaseModel):
+class Receipts(Shape):
     """For every outcome, in order, what became of it."""
 
     outcomes: list[Receipt]
 
 
 class Outcomes:
-    """Writes outcomes of a ``task`` to ``log``."""
+    """Writes outcomes of a ``task`` to ``log``, which knows examples as ``hiding`` lets it."""
 
-    def __init__(self, log: PredictionLog, *, task: Task) -> None:
+    def __init__(self, log: PredictionLog, *, hiding: Hiding, task: Task) -> None:
         self._log = log
+        self._hiding = hiding
         self._task = task
         self._adapter = TypeAdapter(ToldOutcomes)
 
@@ -83,34 +87,34 @@ class Outcomes:
         try:
             told = self._adapter.validate_json(body, strict=True).outcomes
         except ValidationError as error:
-            faults = [
-                Fault(row=_row(each["loc"]), field=".".join(map(str, each["loc"][2:])) or None, rule=each["msg"])
-                for each in error.errors(include_url=False, include_context=False)[:100]
-            ]
-            raise Refused(400, "No outcome was recorded.", faults=faults) from error
-        faults = [
-            Fault(row=row, field="label", value=repr(each.label)[:60], rule=rule)
-            for row, each in enumerate(told)
-            if (rule := why_no_label(each.label, task=self._task))
-        ]
-        if faults:
-            raise Refused(400, "No outcome was recorded.", faults=faults[:100])
+            details = details_of(error, refused=NOTHING)[:MOST_FAULTS]
+            raise Refused(status_of(details[0]), NOTHING, faults=[fault_of(each) for each in details]) from error
         now = datetime.now(UTC)
+        if faults := list(_faults(told, task=self._task, latest=now + AHEAD)):
+            raise Refused(400, NOTHING, faults=faults[:MOST_FAULTS])
         try:
-            statuses = self._log.record_outcomes(
-                [
-                    Outcome(
-                        label=each.label,
-                        known_at=each.known_at or now,
-                        prediction_id=each.prediction_id,
-                        example_id=each.example_id,
-                    )
-                    for each in told
-                ]
-            )
+            statuses = self._log.record_outcomes([self._outcome(each, now=now) for each in told])
         except ServingError as error:
-            raise Refused(503, "No outcome was recorded: the log cannot be reached. Try again later.") from error
+            log.error("no outcome can be recorded", extra={"told": {"reason": str(error)}})
+            raise Refused(503, f"{NOTHING} The log cannot be reached: try again later.") from error
         return pydantic_core.to_json({"outcomes": [{"status": status} for status in statuses]})
+
+    def _outcome(self, told: ToldOutcome, *, now: datetime) -> Outcome:
+        return Outcome(
+            label=float(told.label) if isinstance(told.label, bool) else told.label,
+            known_at=told.known_at or now,
+            prediction_id=told.prediction_id,
+            example_id=told.example_id and self._hiding.example_id(told.example_id),
+        )
+
+
+def _faults(outcomes: Sequence[ToldOutcome], *, task: Task, latest: datetime) -> Iterator[Fault]:
+    for row, each in enumerate(outcomes):
+        if rule := why_no_label(each.label, task=task):
+            yield Fault(row=row, field="label", value=shortened(each.label), rule=rule)
+        if each.known_at and not EARLIEST <= each.known_at <= latest:
+            rule = f"from {EARLIEST:%Y} to {latest:%Y-%m-%d}"
+            yield Fault(row=row, field="known_at", value=str(each.known_at), rule=rule)
 
 
 def why_no_label(label: float | str, *, task: Task) -> str | None:
@@ -120,7 +124,3 @@ def why_no_label(label: float | str, *, task: Task) -> str | None:
     if isinstance(label, str) or not abs(label) < float("inf"):
         return "a finite number"
     return "0 or 1" if isinstance(task, Binary) and label not in (0, 1) else None
-
-
-def _row(where: tuple[int | str, ...]) -> int | None:
-    return where[1] if len(where) > 1 and isinstance(where[1], int) else None

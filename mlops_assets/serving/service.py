@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
+from bentoml._internal.context import server_context
 from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +59,11 @@ def _settings() -> ServiceSettings:
 
 
 SETTINGS = _settings()
+
+if server_context.worker_index is not None:  # the supervisor takes no connections
+    from mlops_assets.serving.connections import bound_connections
+
+    bound_connections(seconds=SETTINGS.body_timeout_ms / 1000)
 
 
 def _model_folder() -> Path:

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.paths import RECORD
@@ -46,8 +47,19 @@ def verify_places(environ: Mapping[str, str], *, use_case: str) -> None:
     logs = Path(folder) / "prediction_log"
     for place in (logs / f"{use_case}.sqlite", logs, Path(folder)):
         if place.exists():
-            if not os.access(place, os.W_OK):
+            if not _can_be_written(place, is_folder=place.suffix != ".sqlite"):
                 raise ServingError(
                     f"{place} cannot be written, so no answer could be remembered: give it to this user."
                 )
             return
+
+
+def _can_be_written(place: Path, *, is_folder: bool) -> bool:
+    """Tried, where it is a folder: root may write to all that it is asked about, until it is read-only or a file."""
+    if not is_folder:
+        return os.access(place, os.W_OK)
+    try:
+        with TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False

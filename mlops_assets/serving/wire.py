@@ -6,12 +6,18 @@ Belongs here: the shapes of responses, which OpenAPI documents as they stand her
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
-class Answer(BaseModel):
+class Shape(BaseModel):
+    """What is answered has these fields, all of them and no others."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Answer(Shape):
     """The answer for one row, in the order of the rows asked."""
 
     prediction_id: Annotated[str, Field(description="The answer is remembered under it: `mlops trace ID`")]
@@ -33,7 +39,7 @@ class Answer(BaseModel):
     flags: Annotated[list[str], Field(description="What was unusual, such as an entity without history")] = []
 
 
-class Fault(BaseModel):
+class Fault(Shape):
     """One thing wrong with a request. ``row`` counts from 0; null where the fault is not one row's."""
 
     row: int | None = None
@@ -42,27 +48,27 @@ class Fault(BaseModel):
     rule: Annotated[str, Field(description="What must hold")]
 
 
-class Refusal(BaseModel):
+class Refusal(Shape):
     """Why nothing was answered: the one shape of every status but 200."""
 
     error: str
     faults: list[Fault] = []
 
 
-class FaultyRow(BaseModel):
+class FaultyRow(Shape):
     """Stands in the place of an answer where one row cannot be predicted and others were."""
 
     error: str
     faults: list[Fault]
 
 
-class Answers(BaseModel):
+class Answers(Shape):
     """For every row, in order, its answer or what is wrong with it."""
 
     predictions: list[Answer | FaultyRow]
 
 
-class Contributions(BaseModel):
+class Contributions(Shape):
     """How far each feature moved one row's answer: with ``base`` they add up to ``margin``."""
 
     score: float
@@ -73,22 +79,22 @@ class Contributions(BaseModel):
         ),
     ]
     base: float | dict[str, float]
-    contributions: dict[str, Any]
+    contributions: dict[str, float | dict[str, float]]
     model_version: str
     history_as_of: str | None = None
 
 
-class Explanations(BaseModel):
+class Explanations(Shape):
     """For every row, in order, its contributions or what is wrong with it."""
 
     explanations: list[Contributions | FaultyRow]
 
 
 class Refused(Exception):
-    """A request that is not answered, with the status it gets."""
+    """A request that is not answered, with the status it gets; ``retry_after`` are seconds, of a 503 one at least."""
 
     def __init__(self, status: int, error: str, *, faults: list[Fault] | None = None, retry_after: int = 0) -> None:
         super().__init__(error)
         self.status = status
         self.refusal = Refusal(error=error, faults=faults or [])
-        self.retry_after = retry_after
+        self.retry_after = retry_after or int(status == 503)

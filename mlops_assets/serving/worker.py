@@ -70,7 +70,7 @@ class Worker:
             engine=engine,
             asking=Asking(declared, most_rows=settings.max_rows),
             explaining=Explaining(lambda: predictor.serving.champion.explaining),
-            outcomes=Outcomes(predictor.log, task=declared.task),
+            outcomes=Outcomes(predictor.log, hiding=predictor.hiding, task=declared.task),
             watcher=Watcher(
                 predictor,
                 engine=engine,

@@ -19,6 +19,7 @@ from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.stores.models.bento_store import checksum
 from mlops_assets.stores.models.recorded_answers import recorded_answers
+from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets.training.booster import train
 from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.serving.toys.parcels import USE_CASE as PARCELS
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 TOYS = Path(__file__).parent / "toys"
 VERSION = "2013-06-30-3fa9c1d2"
 COMMIT = "c0ffee" * 10
+TAG = f"parcels:{VERSION}"
 
 
 def make_checkout(folder: Path) -> Path:
@@ -132,3 +134,11 @@ def order_of(files: Mapping[str, Path], *, rows: pa.Table | None = None) -> dict
         "at": datetime.now(UTC),
         "by": "ada",
     }
+
+
+def recorded(data_dir: Path, *, use_case: str = "parcels") -> list[dict[str, Any]]:
+    """What the prediction log of a deployment holds, in order."""
+    log = prediction_log_of(use_case, folder=data_dir)
+    rows: list[dict[str, Any]] = log.read_after(0, limit=1_000_000).to_pylist()
+    log.close()
+    return rows

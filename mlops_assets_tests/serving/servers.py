@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 
 from mlops_assets.stores.models.bento_store import serve_command, serve_environment
+
+NOTHING_SET: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +31,15 @@ class ServedBento:
 
 
 @contextmanager
-def served(tag: str, *, data_dir: Path, port: int | None = None, seconds: float = 60.0) -> Iterator[ServedBento]:
-    """The Bento ``tag`` of this data directory, answering on 127.0.0.1 (a free port unless named) within the
-    block.
+def served(
+    tag: str, *, data_dir: Path, seconds: float = 60.0, settings: Mapping[str, str] = NOTHING_SET
+) -> Iterator[ServedBento]:
+    """The Bento ``tag`` of this data directory, answering on 127.0.0.1 within the block; ``settings`` are of its
+    environment.
 
     Raises an error with the end of its log when it does not answer within ``seconds``.
     """
-    running = start(tag, data_dir=data_dir, port=port or free_port())
+    running = start(tag, data_dir=data_dir, port=free_port(), settings=settings)
     try:
         wait_until_ready(running, seconds=seconds)
         yield running
@@ -43,11 +47,11 @@ def served(tag: str, *, data_dir: Path, port: int | None = None, seconds: float 
         stop(running)
 
 
-def start(tag: str, *, data_dir: Path, port: int) -> ServedBento:
+def start(tag: str, *, data_dir: Path, port: int, settings: Mapping[str, str] = NOTHING_SET) -> ServedBento:
     """Starts `bentoml serve` and returns at once; its log is ``<data
     directory>/bentoml/serve-<port>.log``.
     """
-    environ = serve_environment(data_dir)
+    environ = serve_environment(data_dir) | dict(settings)
     log = Path(environ["BENTOML_HOME"]) / f"serve-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -99,10 +103,10 @@ class Client:
 
     url: str
 
-    def post(self, body: object, *, path: str = "/predict") -> tuple[int, Any]:
-        """Status and decoded answer; ``body`` is sent as JSON, or as it stands if it is bytes."""
+    def post(self, body: object, *, path: str = "/predict", key: str | None = None) -> tuple[int, Any]:
+        """Status and decoded answer; ``body`` is sent as JSON, or as it is if it is bytes; ``key`` names the request."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
         return _answer(urllib.request.Request(self.url + path, data=data, headers=headers))
 
     def get(self, path: str) -> tuple[int, Any]:

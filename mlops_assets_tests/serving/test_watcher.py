@@ -94,7 +94,9 @@ class Deployment:
     def ask(self, rows: int = 1, **parcel: Any) -> list[dict[str, Any]]:
         minute = timedelta(minutes=1)
         sent = [
-            make_parcel(sent_at=(datetime(2013, 7, 1) + number * minute).isoformat(), weight=0.5 + number % 29, **parcel)
+            make_parcel(
+                sent_at=(datetime(2013, 7, 1) + number * minute).isoformat(), weight=0.5 + number % 29, **parcel
+            )
             for number in range(rows)
         ]
         return self.predictor.predict([PARCELS.request.model_validate(row) for row in sent])
@@ -230,7 +232,9 @@ def test_orders_that_cannot_be_read_change_nothing(deployment: Deployment) -> No
     deployment.promote("v2")
     (deployment.orders.folder / "champion.json").write_text('{"version": "v1"')
 
-    with pytest.raises(ServingError, match=r"champion\.json cannot be read.*`mlops status` writes the champion's again"):
+    with pytest.raises(
+        ServingError, match=r"champion\.json cannot be read.*`mlops status` writes the champion's again"
+    ):
         deployment.watcher.look()
     assert deployment.versions() == ["v2"]
 

@@ -16,7 +16,11 @@ HERE = Path(__file__).parent
 class ParcelRequest(BaseModel):
     """One parcel, before it is sent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"example": {"depot": "EWR", "weight": 2.5, "sent_at": "2013-07-01T08:30:00"}},
+    )
 
     depot: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="Where it is sent from")]
     weight: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False, description="Kilograms")]
