@@ -47,10 +47,10 @@ LOG_TIMEOUT = 2.0
 class Predictor:
     """The versions that answer of one use case, with the history they look up and the log. For one thread at a time.
 
-    ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without
-    history and side data. ``hiding`` is what of a record reaches the log. ``observe`` is shown every group of records once it is durable. ``clock`` says when an answer
-    is given, with a zone. Another thread may replace ``serving`` and ``shadow``: what is being answered is answered by
-    the former. ``lately`` is a row that was answered not long ago.
+    ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without history and
+    side data. ``hiding`` is what of a record reaches the log, ``observe`` is shown every group of records once it is
+    durable, ``clock`` says when an answer is given, with a zone. ``serving`` may be replaced: what is being answered is
+    answered by one state of it.
     """
 
     def __init__(

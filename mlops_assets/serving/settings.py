@@ -20,8 +20,8 @@ class ServiceSettings:
     ``max_waiting`` requests and ``max_waiting_rows`` rows may wait for their turn; beyond them requests are refused at
     once.
     ``budget_ms`` is what a request may take: what is not answered by then is refused and not remembered.
-    ``body_timeout_ms`` is how long a caller may take to send a request. After ``watch_ms`` the service looks again which
-    version it shall answer with.
+    ``body_timeout_ms`` is how long a caller may take to send a request. After ``watch_ms`` the service looks
+    again which version it shall answer with.
     """
 
     workers: int = 1

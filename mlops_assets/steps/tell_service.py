@@ -72,7 +72,7 @@ def start_canary(
     every: float,
     guards: Guards,
 ) -> CanaryOrder:
-    """Lets ``version`` answer the first of ``steps``, shares of the rows; it goes on by itself while ``guards`` hold."""
+    """Lets ``version`` answer the first of ``steps``, shares of the rows; it goes on while ``guards`` hold."""
     serving = _refuse_champion(lake, use_case=use_case, version=version, trial="canary")
     if not steps or list(steps) != sorted(set(steps)) or not 0 < steps[0] <= steps[-1] < 1:
         raise ServingError(f"Steps {tuple(steps)} are no canary's: give shares that rise, above 0 and below 100 %.")
