@@ -49,8 +49,9 @@ class Predictor:
 
     ``record`` is the version's ``record.json`` as plain values. ``online`` is None for a use case without history and
     side data. ``hiding`` is what of a record reaches the log, ``observe`` is shown every group of records once it is
-    durable, ``clock`` says when an answer is given, with a zone. ``serving`` may be replaced: what is being answered is
-    answered by one state of it.
+    durable, ``clock`` says when an answer is given, with a zone. Another thread may replace ``serving`` and
+    ``shadow``: what is being answered is answered by one state of them. ``lately`` is a row that was answered not long
+    ago.
     """
 
     def __init__(
