@@ -201,12 +201,13 @@ def timed(ask: Any, *, took: list[float]) -> RawAnswer:
 def test_damaged_history_is_told_with_503_wherever_it_is_asked_for(
     running: ServedBento, client: Client, data_dir: Path
 ) -> None:
-    store = data_dir / "online" / "parcels.sqlite"
-    content = store.read_bytes()
-    store.write_bytes(b"no database" * (len(content) // 11))
-    answers = [send(running.url, request) for request in (head("GET /describe"), head("GET /"), ASKED)]
-    ready = client.get("/readyz")[0]
-    store.write_bytes(content)
+    with closing(sqlite3.connect(data_dir / "online" / "parcels.sqlite")) as store:
+        for table in ("generation", "in_use"):
+            store.execute(f"ALTER TABLE {table} RENAME TO no_{table}")
+        answers = [send(running.url, request) for request in (head("GET /describe"), head("GET /"), ASKED)]
+        ready = client.get("/readyz")[0]
+        for table in ("generation", "in_use"):
+            store.execute(f"ALTER TABLE no_{table} RENAME TO {table}")
 
     assert [is_refused(answer, data_dir) for answer in answers] == [True] * 3
     assert ready == 503
