@@ -47,6 +47,11 @@ class Pending:
     _state: State = State.WAITING
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def rows(self) -> int:
+        """How many rows it adds to what waits."""
+        return len(self.asked.good)
+
     def take(self) -> bool:
         """Whether its answer may be written: not once it was given up."""
         return self._change(State.TAKEN)
@@ -119,7 +124,7 @@ class Engine:
         )
         with self._changed:
             self._waiting.append(pending)
-            self._rows += len(asked.good)
+            self._rows += pending.rows
             self._changed.notify()
         await asyncio.wait([pending.answer], timeout=budget)
         if not pending.answer.done() and pending.give_up():
@@ -140,23 +145,23 @@ class Engine:
             if timely:
                 _deliver(timely, self._outcomes(timely))
             with self._changed:
-                self._rows -= sum(len(pending.asked.good) for pending in requests)
+                self._rows -= sum(pending.rows for pending in requests)
 
     def _next(self) -> list[Pending]:
-        """The requests to be answered together: the oldest, no key twice; none once closed."""
+        """The requests to be answered together: the oldest, whatever its size, no key twice; none once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             together: list[Pending] = []
             repeats: list[Pending] = []
             rows, keys = 0, set[str]()
-            while self._waiting and rows + len(self._waiting[0].asked.good) <= self._settings.max_rows:
+            while self._waiting and (not together or rows + self._waiting[0].rows <= self._settings.max_rows):
                 pending = self._waiting.popleft()
                 key = pending.asked.key
                 if key in keys:
                     repeats.append(pending)
                     continue
                 together.append(pending)
-                rows += len(pending.asked.good)
+                rows += pending.rows
                 keys |= {key} if key else set()
             self._waiting.extendleft(reversed(repeats))
             return together
