@@ -143,12 +143,14 @@ def _reader(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
 def _bounded(request: type[BaseModel]) -> frozenset[str]:
     """The fields that the request's own model holds to what a column can hold."""
     fields = request.model_json_schema()["properties"]
-    kinds = ({"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"})
-    return frozenset(
-        name
-        for name, field in fields.items()
-        if all(kind & field.keys() for kind in kinds) or {"enum", "pattern"} & field.keys()
-    )
+    return frozenset(name for name, field in fields.items() if {"enum", "pattern"} & field.keys() or _is_between(field))
+
+
+def _is_between(field: Mapping[str, Any]) -> bool:
+    """Whether a field has a lower and an upper bound, both of 64 bits."""
+    kinds = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+    bounds = [[field[name] for name in kind if name in field] for kind in kinds]
+    return all(bounds) and all(WHOLE_NUMBERS[0] <= bound <= WHOLE_NUMBERS[-1] for kind in bounds for bound in kind)
 
 
 def _unusable(name: str, value: object, times: EventTimes, place: int, day: date) -> Iterator[Fault]:
