@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Shape(BaseModel):
     """What is answered has these fields, all of them and no others."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), json_schema_serialization_defaults_required=True)
 
 
 class Answer(Shape):
