@@ -107,9 +107,9 @@ class Predictor:
         A request that was given up meanwhile is not recorded. Raises ``Refused`` when nothing can be answered or
         recorded.
         """
-        repeated = {pending: outcome for pending in requests if (outcome := self._repeated(pending)) is not None}
-        fresh = [pending for pending in requests if pending not in repeated]
         try:
+            repeated = {pending: outcome for pending in requests if (outcome := self._repeated(pending)) is not None}
+            fresh = [pending for pending in requests if pending not in repeated]
             outcomes = repeated | (self._fresh(fresh) if fresh else {})
         except FeatureError as error:
             if len(requests) > 1:
@@ -174,9 +174,12 @@ class Predictor:
 
     def _show(self, records: pa.RecordBatch) -> None:
         """What was recorded to those who count it, or score it once more."""
-        self._observe(records)
-        if (shadow := self.shadow) is not None:
-            shadow.offer(records)
+        try:
+            self._observe(records)
+            if (shadow := self.shadow) is not None:
+                shadow.offer(records)
+        except Exception:  # what is durable is answered: as a failure it would be answered and recorded once more
+            log.exception("what was answered could not be shown")
 
     def _repeated(self, pending: Pending) -> Outcome | None:
         """What was answered to this request before; None where it is new."""
@@ -190,6 +193,8 @@ class Predictor:
         plain = as_plain(answered)
         bodies = dict(_bodies(requests, plain))
         taken = [pending.take() for pending in requests]
+        if not any(taken):
+            return dict(bodies)
         records, repeatable = _kept(requests, bodies, taken=taken, records=answered.records)
         refused = self._write(RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable))
         self._show(records)
