@@ -104,7 +104,7 @@ class Client:
     url: str
 
     def post(self, body: object, *, path: str = "/predict", key: str | None = None) -> tuple[int, Any]:
-        """Status and decoded answer; ``body`` is sent as JSON, or as it is if it is bytes; ``key`` names the request."""
+        """Status and decoded answer; ``body`` is sent as JSON, or as it is if bytes; ``key`` names the request."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
         return _answer(urllib.request.Request(self.url + path, data=data, headers=headers))

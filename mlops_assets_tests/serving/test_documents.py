@@ -1,4 +1,4 @@
-"""What ``/docs.json`` says is so: requests made from it, right and wrong ones, get the statuses and shapes that it tells."""
+"""What ``/docs.json`` says is so: requests made from it, right and wrong, get the statuses and shapes it tells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_assets_tests.serving.factories import TAG
 from mlops_assets_tests.serving.servers import served
 
 TOO_STRICT = [positive_data_acceptance]
-"""A schema cannot say which moments a use case takes, or that an outcome has one name: a row that fits may be refused."""
+"""A schema cannot say which moments a use case takes, or that an outcome has one name: what fits may be refused."""
 POSTS = ("/predict", "/explain", "/outcomes")
 GETS = ("/model", "/metrics", "/docs.json")
 MADE = settings(

@@ -1,4 +1,4 @@
-"""A service whose disk, log or history fails: refused quickly with a reason for the operator, and well again by itself."""
+"""A service whose disk, log or history fails: refused quickly, with a reason for the operator, and well by itself."""
 
 from __future__ import annotations
 

@@ -46,10 +46,10 @@ def test_served_flights_have_the_features_and_scores_of_the_training_view(tmp_pa
     answers = predictor.predict(requests(examples.filter(pc.is_in(examples["id"], offline["id"]))))
     predictor.close()
 
-    matrix = predictor._serving.scorer.vocabulary.encode(offline, features=USE_CASE.features)
+    matrix = predictor.answering.scorer.vocabulary.encode(offline, features=USE_CASE.features)
     expected = score(load((folder / "model.ubj").read_bytes()), matrix)
     assert len(answers) == offline.num_rows > 900
-    assert np.array_equal([answer.score for answer in answers], expected)
+    assert np.array_equal([answer["score"] for answer in answers], expected)
     assert remembered(tmp_path) == {
         row["id"]: {feature.name: row[feature.name] for feature in USE_CASE.features} for row in offline.to_pylist()
     }

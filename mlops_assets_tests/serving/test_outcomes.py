@@ -11,7 +11,9 @@ import pytest
 from mlops_assets.contract.tasks import Binary, Multiclass, Regression, Task
 from mlops_assets.serving.outcomes import Outcomes, why_no_label
 from mlops_assets.serving.wire import Refused
+from mlops_assets.stores.predictions.hiding import Hiding
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
+from mlops_assets_tests.serving.factories import PARCELS
 
 
 @pytest.fixture
@@ -21,9 +23,13 @@ def log(tmp_path: Path) -> Iterator[PredictionLog]:
     made.close()
 
 
+def outcomes_of(log: PredictionLog) -> Outcomes:
+    return Outcomes(log, hiding=Hiding.of(PARCELS, folder=Path(log.place).parent), task=Binary())
+
+
 def refused(outcomes: list[object], *, log: PredictionLog) -> list[tuple[int | None, str | None]]:
     with pytest.raises(Refused) as refusal:
-        Outcomes(log, task=Binary()).record(json.dumps({"outcomes": outcomes}).encode())
+        outcomes_of(log).record(json.dumps({"outcomes": outcomes}).encode())
     assert refusal.value.status == 400
     return [(fault.row, fault.field) for fault in refusal.value.refusal.faults]
 
@@ -44,7 +50,7 @@ def test_it_is_known_at_a_moment_that_can_be(log: PredictionLog, known_at: str) 
 def test_what_nothing_was_predicted_of_is_unknown(log: PredictionLog) -> None:
     body = json.dumps({"outcomes": [{"example_id": "E-1", "label": True, "known_at": "2013-07-02T00:00:00Z"}]}).encode()
 
-    assert json.loads(Outcomes(log, task=Binary()).record(body)) == {"outcomes": [{"status": "unknown"}]}
+    assert json.loads(outcomes_of(log).record(body)) == {"outcomes": [{"status": "unknown"}]}
 
 
 @pytest.mark.parametrize(

@@ -21,5 +21,5 @@ def test_each_is_set_by_its_name() -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²", "1_0", " 1"])
 def test_what_is_no_whole_number_above_zero_is_named(text: str) -> None:
-    with pytest.raises(ServingError, match="MLOPS_SERVICE_MAX_ROWS is '.*': a whole number above zero is needed"):
+    with pytest.raises(ServingError, match=r"MLOPS_SERVICE_MAX_ROWS is '.*': a whole number above zero is needed"):
         ServiceSettings.read({"MLOPS_SERVICE_MAX_ROWS": text})
