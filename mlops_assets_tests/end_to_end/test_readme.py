@@ -146,6 +146,37 @@ def test_the_model_served_by_hand_answers_the_readmes_request_in_the_readmes_for
     assert (deployed.folder / "data" / "prediction_log" / "flights.sqlite").exists()
 
 
+CALLS = [text for text in blocks(ROOT / "docs" / "serving.md") if text.startswith(CURL)]
+
+
+def test_the_calls_of_the_services_page_answer_as_it_shows(deployed: Deployed, served: str) -> None:
+    """Each block that asks is followed by what comes back, or tells in words what is in it."""
+    page = blocks(ROOT / "docs" / "serving.md")
+    answered = [json.loads(_answer(deployed, call.replace(PORT, served))) for call in CALLS]
+    shown = [json.loads(text) for call in CALLS if (text := page[page.index(call) + 1]).startswith("{")]
+    predicted, explained, recorded, refused = answered
+    (row,) = explained["explanations"]
+
+    assert [typed(each) for each in (predicted, recorded, refused)] == [typed(each) for each in shown]
+    assert predicted["predictions"][1] == shown[0]["predictions"][1]
+    assert (recorded, refused) == (shown[1], shown[2])
+    assert row["base"] + sum(row["contributions"].values()) == pytest.approx(row["margin"], abs=1e-5)
+    assert row["score"] == predicted["predictions"][0]["score"]
+
+
+def _answer(deployed: Deployed, script: str) -> str:
+    done = deployed.bash(script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def typed(told: object) -> object:
+    """The names in a JSON value with the types of what they name."""
+    if isinstance(told, dict):
+        return {name: typed(value) for name, value in told.items()}
+    return [typed(value) for value in told] if isinstance(told, list) else type(told)
+
+
 def test_every_command_that_the_readme_names_exists() -> None:
     command = typer.main.get_command(app)
     named = set(re.findall(r"`(?:\.venv/bin/)?mlops ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
