@@ -126,9 +126,7 @@ def _asked(head: Snapshot, *, use_case: UseCase, pairs: pa.Table) -> pa.Table:
 
 def _with_labels(head: Snapshot, asked: pa.Table, *, use_case: UseCase, connect: Connect) -> pa.Table:
     days = pc.cast(asked["event_time"], pa.date32(), safe=False).unique().to_pylist()
-    labels = known_labels(head, use_case=use_case, days=days, connect=connect) if days else None
-    if labels is None:
-        return asked.slice(0, 0).append_column("label", pa.array([], pa.float64()))
+    labels = known_labels(head, use_case=use_case, days=days, connect=connect)
     return asked.join(labels, keys="id", join_type="inner").sort_by("prediction_id")
 
 

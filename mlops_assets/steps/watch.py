@@ -149,9 +149,10 @@ def known_labels(head: Snapshot, *, use_case: UseCase, days: Iterable[date], con
     """``id`` and ``label`` of the examples of these days whose outcomes have landed; of all without a time axis."""
     wanted = EVERY_BATCH
     if isinstance(use_case.batches, DailyBatches):
-        wanted = Wanted.these(batch for batch in map(date.isoformat, days) if _has_landed(head, use_case, batch=batch))
-        if not wanted.only:
+        landed = [batch for batch in map(date.isoformat, days) if _has_landed(head, use_case, batch=batch)]
+        if not landed:
             return pa.table({"id": pa.array([], pa.string()), "label": pa.array([], pa.float64())})
+        wanted = Wanted.these(landed)
     with connect() as connection:
         create_source_views(connection, head, use_case=use_case, wanted=wanted)
         outcomes = examples_of(connection, use_case=use_case)
