@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.lake.publishing import WriteRefused
-from mlops_assets.lake.tables import read_parquet
+from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.lake.write import Write
 from mlops_assets.steps.collect import COLLECTED_ONCE
+from mlops_assets.stores.predictions.collected_files import records_of_day
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import Outcome
+from mlops_assets.stores.predictions.served_days import has_answers
 from mlops_assets.stores.predictions.tracing import trace
 from mlops_assets_tests.steps.played import NOW, SERVED, Loop
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
@@ -120,6 +122,28 @@ def test_outcomes_are_collected_once(empty: Loop) -> None:
     assert sorted(collected(empty, "served_outcomes")) == ["a", "a", "b"]
     assert [path.rsplit("/", 1)[1] for path in paths(empty, "served_outcomes")] == ["1-1", "2-3"]
     assert empty.collect().files == {}
+
+
+def test_the_answers_of_a_day_are_found_among_those_of_many_days_and_of_earlier_versions(empty: Loop) -> None:
+    days = [datetime(2024, 3, day, 8) for day in (1, 5, 9)]
+    with opened(empty) as log:
+        records = [make_record(prediction_id=f"{day:%d}", answered_at=NOW, event_time=day) for day in days]
+        log.append([make_group(records)], timeout=5)
+        table = log.read_after(0, limit=1)
+    empty.collect()
+    path = f"parcels/prediction_log/2024-03-01/{'e' * 32}-1-1.parquet"
+    empty.lake.publish(
+        Write(use_case="parcels", asset="prediction_log"), files={path: parquet_bytes(table)}, audit=lambda staged: []
+    )
+    head = empty.lake.at()
+
+    def found(day: int) -> list[str]:
+        records = records_of_day(head, use_case="parcels", event_day=date(2024, 3, day))
+        return sorted(records["prediction_id"].to_pylist())
+
+    assert {day: found(day) for day in (1, 5, 6, 10)} == {1: ["01", "01"], 5: ["05"], 6: [], 10: []}
+    assert has_answers(head, use_case=empty.use_case, event_day=date(2024, 3, 9))
+    assert not has_answers(head, use_case=empty.use_case, event_day=date(2024, 3, 6))
 
 
 def test_a_log_that_was_put_back_from_an_older_copy_is_refused(empty: Loop) -> None:

@@ -265,7 +265,8 @@ def _packages() -> list[str]:
 
 
 def _pinned(needed: Requirement) -> str:
+    name = f"{needed.name}[{','.join(sorted(needed.extras))}]" if needed.extras else needed.name
     try:
-        return f"{needed.name}=={metadata.version(needed.name)}"
+        return f"{name}=={metadata.version(needed.name)}"
     except metadata.PackageNotFoundError:
-        return f"{needed.name}{needed.specifier}"
+        return f"{name}{needed.specifier}"

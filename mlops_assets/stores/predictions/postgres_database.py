@@ -20,7 +20,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from mlops_assets.contract.errors import ServingError, SettingError
-from mlops_assets.stores.predictions.sql_log import COLLECTING_WAIT, WAIT, Row, SqlLog
+from mlops_assets.stores.predictions.sql_database import COLLECTING_WAIT, WAIT, Row
+from mlops_assets.stores.predictions.sql_log import SqlLog
 
 _LONGEST_NAME = 63  # Postgres cuts longer ones off: two use cases could share a schema
 _LOCK_POLL = 0.1

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
@@ -63,6 +63,7 @@ OUTCOMES = pa.schema(
     ]
 )
 """Outcomes as the lake has them. ``label`` is a number, 0 or 1 of two outcomes; ``label_class`` is one of several."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODEC = pa.Codec("zstd", compression_level=1)
 
 
@@ -167,6 +168,11 @@ def lake_rows(rows: pa.RecordBatch, *, layout: Layout, first: int) -> pa.Table:
 def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the lake's table as a plain mapping, ``inputs``, ``features`` and ``flags`` decoded."""
     return {**row, **{name: json.loads(row[name]) for name in ("inputs", "features", "flags")}}
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _features(rows: pa.RecordBatch, *, layout: Layout) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """The prediction log in a SQL database: what is written, read and kept, in statements that SQLite and Postgres share.
 
-Belongs here: tables, numbering, repeatable requests, outcomes, pruning. How a transaction is made durable, bounded in
-time and guarded against a log that is gone is a ``Database``'s (``sqlite_database.py``, ``postgres_database.py``).
+Belongs here: tables, numbering, repeatable requests, reading, pruning. How a transaction is made durable, bounded in
+time and guarded against a log that is gone is a ``Database``'s (``sql_database.py``).
 
 A group of records is one row with the numbers it covers; ids are rows of their own, because they outlive their records.
 The one row of ``log`` is what every writer changes first: it gives the numbers, and whoever changed it commits before
@@ -11,11 +11,11 @@ the next gets any, so numbers have no gaps and a reader that sees one has seen a
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from itertools import takewhile
 from uuid import uuid4
 
 import pyarrow as pa
@@ -33,18 +33,16 @@ from mlops_assets.stores.predictions.records import (
     decode,
     encode,
     lake_rows,
+    micros,
     read_row,
 )
+from mlops_assets.stores.predictions.sql_database import WAIT, Database, Row, Run
+from mlops_assets.stores.predictions.sql_outcomes import record_outcome
 
-WAIT = 5.0
-"""Seconds that everything but an append waits for other writers."""
 READY_WAIT = 0.5
 """Seconds that a probe waits for other writers: an orchestrator's own patience is about one."""
-COLLECTING_WAIT = 600.0
-"""Seconds that a collection waits for another one."""
 _PRUNED_AT_ONCE = 500
-_READ_AT_ONCE = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READ_AT_ONCE = 64
 _TABLES = """
 CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL, last {whole} NOT NULL, last_outcome {whole} NOT NULL);
 CREATE TABLE IF NOT EXISTS layouts (id TEXT PRIMARY KEY, layout TEXT NOT NULL);
@@ -69,67 +67,6 @@ SELECT first, layout, records FROM groups
 WHERE first >= (SELECT coalesce(max(first), 0) FROM groups WHERE first <= ?) AND first + rows - 1 > ?
 ORDER BY first LIMIT ?
 """
-_COVERING = """
-SELECT first FROM groups WHERE first = (SELECT max(first) FROM groups WHERE first <= ?) AND first + rows > ?
-"""
-_PRUNABLE = """
-SELECT first, rows FROM groups WHERE first + rows - 1 <= ? AND answered_at < ? ORDER BY first LIMIT ?
-"""
-_LABEL = """
-SELECT label, label_class FROM outcomes WHERE coalesce(example_id, prediction_id) = ? ORDER BY seq DESC LIMIT 1
-"""
-_INSERT_OUTCOME = """
-INSERT INTO outcomes (seq, prediction_id, example_id, label, label_class, known_at, recorded_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-
-Row = tuple[Any, ...]
-
-
-class Run(Protocol):
-    """Runs statements inside a transaction or a reading. ``?`` stands for a value."""
-
-    def execute(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        """The statement's rows."""
-        ...
-
-    def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        """The statement once for each row of values."""
-        ...
-
-
-class Database(Protocol):
-    """One SQL database that holds the log of one use case. ServingError for whatever keeps it from working."""
-
-    place: str
-    types: ClassVar[Mapping[str, str]]
-    """Its words for the types ``whole`` (64 bits), ``number`` and ``bytes``."""
-
-    def preparing(self) -> AbstractContextManager[Run]:
-        """A transaction that makes what is not there yet; nobody else does meanwhile."""
-        ...
-
-    def transaction(self, *, timeout: float) -> AbstractContextManager[Run]:
-        """All that runs inside is durable when the context ends, or nothing of it happened. Waits for other writers for
-        at most ``timeout`` seconds.
-        """
-        ...
-
-    def reading(self) -> AbstractContextManager[Run]:
-        """What runs inside sees whole transactions only."""
-        ...
-
-    def collecting(self) -> AbstractContextManager[None]:
-        """As ``PredictionLog.collecting``."""
-        ...
-
-    def probe(self) -> None:
-        """ServingError when there is no room to write."""
-        ...
-
-    def close(self) -> None:
-        """Gives files and connections back."""
-        ...
 
 
 class SqlLog:
@@ -200,7 +137,7 @@ class SqlLog:
             last = int(run.execute("UPDATE log SET last_outcome = last_outcome RETURNING last_outcome")[0][0])
             said = []
             for outcome in outcomes:
-                said.append(_record(run, outcome, seq=last + 1))
+                said.append(record_outcome(run, outcome, seq=last + 1))
                 last += said[-1] not in ("unknown", "repeated")
             run.execute("UPDATE log SET last_outcome = ?", [last])
         return said
@@ -218,10 +155,10 @@ class SqlLog:
     def prune(self, *, upto: int, before: datetime) -> int:
         """As ``PredictionLog.prune``; in small transactions, so that no answer waits for the whole."""
         dropped = 0
-        while rows := self._prune_some(upto=upto, before=_micros(before)):
+        while rows := self._prune_some(upto=upto, before=micros(before)):
             dropped += rows
         with self._database.transaction(timeout=WAIT) as run:
-            run.execute("DELETE FROM repeatable WHERE answered_at < ?", [_micros(before)])
+            run.execute("DELETE FROM repeatable WHERE answered_at < ?", [micros(before)])
         return dropped
 
     def collecting(self) -> AbstractContextManager[None]:
@@ -249,11 +186,13 @@ class SqlLog:
         return str(found[0][0])
 
     def _prune_some(self, *, upto: int, before: int) -> int:
-        """Drops a few groups; how many records."""
+        """Drops a few groups, the first ones; how many records."""
+        oldest = f"SELECT first, rows, answered_at FROM groups ORDER BY first LIMIT {_PRUNED_AT_ONCE}"
         with self._database.transaction(timeout=WAIT) as run:
-            groups = run.execute(_PRUNABLE, [upto, before, _PRUNED_AT_ONCE])
-            run.executemany("DELETE FROM groups WHERE first = ?", [[first] for first, _ in groups])
-        return sum(rows for _, rows in groups)
+            groups = run.execute(oldest)
+            old = list(takewhile(lambda group: group[0] + group[1] - 1 <= upto and group[2] < before, groups))
+            run.executemany("DELETE FROM groups WHERE first = ?", [[first] for first, _, _ in old])
+        return sum(rows for _, rows, _ in old)
 
     def _next(self, run: Run, *, rows: int) -> int:
         """Takes ``rows`` numbers; the last one before them."""
@@ -273,23 +212,23 @@ class SqlLog:
             if not groups:
                 return
             for first, layout, packed in groups:
-                records = decode(packed).slice(max(seq + 1 - first, 0), left)
-                start, seq = max(seq + 1, first), first + records.num_rows - 1 + max(seq + 1 - first, 0)
-                left -= records.num_rows
+                start = max(seq + 1, first)
+                records = decode(packed).slice(start - first, left)
+                seq, left = start + records.num_rows - 1, left - records.num_rows
                 if records.num_rows:
                     yield start, layouts[layout], records
 
 
 def _claim(run: Run, request: Repeatable, group: RecordGroup) -> bool:
     """Takes the key of a request for its answer; False if it was taken before."""
-    moment = _micros(group.rows["answered_at"][request.first].as_py())
+    moment = micros(group.rows["answered_at"][request.first].as_py())
     return bool(run.execute(_CLAIM, [request.key, request.fingerprint, request.answer, moment]))
 
 
 def _insert(run: Run, records: pa.RecordBatch, *, layout: Layout, first: int) -> None:
     layout_id, text = _kept(layout)
     run.execute("INSERT INTO layouts (id, layout) VALUES (?, ?) ON CONFLICT DO NOTHING", [layout_id, text])
-    answered_at = _micros(pc.max(records["answered_at"]).as_py())
+    answered_at = micros(pc.max(records["answered_at"]).as_py())
     run.execute(
         "INSERT INTO groups (first, rows, layout, answered_at, records) VALUES (?, ?, ?, ?, ?)",
         [first, records.num_rows, layout_id, answered_at, encode(records)],
@@ -310,37 +249,5 @@ def _layouts(run: Run, ids: set[str]) -> dict[str, Layout]:
     return {one: Layout.from_json(text) for one, text in kept}
 
 
-def _record(run: Run, outcome: Outcome, *, seq: int) -> str:
-    """Writes one outcome under the number ``seq`` unless there is nothing new in it; what became of it."""
-    prediction = _prediction_of(run, outcome)
-    if prediction is None:
-        return "unknown"
-    number, example_id = prediction
-    label = outcome.label if isinstance(outcome.label, str) else float(outcome.label)
-    labels = (None, label) if isinstance(label, str) else (label, None)
-    before = run.execute(_LABEL, [example_id or outcome.prediction_id])
-    if before and before[0] == labels:
-        return "repeated"
-    moments = _micros(outcome.known_at), _micros(datetime.now(UTC))
-    run.execute(_INSERT_OUTCOME, [seq, outcome.prediction_id, example_id, *labels, *moments])
-    if before:
-        return "corrected"
-    return "recorded" if run.execute(_COVERING, [number, number]) else "late"
-
-
-def _prediction_of(run: Run, outcome: Outcome) -> Row | None:
-    """The number of the (last) prediction that an outcome is of, and the example that was asked about."""
-    column, value = (
-        ("prediction_id", outcome.prediction_id) if outcome.prediction_id else ("example_id", outcome.example_id)
-    )
-    query = f"SELECT seq, example_id FROM ids WHERE {column} = ? ORDER BY seq DESC LIMIT 1"
-    return next(iter(run.execute(query, [value])), None)
-
-
 def _only(rows: Sequence[Row]) -> int | None:
     return int(rows[0][0]) if rows else None
-
-
-def _micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -22,7 +22,7 @@ from typing import IO, Any, ClassVar
 import apsw
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.stores.predictions.sql_log import COLLECTING_WAIT, WAIT, Row
+from mlops_assets.stores.predictions.sql_database import COLLECTING_WAIT, WAIT, Row
 
 LEAST_FREE = 1024 * 1024
 """An answer of many rows takes tens of kilobytes, in the write-ahead log and in the file."""

@@ -153,7 +153,7 @@ def test_an_image_has_what_the_service_and_its_stores_need_and_no_more(original:
         name.partition("==")[0] for name in json.loads((built.path / "src" / "built.json").read_text())["packages"]
     }
 
-    assert {"bentoml", "duckdb", "xgboost", "redis"} <= packages
+    assert {"apsw", "bentoml", "duckdb", "xgboost", "redis", "psycopg[binary]"} <= packages
     assert not packages & {"dagster", "lakefs", "lakefs-embedded", "pandas", "pandera", "scikit-learn", "sqlglot"}
 
 
