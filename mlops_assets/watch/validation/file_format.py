@@ -43,14 +43,16 @@ class FileReport:
     """What the bytes of one file say: header, number of data rows, and what is wrong.
 
     ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``header`` has the names as written, ``names``
-    different ones. ``quoted`` is true if any value is in quotes, ``blank_end`` counts the bytes of a blank line at
-    the end, and ``starts`` has the line in which each row begins where that is not the one below the row before.
+    different ones. ``quoted`` is true if any value is in quotes, ``long_rows`` if a row may have more bytes than
+    ``LONGEST_VALUE``; ``blank_end`` counts the bytes of a blank line at the end, and ``starts`` has the line in which
+    each row begins where that is not the one below the row before.
     """
 
     size: int
     header: tuple[str, ...] = ()
     rows: int = 0
     quoted: bool = False
+    long_rows: bool = False
     blank_end: int = 0
     starts: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
     faults: tuple[Anomaly, ...] = ()
@@ -70,6 +72,7 @@ class _Text:
     """What all lines of a file have in common."""
 
     quoted: bool
+    long_lines: bool
     blank_end: int
 
 
@@ -98,17 +101,25 @@ def _inspect(path: Path, *, size: int, delimiter: str) -> FileReport:
     if size == 0:
         return FileReport(size=0, faults=(anomaly(Code.EMPTY_FILE, "The file is empty (0 bytes)."),))
     header: tuple[str, ...] = ()
-    starts = None
+    starts, folded = None, False
     try:
         text = _check_text(path, delimiter)
         header = _read_header(path, delimiter)
         if text.quoted:
-            rows, starts = _count_quoted_rows(path, delimiter, len(header))
+            rows, starts, folded = _count_quoted_rows(path, delimiter, len(header))
         else:
             rows = _count_plain_rows(path, delimiter, len(header), end=size - text.blank_end)
     except _FaultError as fault:
         return FileReport(size=size, header=header, faults=(fault.finding,))
-    return FileReport(size=size, header=header, rows=rows, quoted=text.quoted, blank_end=text.blank_end, starts=starts)
+    return FileReport(
+        size=size,
+        header=header,
+        rows=rows,
+        quoted=text.quoted,
+        long_rows=text.long_lines or folded,
+        blank_end=text.blank_end,
+        starts=starts,
+    )
 
 
 def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
@@ -189,11 +200,11 @@ def _blocks(path: Path, *, end: int | None = None) -> Iterator[bytes]:
 
 def _check_text(path: Path, delimiter: str) -> _Text:
     """Refuse what is not text, is cut or has lines that are too long."""
-    line, returns, quoted, block, tail = 0, 0, False, b"", b""
+    line, returns, quoted, long_lines, tail = 0, 0, False, False, b""
     for block in _blocks(path):
         if line == 0:
             _refuse_foreign(block)
-        _refuse_long(block, first_line=line + 1, delimiter=delimiter)
+        long_lines |= _has_long_lines(block, first_line=line + 1, delimiter=delimiter)
         _refuse_binary(block, first_line=line + 1)
         line += block.count(b"\n")
         returns += block.count(b"\r\n")
@@ -208,7 +219,7 @@ def _check_text(path: Path, delimiter: str) -> _Text:
         raise _FaultError(Code.CUT_FILE, _CUT)
     if returns not in (0, line) and not quoted:
         raise _FaultError(Code.LINE_ENDS, f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
-    return _Text(quoted=quoted, blank_end=_blank_end(tail))
+    return _Text(quoted=quoted, long_lines=long_lines, blank_end=_blank_end(tail))
 
 
 def _blank_end(tail: bytes) -> int:
@@ -217,15 +228,17 @@ def _blank_end(tail: bytes) -> int:
     return last if tail[:-last].endswith(b"\n") else 0
 
 
-def _refuse_long(block: bytes, *, first_line: int, delimiter: str) -> None:
-    """No value may be longer than ``LONGEST_VALUE``, no line longer than ``LONGEST_ROW``."""
-    start = 0
+def _has_long_lines(block: bytes, *, first_line: int, delimiter: str) -> bool:
+    """Whether a line has more than ``LONGEST_VALUE`` bytes; no value may, and no line more than ``LONGEST_ROW``."""
+    start, long_lines = 0, False
     while len(block) - start > LONGEST_VALUE:
         end = block.rfind(b"\n", start, start + LONGEST_VALUE + 1)  # skips many short lines at once
         if end < 0:
             end = block.find(b"\n", start)
             _refuse_long_line(block, start=start, end=end, first_line=first_line, delimiter=delimiter)
+            long_lines = True
         start = end + 1
+    return long_lines
 
 
 def _refuse_long_line(block: bytes, *, start: int, end: int, first_line: int, delimiter: str) -> None:
@@ -317,12 +330,12 @@ def _delimiters_per_line(block: bytes, delimiter: str) -> tuple[np.ndarray, np.n
     return counts, (lengths == 0) | ((lengths == 1) & (data[ends - 1] == ord("\r")))
 
 
-def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDArray[np.int64] | None]:
-    """Rows below the header when quotes occur, as a quoted value may hold delimiters and line ends; and where each
-    begins, unless every row is a line.
+def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDArray[np.int64] | None, bool]:
+    """Rows below the header when quotes occur, as a quoted value may hold delimiters and line ends; where each begins,
+    unless every row is a line; and whether one of several lines is long.
     """
     csv.field_size_limit(LONGEST_VALUE)
-    starts, line = array("q"), 0
+    starts, line, folded = array("q"), 0, False
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -333,21 +346,23 @@ def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDA
                     found = f"{len(values)} values" if values else "no value"
                     raise _FaultError(Code.UNEVEN_LINE, _uneven(line + 1, found, width))
                 if reader.line_num > line + 1:
-                    _refuse_long_row(values, line=line + 1)
+                    folded |= _is_long_row(values, line=line + 1)
                 starts.append(line + 1)
                 line = reader.line_num
         except csv.Error as error:
             raise _quote_fault(str(error), first=line + 1, last=reader.line_num) from error
     lines = np.array(starts, dtype=np.int64)[1:]
-    return lines.size, None if line == lines.size + 1 else lines
+    return lines.size, None if line == lines.size + 1 else lines, folded
 
 
-def _refuse_long_row(values: Sequence[str], *, line: int) -> None:
+def _is_long_row(values: Sequence[str], *, line: int) -> bool:
+    """Whether a row may have more than ``LONGEST_VALUE`` bytes; its characters have four at most, quotes two."""
     length = sum(map(len, values))
     if length > LONGEST_ROW:
         raise _FaultError(
             Code.TOO_LONG, f"The row of line {line} has {length:,} characters: one has at most {LONGEST_ROW:,}."
         )
+    return 4 * (length + len(values)) > LONGEST_VALUE
 
 
 def _quote_fault(error: str, *, first: int, last: int) -> _FaultError:

@@ -147,5 +147,6 @@ def test_rule_across_columns_passes_where_it_has_no_answer_unless_it_says_otherw
 
 def test_first_of_repeated_rows_stays_within_its_group() -> None:
     table = pa.table({"key": ["x", "x", "y", "x", None, None]})
-    repeated = repeated_rows(table, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]))
+    with duckdb.connect() as connection:
+        repeated = repeated_rows(table, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]), connection=connection)
     assert repeated.tolist() == [1, 5]
