@@ -72,7 +72,7 @@ def validated_checks(source: Source) -> tuple[str, ...]:
 
 def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:
     """``RAW_CHECKS`` on one landed or staged file."""
-    report = inspect_file(path, delimiter=source.delimiter)
+    report = inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
     figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
     found = file_faults(report, source=source)
     unknown = {"has_expected_header": not report.header, "has_rows": bool(report.faults)}

@@ -84,17 +84,25 @@ class _FaultError(Exception):
         self.finding = anomaly(code, message)
 
 
-def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
+def inspect_file(path: Path, *, delimiter: str = ",", most_bytes: int | None = None) -> FileReport:
     """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?
 
     A byte-order mark at its start and one blank line at its end are passed over. An error in reading is a fault of the
-    file like any other.
+    file like any other. One of more than ``most_bytes`` is not read.
     """
     try:
-        return _inspect(path, size=path.stat().st_size, delimiter=delimiter)
+        size = path.stat().st_size
+        if most_bytes is not None and size > most_bytes:
+            return FileReport(size=size, faults=(_too_large(path, size=size, most=most_bytes),))
+        return _inspect(path, size=size, delimiter=delimiter)
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
         said = f"The file cannot be read: {type(error).__name__}: {error}"
         return FileReport(size=0, faults=(anomaly(Code.NOT_JUDGED, said),))
+
+
+def _too_large(path: Path, *, size: int, most: int) -> Anomaly:
+    message = f"{path.name} has {size:,} bytes, a file of its source at most {most:,}: it was not read."
+    return anomaly(Code.FILE_TOO_LARGE, message, expected=f"at most {most} bytes", found=f"{size} bytes")
 
 
 def _inspect(path: Path, *, size: int, delimiter: str) -> FileReport:

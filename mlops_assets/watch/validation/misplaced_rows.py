@@ -30,9 +30,7 @@ def header_rows(text: pa.Table) -> NDArray[np.int64]:
     return rows
 
 
-def named_totals(
-    text: pa.Table, *, broken: Sequence[NDArray[np.int64]], last: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def named_totals(text: pa.Table, *, broken: Sequence[NDArray[np.int64]], last: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rows that call themselves a total. ``broken`` has the rows of each breach: a row that breaks no rule is none,
     and one that is not the ``last`` of its batch breaks many.
     """

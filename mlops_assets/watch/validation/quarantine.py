@@ -114,7 +114,10 @@ def charge(files: Mapping[str, Path], *, judge: Callable[[Mapping[str, Path]], o
 def _validate(
     files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy
 ) -> dict[str, BatchReport]:
-    inspected = {batch: inspect_file(path, delimiter=source.delimiter) for batch, path in files.items()}
+    inspected = {
+        batch: inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
+        for batch, path in files.items()
+    }
     faults = {
         batch: [fault for found in file_faults(report, source=source).values() for fault in found]
         for batch, report in inspected.items()

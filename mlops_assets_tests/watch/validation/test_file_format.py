@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.contract.anomalies import Code
 from mlops_assets.watch.validation import file_format
 from mlops_assets.watch.validation.file_format import distinct_names, header_faults, inspect_file
 
@@ -90,6 +91,16 @@ def test_fault_is_named_with_its_place(tmp_path: Path, content: bytes, reason: s
     assert len(report.faults) == 1
     assert reason in report.faults[0].message
     assert report.rows == 0
+
+
+def test_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "2013-05-15.csv"
+    path.write_bytes(b"\x00" * 101)
+    (fault,) = inspect_file(path, most_bytes=100).faults
+    assert fault.code is Code.FILE_TOO_LARGE
+    assert fault.message == "2013-05-15.csv has 101 bytes, a file of its source at most 100: it was not read."
+    assert "max_file_bytes" in fault.model_dump()["what_to_do"]
+    assert inspect_file(path, most_bytes=101).faults[0].code is Code.CONTROL_CHARACTERS
 
 
 def test_long_file_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
