@@ -23,6 +23,7 @@ def in_pieces(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         if size >= PIECE_BYTES:
             yield pa.concat_tables(held).combine_chunks()
             held, size = [], 0
+            pa.default_memory_pool().release_unused()  # Arrow would keep what was freed, piece by piece
     if held:
         yield pa.concat_tables(held).combine_chunks()
 
