@@ -38,9 +38,9 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.memory import peak_mb  # noqa: E402
 from mlops_assets.contract.drift import DriftPlan  # noqa: E402
-from mlops_assets.lake.tables import parquet_bytes  # noqa: E402
 from mlops_assets.contract.schema import Schema  # noqa: E402
 from mlops_assets.contract.slices import OVERALL  # noqa: E402
+from mlops_assets.lake.tables import parquet_bytes  # noqa: E402
 from mlops_assets.use_cases.flights.sources import FLIGHTS  # noqa: E402
 from mlops_assets.use_cases.flights.use_case import USE_CASE  # noqa: E402
 from mlops_assets.watch.profiles.drift import compare  # noqa: E402

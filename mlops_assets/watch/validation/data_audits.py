@@ -24,7 +24,8 @@ from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
-from mlops_assets.watch.validation.file_format import FileReport, header_faults, inspect_file
+from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.headers import header_faults
 from mlops_assets.watch.validation.pieces import in_pieces, parquet_parts
 from mlops_assets.watch.validation.row_rules import (
     TableCheck,
