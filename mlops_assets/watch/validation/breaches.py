@@ -81,7 +81,7 @@ def row_anomalies(quarantined: pa.Table, *, rows_read: int, severity: Severity, 
     """
     if not quarantined.num_rows:
         return ()
-    quarantined = quarantined.drop_columns("line")
+    quarantined = quarantined.select(["source_row", "rule", "column", "value", "reason", "file_line"])
     grouped = quarantined.group_by(["rule", "column"]).aggregate([("source_row", "count")]).to_pylist()
     grouped.sort(key=lambda group: (-group["source_row_count"], group["column"], group["rule"]))
     return tuple(

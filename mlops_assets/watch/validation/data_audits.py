@@ -297,7 +297,11 @@ def _judge_rules(valid: Mapping[str, Path], *, source: Source, faults: Mapping[s
 
 
 def _read_quarantine(path: Path | None) -> pa.Table:
-    return QUARANTINE_SCHEMA.empty_table() if path is None else pq.read_table(path)
+    """What is read of it here: not the rows' text; texts that are there many times are kept once."""
+    if path is None:
+        return QUARANTINE_SCHEMA.empty_table()
+    columns = [name for name in QUARANTINE_SCHEMA.names if name != "line"]
+    return pq.read_table(path, columns=columns, read_dictionary=["rule", "column"])
 
 
 def _types(schema: pa.Schema) -> str:

@@ -96,10 +96,9 @@ def _judge_piece(
     source = rows.source
     typed = cast_text(text, source=source, connection=connection).combine_chunks()
     findings = evaluate_rules(typed, schema=source.columns, connection=connection)
-    batches = np.array(rows.batches)[rows.owner[first : first + text.num_rows]] if source.batch_day else None
     breaches = [
         *_breaches(text, typed=typed, findings=findings, source=source),
-        *_strays(typed, batches=batches, source=source),
+        *_strays(typed, rows=rows, owner=rows.owner[first : first + text.num_rows]),
         *_unusable_keys(typed, source=source, views_kept_by=views_kept_by),
     ]
     broken = [breach.rows for breach in breaches if breach.rows.size]
@@ -160,13 +159,13 @@ def _breaches(text: pa.Table, *, typed: pa.Table, findings: Findings, source: So
         yield breach if wrong is None else replace(breach, rows=np.setdiff1d(breach.rows, wrong))
 
 
-def _strays(typed: pa.Table, *, batches: NDArray[np.str_] | None, source: Source) -> Iterator[Breach]:
+def _strays(typed: pa.Table, *, rows: LandedRows, owner: NDArray[np.int64]) -> Iterator[Breach]:
     """Rows that say they are of another day than their batch."""
-    if batches is not None:
-        expected = np.char.replace(batches, "-", "").astype(np.int64)
-        strays = np.flatnonzero(days_of(typed, columns=source.batch_day) != expected)
-        must = "the row must be of its file's day"
-        yield Breach(columns=source.batch_day, rule=OTHER_BATCH, must=must, rows=strays)
+    columns = rows.source.batch_day
+    if columns:
+        expected = np.array([int(batch.replace("-", "")) for batch in rows.batches])[owner]
+        strays = np.flatnonzero(days_of(typed, columns=columns) != expected)
+        yield Breach(columns=columns, rule=OTHER_BATCH, must="the row must be of its file's day", rows=strays)
 
 
 def _unusable_keys(typed: pa.Table, *, source: Source, views_kept_by: ViewsKeptBy) -> Iterator[Breach]:
