@@ -20,6 +20,7 @@ class Code(StrEnum):
     """Every kind of anomaly. ``KINDS`` says what each means and what to do about it."""
 
     EMPTY_FILE = "empty_file"
+    FILE_TOO_LARGE = "file_too_large"
     FOREIGN_FORMAT = "foreign_format"
     BYTE_ORDER_MARK = "byte_order_mark"
     NOT_UTF8 = "not_utf8"
@@ -124,6 +125,10 @@ def _shift(meaning: str) -> Kind:
 
 KINDS: Mapping[Code, Kind] = {
     Code.EMPTY_FILE: _file("The file has no bytes."),
+    Code.FILE_TOO_LARGE: _file(
+        "The file has more bytes than one of its source may have. It is not read.",
+        "Ask the source what the file is; if it is right, split it or raise `max_file_bytes` of the source.",
+    ),
     Code.FOREIGN_FORMAT: _file("The file is compressed or of another format. Nothing is ever unpacked here."),
     Code.BYTE_ORDER_MARK: _file("A byte-order mark stands at the start of a later line: two files were joined."),
     Code.NOT_UTF8: _file("Some bytes are not UTF-8: another encoding, or two mixed."),

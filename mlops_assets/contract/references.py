@@ -12,13 +12,14 @@ class Reference:
     """The ``columns`` of a source must be found together in those of ``source`` (``to``, or the same names there).
 
     A daily source is looked up in the same batch, a static one as a whole. Rows with a missing value refer to nothing.
-    More than ``max_share`` of unknown rows is an anomaly.
+    More than ``max_share`` of unknown rows is an anomaly, more than ``refused_share`` refuses the batch as well.
     """
 
     columns: tuple[str, ...]
     source: str
     to: tuple[str, ...] = ()
     max_share: float = 0.0
+    refused_share: float = 0.9
 
     @property
     def found_in(self) -> tuple[str, ...]:

@@ -47,8 +47,10 @@ class Source:
     value: the same for every column, or by column, where a column that is not named has the empty text only.
     ``batch_day`` names what ties a row of a daily source to its day: one date or time column, or the three whole-number
     columns year, month and day. A batch is refused if more than ``max_quarantined_share`` of its rows break a row-level
-    rule. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's profile,
-    a SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are compared with.
+    rule, or if it has ``refused_times`` the usual rows or bytes, or so few; a file of more than ``max_file_bytes`` is
+    not even read. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's
+    profile, a SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are
+    compared with.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Source:
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
     max_quarantined_share: float = 0.01
+    refused_times: float = 5.0
+    max_file_bytes: int = 2 * 1024**3
     references: tuple[Reference, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
     drift: DriftPlan = field(default_factory=DriftPlan)
@@ -72,6 +76,11 @@ class Source:
         if not 0 <= self.max_quarantined_share < 1:
             raise DeclarationError(
                 f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
+            )
+        if not (self.refused_times > 1 and self.max_file_bytes > 0):
+            raise DeclarationError(
+                f"Source '{self.name}': refused_times {self.refused_times} must be above 1, max_file_bytes "
+                f"{self.max_file_bytes} above 0."
             )
         if self.cadence is not Cadence.DAILY and self.batch_day:
             raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")

@@ -18,6 +18,7 @@ from mlops_assets.features.sql import quoted
 Connect: TypeAlias = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 """Opens a DuckDB connection of one's own, closed when its context ends."""
 
+_ROW_GROUP = 1024 * 1024
 MADE_FROM = b"made_from"
 """In a Parquet file's metadata: the checksum of what the file was made from."""
 
@@ -27,7 +28,10 @@ def parquet_bytes(table: pa.Table, *, made_from: str | None = None) -> bytes:
     if made_from is not None:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), MADE_FROM: made_from})
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", write_statistics=True)
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_statistics=True) as writer:
+        for first in range(0, max(table.num_rows, 1), _ROW_GROUP):
+            # one chunk each, so that the bytes don't tell in which chunks the rows came
+            writer.write_table(table.slice(first, _ROW_GROUP).combine_chunks(), row_group_size=_ROW_GROUP)
     return sink.getvalue()
 
 

@@ -50,7 +50,7 @@ def land(
 
 
 def unusual_file_checks(source: Source) -> tuple[str, ...]:
-    """The names of the checks that compare a file with earlier ones; they warn."""
+    """The names of the checks that compare a file with earlier ones; they warn, or refuse what is far beyond."""
     return (FILE_SIZE_IS_USUAL,) if source.cadence is Cadence.DAILY else ()
 
 
@@ -74,7 +74,9 @@ def _judged(
             for batch, file in landed.items()
         }
         for batch, file in landed.items():
-            judged[batch].append(judge_file_size(file.size, rows=rows[batch], batch=batch, past=past))
+            judged[batch].append(
+                judge_file_size(file.size, rows=rows[batch], batch=batch, past=past, refused_times=source.refused_times)
+            )
     return judged
 
 

@@ -21,6 +21,7 @@ Hashes = NDArray[np.uint32]
 FINEST = -60
 """The exponent at which every value has a cell of its own."""
 COARSEST = 1023
+_AT_ONCE = 500_000
 HASHES = 256
 """Hashes kept to estimate how many distinct values there are."""
 
@@ -96,7 +97,7 @@ def _coarsen(counted: Counted, *, limits: Ints) -> tuple[Ints, Floats, Ints, Int
     high[_occupied(group, value, low, size=counted.size) <= limits] = FINEST
     high = np.maximum(low, high)
     while (open_ := low < high).any():
-        chosen = open_[group]
+        chosen: Flags | slice = open_[group] if counted.size > 1 else slice(None)
         middle = (low + high) // 2
         fits = _occupied(group[chosen], value[chosen], middle, size=counted.size) <= limits
         high = np.where(open_ & fits, middle, high)
@@ -112,6 +113,9 @@ def _occupied(group: Ints, value: Floats, exponent: Ints, *, size: int) -> Ints:
 
 def cell_edges(value: Floats, exponent: Ints) -> Floats:
     """Where each value's cell begins at its exponent; from 53 bits above the exponent on, doubles lie on the grid."""
+    if len(value) > _AT_ONCE:  # the steps of many values at once would take a multiple of their memory
+        places = range(0, len(value), _AT_ONCE)
+        return np.concatenate([cell_edges(value[at : at + _AT_ONCE], exponent[at : at + _AT_ONCE]) for at in places])
     inside = np.abs(value) < np.ldexp(1.0, np.minimum(exponent + 53, COARSEST))
     edges = np.ldexp(np.floor(np.ldexp(np.where(inside, value, 0.0), -exponent)), exponent)
     return np.where(inside, edges, value)

@@ -128,12 +128,16 @@ class ColumnProfile:
 
     def quantile(self, share: float) -> float | None:
         """A value that ``share`` of the present values don't exceed, to within ``width``."""
+        found = self.quantiles(np.array([share]))
+        return None if found is None else float(found[0])
+
+    def quantiles(self, shares: Floats) -> Floats | None:
+        """The same of many shares."""
         if not self.present or self.kind == CATEGORY or self.minimum is None or self.maximum is None:
             return None
-        rank = max(math.ceil(share * self.present), 1)
-        cell = int(np.searchsorted(np.cumsum(self.counts), rank))
-        middle = float(self.lows[cell]) + self.width / 2
-        return min(max(middle, self.minimum), self.maximum)
+        ranks = np.maximum(np.ceil(shares * self.present), 1)
+        middle = self.lows[np.searchsorted(np.cumsum(self.counts), ranks)] + self.width / 2
+        return np.minimum(np.maximum(middle, self.minimum), self.maximum)
 
     def top(self, count: int) -> tuple[tuple[str, int], ...]:
         """The most frequent categories with their counts."""

@@ -101,16 +101,23 @@ def _profiled(
     """Every column over every one of ``groups`` (batch_number and scope), which ``group`` numbers."""
     parts = []
     for field in schema:
-        kind, value = _kind(field)
-        counted = connection.sql(
-            f"SELECT {quoted(group)} AS g, {value} AS v, count(*) AS n FROM {relation} "
-            "GROUP BY ALL ORDER BY g, v NULLS LAST"
-        ).to_arrow_table()
-        figures = _column(counted, size=groups.num_rows, text=kind == CATEGORY, overall=relation == RELATION)
-        named = {"column": pa.repeat(field.name, groups.num_rows), "kind": pa.repeat(kind, groups.num_rows)}
+        figures = _counted(connection, field, size=groups.num_rows, group=group, relation=relation)
+        named = {"column": pa.repeat(field.name, groups.num_rows), "kind": pa.repeat(_kind(field)[0], groups.num_rows)}
         table = pa.table({**{name: groups[name] for name in groups.column_names}, **named, **figures})
         parts.append(table.select(_NUMBERED.names).cast(_NUMBERED))
     return pa.concat_tables(parts)
+
+
+def _counted(
+    connection: DuckDBPyConnection, field: pa.Field, *, size: int, group: str, relation: str
+) -> dict[str, pa.Array]:
+    """One column's figures in ``size`` groups."""
+    kind, value = _kind(field)
+    counted = connection.sql(
+        f"SELECT {quoted(group)} AS g, {value} AS v, count(*) AS n FROM {relation} "
+        "GROUP BY ALL ORDER BY g, v NULLS LAST"
+    ).to_arrow_table()
+    return _column(counted, size=size, text=kind == CATEGORY, overall=relation == RELATION)
 
 
 def _kind(field: pa.Field) -> tuple[Kind, str]:
@@ -127,7 +134,7 @@ def _kind(field: pa.Field) -> tuple[Kind, str]:
 
 def _column(counted: pa.Table, *, size: int, text: bool, overall: bool) -> dict[str, pa.Array]:
     """One column's figures in ``size`` groups, from its counted values (g, v, n), ordered."""
-    present = counted.filter(pc.is_valid(counted["v"]))
+    present = counted.filter(pc.is_valid(counted["v"])) if counted["v"].null_count else counted
     absent = counted.filter(pc.is_null(counted["v"]))
     group, count = present["g"].to_numpy(), present["n"].to_numpy()
     missing = np.bincount(absent["g"].to_numpy(), weights=absent["n"].to_numpy(), minlength=size).astype(np.int64)

@@ -112,7 +112,11 @@ def _judge_together(
     keys = partial(_keys, source=source, reports=reports, published=surroundings.published, connection=connection)
     judged = {}
     for batch, report in reports.items():
-        given = {ROW_COUNT_IS_USUAL: judge_row_count(report.rows_read, batch=batch, past=rows, order=order)}
+        given = {
+            ROW_COUNT_IS_USUAL: judge_row_count(
+                report.rows_read, batch=batch, past=rows, order=order, refused_times=source.refused_times
+            )
+        }
         given[DISTRIBUTIONS_ARE_USUAL] = (
             judge_shifts(
                 drift[batch], profile=known[batch], profiles=known, alike=not order, refused=source.drift.refused
@@ -132,7 +136,11 @@ def _judge_together(
             )
         unusual = tuple(given[name] for name in unusual_checks(source))
         sized = judge_file_size(
-            files[batch].stat().st_size, rows=report.rows_read, batch=batch, past=surroundings.files
+            files[batch].stat().st_size,
+            rows=report.rows_read,
+            batch=batch,
+            past=surroundings.files,
+            refused_times=source.refused_times,
         )
         found = [*report.anomalies, *(each for check in (sized, *unusual) for each in check.anomalies)]
         judged[batch] = JudgedBatch(

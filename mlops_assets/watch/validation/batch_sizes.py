@@ -39,25 +39,35 @@ class EarlierFile:
     count_rows: Callable[[], int]
 
 
-REFUSED_TIMES = 5.0
-"""So many times the usual rows, or so few, and twice as far as what is unusual, and the batch is refused."""
 NAMED_TIMES = 10.0
 """Of drops with names, whose sizes are as people cut them, this is unusual while few are known, and its square refused.
 """
 LEAST_DROPS, KNOWN_DROPS = 3, 14
+LEAST_DAYS = 7
+"""While fewer weeks are known, so many days before say what no day has come near; weekdays differ by less."""
+
+_WEEKS_LEAD = "the same weekday of the last weeks leads"
 
 Limits = tuple[float, float, float, float]
 """What refuses below, is unusual below, unusual above, refuses above."""
 
 
-def judge_row_count(rows: int, *, batch: str, past: Mapping[str, int], order: Sequence[str] = ()) -> CheckResult:
-    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch, ``order`` is that of batches with names."""
+def judge_row_count(
+    rows: int, *, batch: str, past: Mapping[str, int], order: Sequence[str] = (), refused_times: float
+) -> CheckResult:
+    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch, ``order`` is that of batches with names.
+
+    ``refused_times`` the usual rows, or so few, and twice as far as what is unusual, refuse the batch.
+    """
 
     def explain(usual: float) -> tuple[Cause | None, str]:
         return _rows_cause(rows / usual), f"That is {rows / usual:.2f} times the usual {usual:.0f}."
 
     sizes = _sizes_before(batch, past=past, order=order)
-    limits = _drop_limits(sizes) if order else _limits(sizes)
+    limits = (_drop_limits if order else _limits)(sizes, refused_times=refused_times)
+    led = "the drops before lead" if order else _WEEKS_LEAD
+    if limits is None and (days := _days_before(batch, past=past)):
+        sizes, limits, led = days, _first_limits(days), "the days before lead"
     needed = f"{LEAST_DROPS} drops" if order else f"{LEAST_WEEKS} weeks"
     return _judged(
         rows,
@@ -67,13 +77,19 @@ def judge_row_count(rows: int, *, batch: str, past: Mapping[str, int], order: Se
         batch=batch,
         sizes=sizes,
         limits=limits,
+        led=led,
         needed=needed,
         explain=explain,
     )
 
 
-def judge_file_size(size: int, *, rows: int, batch: str, past: Mapping[str, EarlierFile]) -> CheckResult:
-    """``FILE_SIZE_IS_USUAL`` of a file of ``size`` bytes; ``rows`` is 0 if they could not be read."""
+def judge_file_size(
+    size: int, *, rows: int, batch: str, past: Mapping[str, EarlierFile], refused_times: float
+) -> CheckResult:
+    """``FILE_SIZE_IS_USUAL`` of a file of ``size`` bytes; ``rows`` is 0 if they could not be read.
+
+    It is refused as too many or too few rows are.
+    """
     sizes = {day: file.size for day, file in past.items()}
 
     def explain(usual: float) -> tuple[Cause | None, str]:
@@ -86,7 +102,6 @@ def judge_file_size(size: int, *, rows: int, batch: str, past: Mapping[str, Earl
         return cause, f"{times}: {told}."
 
     before = _sizes_before(batch, past=sizes, order=())
-    limits = _limits(before)
     return _judged(
         size,
         "bytes",
@@ -94,7 +109,8 @@ def judge_file_size(size: int, *, rows: int, batch: str, past: Mapping[str, Earl
         code=Code.FILE_SIZE,
         batch=batch,
         sizes=before,
-        limits=limits and (0.0, *limits[1:3], math.inf),
+        limits=_limits(before, refused_times=refused_times),
+        led=_WEEKS_LEAD,
         needed=f"{LEAST_WEEKS} weeks",
         explain=explain,
     )
@@ -116,6 +132,12 @@ def _sizes_before(batch: str, *, past: Mapping[str, int], order: Sequence[str]) 
     return [past[day] for day in same_weekday(batch) if past.get(day)]
 
 
+def _days_before(batch: str, *, past: Mapping[str, int]) -> list[int]:
+    """The sizes of all days before, if they are at least ``LEAST_DAYS``; none if batches are not days."""
+    sizes = [size for day, size in past.items() if size and day < batch] if same_weekday(batch) else []
+    return sizes if len(sizes) >= LEAST_DAYS else []
+
+
 def _judged(
     size: int,
     unit: str,
@@ -125,6 +147,7 @@ def _judged(
     batch: str,
     sizes: Sequence[int],
     limits: Limits | None,
+    led: str,
     needed: str,
     explain: Explain,
 ) -> CheckResult:
@@ -141,8 +164,7 @@ def _judged(
             grave = not refused_low <= size <= refused_high
             cause, explanation = explain(float(np.median(sizes)))
             expected = f"{low:.0f} to {high:.0f}"
-            of = "the same weekday of the last weeks leads" if same_weekday(batch) else "the drops before lead"
-            message = f"{size} {unit}; {of} to expect {expected}."
+            message = f"{size} {unit}; {led} to expect {expected}."
             severity = Severity.ERROR if grave else Severity.WARN
             told = anomaly(code, message, severity=severity, expected=f"{expected} {unit}", found=f"{size} {unit}")
             found = (told.model_copy(update={"cause": cause, "explanation": explanation}),)
@@ -157,7 +179,7 @@ def _judged(
     )
 
 
-def _limits(sizes: Sequence[int]) -> Limits | None:
+def _limits(sizes: Sequence[int], *, refused_times: float) -> Limits | None:
     """The prediction interval of one more logarithm of a normal past (G. J. Hahn, W. Q. Meeker, "Statistical
     Intervals", 1991, ch. 4), and at least ``LEAST_CHANGE`` away from its centre; ``None`` of too short a past.
 
@@ -170,17 +192,23 @@ def _limits(sizes: Sequence[int]) -> Limits | None:
     deviation = 1.4826 * float(np.median(np.abs(logs - centre)))
     t = -float(stdtrit(len(sizes) - 1, FALSE_ALARM_RATE / 2))
     reach = max(t * deviation * math.sqrt(1 + 1 / len(sizes)), -math.log1p(-LEAST_CHANGE))
-    return _around(centre, reach=reach, refused=max(2 * reach, math.log(REFUSED_TIMES)))
+    return _around(centre, reach=reach, refused=max(2 * reach, math.log(refused_times)))
 
 
-def _drop_limits(sizes: Sequence[int]) -> Limits | None:
+def _drop_limits(sizes: Sequence[int], *, refused_times: float) -> Limits | None:
     """The same of drops with names: so far from the median while few are known, then as of weeks."""
     if len(sizes) < LEAST_DROPS:
         return None
     if len(sizes) >= KNOWN_DROPS:
-        return _limits(sizes[-KNOWN_DROPS:])
+        return _limits(sizes[-KNOWN_DROPS:], refused_times=refused_times)
     reach = math.log(NAMED_TIMES)
-    return _around(float(np.median(np.log(sizes))), reach=reach, refused=2 * reach)
+    return _around(float(np.median(np.log(sizes))), reach=reach, refused=max(2 * reach, math.log(refused_times)))
+
+
+def _first_limits(sizes: Sequence[int]) -> Limits:
+    """Of days of any weekday: so far below the smallest or above the largest of them as a drop from the usual."""
+    low, high = min(sizes), max(sizes)
+    return low / NAMED_TIMES**2, low / NAMED_TIMES, high * NAMED_TIMES, high * NAMED_TIMES**2
 
 
 def _around(centre: float, *, reach: float, refused: float) -> Limits:

@@ -81,11 +81,14 @@ def row_anomalies(quarantined: pa.Table, *, rows_read: int, severity: Severity, 
     """
     if not quarantined.num_rows:
         return ()
+    quarantined = quarantined.select(["source_row", "rule", "column", "value", "reason", "file_line"])
     grouped = quarantined.group_by(["rule", "column"]).aggregate([("source_row", "count")]).to_pylist()
     grouped.sort(key=lambda group: (-group["source_row_count"], group["column"], group["rule"]))
     return tuple(
         _row_anomaly(
-            quarantined.filter(_is(quarantined["rule"], group["rule"], quarantined["column"], group["column"])),
+            quarantined
+            if len(grouped) == 1
+            else quarantined.filter(_is(quarantined["rule"], group["rule"], quarantined["column"], group["column"])),
             rows_read=rows_read,
             severity=severity,
             file=file,

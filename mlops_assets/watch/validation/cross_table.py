@@ -44,7 +44,7 @@ def judge_references(
     return CheckResult(
         name=REFERENCES_EXIST,
         passed=not anomalies and not reasons,
-        severity=Severity.WARN,
+        severity=Severity.ERROR if any(found.severity is Severity.ERROR for found in anomalies) else Severity.WARN,
         batch=batch,
         figures=figures,
         reasons=(*reasons, *messages(anomalies)),
@@ -82,6 +82,7 @@ def _finding(reference: Reference, unknown: Mapping[tuple[object, ...], int], *,
         Code.UNKNOWN_REFERENCE,
         f"{count} of {rows} rows ({count / rows:.1%}, at most {reference.max_share:.1%} is usual) have no {name} in "
         f"{reference.source}, such as {shown}.",
+        severity=Severity.ERROR if count > reference.refused_share * rows else Severity.WARN,
         column=name,
         rule=f"in {reference.source}",
         expected=f"at most {reference.max_share:.1%} unknown",

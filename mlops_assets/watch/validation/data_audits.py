@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult, Figure
@@ -23,8 +24,16 @@ from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
-from mlops_assets.watch.validation.file_format import FileReport, header_faults, inspect_file
-from mlops_assets.watch.validation.row_rules import evaluate_rules, repeated_rows, table_faults, to_frame
+from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.headers import header_faults
+from mlops_assets.watch.validation.pieces import in_pieces, parquet_parts
+from mlops_assets.watch.validation.row_rules import (
+    TableCheck,
+    evaluate_rules,
+    repeated_rows,
+    table_faults,
+    to_frame,
+)
 
 NOT_JUDGED = ("Not judged: the file is not whole.",)
 RAW_CHECKS = ("file_is_whole", "has_expected_header", "has_rows")
@@ -64,7 +73,7 @@ def validated_checks(source: Source) -> tuple[str, ...]:
 
 def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:
     """``RAW_CHECKS`` on one landed or staged file."""
-    report = inspect_file(path, delimiter=source.delimiter)
+    report = inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
     figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
     found = file_faults(report, source=source)
     unknown = {"has_expected_header": not report.header, "has_rows": bool(report.faults)}
@@ -111,14 +120,14 @@ def no_rows() -> Anomaly:
 
 def audit_validated(staged: Mapping[str, StagedBatch], *, source: Source) -> dict[str, tuple[CheckResult, ...]]:
     """``validated_checks(source)`` on staged files, as readers read them; every rule is evaluated again."""
-    valid = {batch: pq.read_table(files.valid) for batch, files in staged.items()}
-    faults = _faults_of_valid(valid, source=source)
+    faults = _faults_of_valid({batch: files.valid for batch, files in staged.items()}, source=source)
     return {
         batch: verdicts(
             source,
             batch=batch,
             rows_read=files.rows_read,
-            valid=valid[batch],
+            valid=pq.read_table(files.valid, columns=[SOURCE_ROW]),
+            columns=len(pq.read_schema(files.valid)) - 1,
             quarantined=_read_quarantine(files.quarantined),
             faults=faults[batch],
         )
@@ -134,15 +143,21 @@ def verdicts(
     valid: pa.Table,
     quarantined: pa.Table,
     faults: Sequence[Anomaly],
+    columns: int | None = None,
 ) -> tuple[CheckResult, ...]:
-    """``validated_checks(source)`` from the rows that hold, those that don't, and the table's faults."""
+    """``validated_checks(source)`` from the rows that hold, those that don't, and the table's faults.
+
+    Of ``valid`` the numbers of the rows will do if ``columns`` says how many the table has beside them.
+    """
     as_whole = pc.equal(quarantined[SOURCE_ROW], WHOLE_BATCH)
-    faults = (*faults, *batch_anomalies(quarantined.filter(as_whole)))
-    quarantined = quarantined.filter(pc.invert(as_whole))
-    bad_rows = pc.count_distinct(quarantined[SOURCE_ROW]).as_py()
+    if pc.any(as_whole).as_py():
+        faults = (*faults, *batch_anomalies(quarantined.filter(as_whole)))
+        quarantined = quarantined.filter(pc.invert(as_whole))
+    columns = valid.num_columns - 1 if columns is None else columns
+    bad_rows = np.unique(quarantined[SOURCE_ROW].to_numpy()).size
     others = pc.sum(pc.equal(quarantined["rule"], OTHER_BATCH)).as_py() or 0
     given = {
-        "matches_schema": _verdict("matches_schema", batch, faults, rows=valid.num_rows, columns=valid.num_columns - 1),
+        "matches_schema": _verdict("matches_schema", batch, faults, rows=valid.num_rows, columns=columns),
         "has_rows": _some_left(batch, rows_read, valid),
         "rows_belong_to_batch": _verdict(
             "rows_belong_to_batch",
@@ -237,43 +252,56 @@ def _accounted_for(batch: str, rows_read: int, valid: pa.Table, quarantined: pa.
     )
 
 
-def _faults_of_valid(valid: Mapping[str, pa.Table], *, source: Source) -> dict[str, list[Anomaly]]:
+def _faults_of_valid(valid: Mapping[str, Path], *, source: Source) -> dict[str, list[Anomaly]]:
     """What makes each batch's published rows break the schema: types, rules, keys, table-level checks."""
     expected = source.columns.arrow
     faults: dict[str, list[Anomaly]] = {batch: [] for batch in valid}
-    for batch, table in valid.items():
-        if not table.schema.equals(expected):
-            types: dict[str, Any] = {"expected": _types(expected), "found": _types(table.schema)}
+    for batch, path in valid.items():
+        found = pq.read_schema(path)
+        if not found.equals(expected):
+            types: dict[str, Any] = {"expected": _types(expected), "found": _types(found)}
             message = "Columns or types differ: expected {expected}; found {found}.".format(**types)
             faults[batch].append(anomaly(Code.NOT_AS_VALIDATED, message, **types))
-    fitting = [batch for batch in valid if not faults[batch] and valid[batch].num_rows]
+    fitting = {batch: path for batch, path in valid.items() if not faults[batch] and pq.read_metadata(path).num_rows}
     if fitting:
-        _judge_rules({batch: valid[batch] for batch in fitting}, source=source, faults=faults)
+        _judge_rules(fitting, source=source, faults=faults)
     return faults
 
 
-def _judge_rules(valid: Mapping[str, pa.Table], *, source: Source, faults: Mapping[str, list[Anomaly]]) -> None:
+def _judge_rules(valid: Mapping[str, Path], *, source: Source, faults: Mapping[str, list[Anomaly]]) -> None:
     schema, batches = source.columns, list(valid)
-    table = pa.concat_tables(valid.values())
-    owner = np.repeat(np.arange(len(batches)), [valid[batch].num_rows for batch in batches])
+    owner = np.repeat(np.arange(len(batches)), [pq.read_metadata(path).num_rows for path in valid.values()])
+    keyed = sorted({name for key in schema.keys for name in key})
+    broken: dict[str, list[NDArray[np.int64]]] = {}
+    table_checks: dict[TableCheck, None] = {}
+    keys, first = [], 0
     with duckdb.connect() as connection:
-        findings = evaluate_rules(table, schema=schema, connection=connection)
-    broken = [
-        (f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}", breach.rows) for breach in findings.breaches
-    ]
-    broken += [(f"unique {', '.join(key)}", repeated_rows(table, key=key, within=owner)) for key in schema.keys]
-    for rule, rows in broken:
-        for number, count in zip(*np.unique(owner[rows], return_counts=True), strict=True):
+        for piece in in_pieces(part for path in valid.values() for part in parquet_parts(path)):
+            findings = evaluate_rules(piece, schema=schema, connection=connection)
+            for breach in findings.breaches:
+                of = f"'{breach.rule}' of {', '.join(breach.columns) or 'the row'}"
+                broken.setdefault(of, []).append(breach.rows + first)
+            table_checks |= dict.fromkeys(findings.table_checks)
+            keys.append(piece.select(keyed))
+            first += piece.num_rows
+        for key in schema.keys:
+            repeated = repeated_rows(pa.concat_tables(keys), key=key, within=owner, connection=connection)
+            broken[f"unique {', '.join(key)}"] = [repeated]
+    for rule, rows in broken.items():
+        for number, count in zip(*np.unique(owner[np.concatenate(rows)], return_counts=True), strict=True):
             message = f"{count} published rows break {rule}."
             faults[batches[number]].append(anomaly(Code.NOT_AS_VALIDATED, message, rule=rule, rows=int(count)))
-    if findings.table_checks:
-        for batch in batches:
-            part = to_frame(valid[batch])
-            faults[batch].extend(table_faults(part, checks=findings.table_checks, schema=schema))
+    for batch, path in valid.items() if table_checks else ():
+        frame = to_frame(pq.read_table(path))
+        faults[batch].extend(table_faults(frame, checks=table_checks, schema=schema))
 
 
 def _read_quarantine(path: Path | None) -> pa.Table:
-    return QUARANTINE_SCHEMA.empty_table() if path is None else pq.read_table(path)
+    """What is read of it here: not the rows' text; texts that are there many times are kept once."""
+    if path is None:
+        return QUARANTINE_SCHEMA.empty_table()
+    columns = [name for name in QUARANTINE_SCHEMA.names if name != "line"]
+    return pq.read_table(path, columns=columns, read_dictionary=["rule", "column"])
 
 
 def _types(schema: pa.Schema) -> str:

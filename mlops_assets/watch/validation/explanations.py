@@ -8,7 +8,7 @@ moved a little), and must leave a distance that is usual for the column, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +76,7 @@ class Figures:
     """A profile whose columns are looked up often."""
 
     profile: Profile
+    _read: dict[int, ColumnProfile] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _places(self) -> dict[tuple[str, str], int]:
@@ -91,7 +92,9 @@ class Figures:
     def of(self, column: str, *, scope: str = OVERALL) -> ColumnProfile | None:
         """One column's figures; ``None`` where there are none."""
         place = self._places.get((scope, column))
-        return None if place is None else self.profile.at(place)
+        if place is not None and place not in self._read:
+            self._read[place] = self.profile.at(place)
+        return None if place is None else self._read[place]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,7 +398,8 @@ def _value_shares(column: ColumnProfile) -> dict[str, float]:
 
 
 def _quantiles(column: ColumnProfile) -> Floats:
-    return np.array([column.quantile(float(share)) or 0.0 for share in _SHARES])
+    found = column.quantiles(_SHARES)
+    return np.zeros(len(_SHARES)) if found is None else found
 
 
 def _distance(one: Floats, other: Floats, deviation: float | None) -> float:

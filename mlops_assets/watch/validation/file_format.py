@@ -1,6 +1,7 @@
 """Is one landed file a whole table? Judged from its bytes, before any value is looked at.
 
-Knows encodings, line ends, quotes and headers; knows nothing of types, rules or batches.
+Knows encodings, line ends and quotes; knows nothing of types, rules or batches. What the columns are called is in
+``headers.py``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.watch.validation.headers import distinct_names
 
 LONGEST_VALUE = 1024 * 1024
 """Bytes that one value may have; a longer one is a fault of the file."""
@@ -43,14 +43,16 @@ class FileReport:
     """What the bytes of one file say: header, number of data rows, and what is wrong.
 
     ``faults`` is empty for a whole file; otherwise ``rows`` is 0. ``header`` has the names as written, ``names``
-    different ones. ``quoted`` is true if any value is in quotes, ``blank_end`` counts the bytes of a blank line at
-    the end, and ``starts`` has the line in which each row begins where that is not the one below the row before.
+    different ones. ``quoted`` is true if any value is in quotes, ``long_rows`` if a row may have more bytes than
+    ``LONGEST_VALUE``; ``blank_end`` counts the bytes of a blank line at the end, and ``starts`` has the line in which
+    each row begins where that is not the one below the row before.
     """
 
     size: int
     header: tuple[str, ...] = ()
     rows: int = 0
     quoted: bool = False
+    long_rows: bool = False
     blank_end: int = 0
     starts: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
     faults: tuple[Anomaly, ...] = ()
@@ -70,6 +72,7 @@ class _Text:
     """What all lines of a file have in common."""
 
     quoted: bool
+    long_lines: bool
     blank_end: int
 
 
@@ -81,99 +84,50 @@ class _FaultError(Exception):
         self.finding = anomaly(code, message)
 
 
-def inspect_file(path: Path, *, delimiter: str = ",") -> FileReport:
+def inspect_file(path: Path, *, delimiter: str = ",", most_bytes: int | None = None) -> FileReport:
     """Read ``path`` in blocks: is it a whole, rectangular table of UTF-8 text under a header line?
 
     A byte-order mark at its start and one blank line at its end are passed over. An error in reading is a fault of the
-    file like any other.
+    file like any other. One of more than ``most_bytes`` is not read.
     """
     try:
-        return _inspect(path, size=path.stat().st_size, delimiter=delimiter)
+        size = path.stat().st_size
+        if most_bytes is not None and size > most_bytes:
+            return FileReport(size=size, faults=(_too_large(path, size=size, most=most_bytes),))
+        return _inspect(path, size=size, delimiter=delimiter)
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one file
         said = f"The file cannot be read: {type(error).__name__}: {error}"
         return FileReport(size=0, faults=(anomaly(Code.NOT_JUDGED, said),))
+
+
+def _too_large(path: Path, *, size: int, most: int) -> Anomaly:
+    message = f"{path.name} has {size:,} bytes, a file of its source at most {most:,}: it was not read."
+    return anomaly(Code.FILE_TOO_LARGE, message, expected=f"at most {most} bytes", found=f"{size} bytes")
 
 
 def _inspect(path: Path, *, size: int, delimiter: str) -> FileReport:
     if size == 0:
         return FileReport(size=0, faults=(anomaly(Code.EMPTY_FILE, "The file is empty (0 bytes)."),))
     header: tuple[str, ...] = ()
-    starts = None
+    starts, folded = None, False
     try:
         text = _check_text(path, delimiter)
         header = _read_header(path, delimiter)
         if text.quoted:
-            rows, starts = _count_quoted_rows(path, delimiter, len(header))
+            rows, starts, folded = _count_quoted_rows(path, delimiter, len(header))
         else:
             rows = _count_plain_rows(path, delimiter, len(header), end=size - text.blank_end)
     except _FaultError as fault:
         return FileReport(size=size, header=header, faults=(fault.finding,))
-    return FileReport(size=size, header=header, rows=rows, quoted=text.quoted, blank_end=text.blank_end, starts=starts)
-
-
-def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
-    """``header`` with a number behind each name that is taken: ``score, score`` become ``score, score.1``.
-
-    SQL tells upper from lower case nowhere, so ``Score`` takes ``score``; ``source_row`` is the lake's own. A column
-    without a name is called ``unnamed``.
-    """
-    taken, names = {SOURCE_ROW, *(name.lower() for name in header)}, []
-    seen = {SOURCE_ROW}
-    for name in (written or "unnamed" for written in header):
-        distinct, number = name, 0
-        while distinct.lower() in (seen if not number else taken):
-            number += 1
-            distinct = f"{name}.{number}"
-        seen.add(distinct.lower())
-        taken.add(distinct.lower())
-        names.append(distinct)
-    return tuple(names)
-
-
-def header_faults(
-    header: Sequence[str], *, expected: Sequence[str], ordered: bool = True, strict: bool = True
-) -> tuple[Anomaly, ...]:
-    """How ``header`` differs from the ``expected`` columns: missing, unknown, repeated, in another order.
-
-    A name that repeats another is expected with its number, as ``distinct_names`` gives it; otherwise it is a fault,
-    also without ``strict``.
-    """
-    names = distinct_names(header)
-    if names == tuple(expected):
-        return ()
-    if len(header) == 1 and len(expected) > 1:
-        message = f"The header has one column only, '{header[0][:80]}': is the delimiter another one?"
-        return (anomaly(Code.WRONG_DELIMITER, message, found=header[0][:80]),)
-    repeated = _repeated(header, expected=expected)
-    differing = {
-        Code.MISSING_COLUMNS: [name for name in expected if name not in names],
-        Code.UNKNOWN_COLUMNS: [
-            written or name
-            for name, written in zip(names, header, strict=True)
-            if strict and name not in expected and name not in repeated
-        ],
-        Code.REPEATED_COLUMNS: list(dict.fromkeys(repeated.values())),
-    }
-    both: dict[str, Any] = {"expected": ", ".join(expected), "found": ", ".join(header)}
-    faults = [
-        anomaly(code, f"{code.replace('_', ' ').capitalize()}: {', '.join(named)}.", column=named[0], **both)
-        for code, named in differing.items()
-        if named
-    ]
-    if ordered and not faults and [name for name in names if name in expected] != list(expected):
-        message = "Columns are in another order: expected {expected}; found {found}.".format(**both)
-        faults.append(anomaly(Code.COLUMN_ORDER, message, **both))
-    return tuple(faults)
-
-
-def _repeated(header: Sequence[str], *, expected: Sequence[str]) -> dict[str, str]:
-    """The columns that repeat an earlier one and are not declared: by their name here, both names as written."""
-    found = {}
-    for place, (name, written) in enumerate(zip(distinct_names(header), header, strict=True)):
-        earlier = [other for other in header[:place] if other.lower() == written.lower()]
-        if earlier and name not in expected:
-            found[name] = (written or name) if earlier[0] == written else f"{earlier[0]} and {written}"
-    return found
+    return FileReport(
+        size=size,
+        header=header,
+        rows=rows,
+        quoted=text.quoted,
+        long_rows=text.long_lines or folded,
+        blank_end=text.blank_end,
+        starts=starts,
+    )
 
 
 def _blocks(path: Path, *, end: int | None = None) -> Iterator[bytes]:
@@ -189,11 +143,11 @@ def _blocks(path: Path, *, end: int | None = None) -> Iterator[bytes]:
 
 def _check_text(path: Path, delimiter: str) -> _Text:
     """Refuse what is not text, is cut or has lines that are too long."""
-    line, returns, quoted, block, tail = 0, 0, False, b"", b""
+    line, returns, quoted, long_lines, tail = 0, 0, False, False, b""
     for block in _blocks(path):
         if line == 0:
             _refuse_foreign(block)
-        _refuse_long(block, first_line=line + 1, delimiter=delimiter)
+        long_lines |= _has_long_lines(block, first_line=line + 1, delimiter=delimiter)
         _refuse_binary(block, first_line=line + 1)
         line += block.count(b"\n")
         returns += block.count(b"\r\n")
@@ -208,7 +162,7 @@ def _check_text(path: Path, delimiter: str) -> _Text:
         raise _FaultError(Code.CUT_FILE, _CUT)
     if returns not in (0, line) and not quoted:
         raise _FaultError(Code.LINE_ENDS, f"The file mixes line ends: {returns} of {line} lines end in \\r\\n.")
-    return _Text(quoted=quoted, blank_end=_blank_end(tail))
+    return _Text(quoted=quoted, long_lines=long_lines, blank_end=_blank_end(tail))
 
 
 def _blank_end(tail: bytes) -> int:
@@ -217,15 +171,17 @@ def _blank_end(tail: bytes) -> int:
     return last if tail[:-last].endswith(b"\n") else 0
 
 
-def _refuse_long(block: bytes, *, first_line: int, delimiter: str) -> None:
-    """No value may be longer than ``LONGEST_VALUE``, no line longer than ``LONGEST_ROW``."""
-    start = 0
+def _has_long_lines(block: bytes, *, first_line: int, delimiter: str) -> bool:
+    """Whether a line has more than ``LONGEST_VALUE`` bytes; no value may, and no line more than ``LONGEST_ROW``."""
+    start, long_lines = 0, False
     while len(block) - start > LONGEST_VALUE:
         end = block.rfind(b"\n", start, start + LONGEST_VALUE + 1)  # skips many short lines at once
         if end < 0:
             end = block.find(b"\n", start)
             _refuse_long_line(block, start=start, end=end, first_line=first_line, delimiter=delimiter)
+            long_lines = True
         start = end + 1
+    return long_lines
 
 
 def _refuse_long_line(block: bytes, *, start: int, end: int, first_line: int, delimiter: str) -> None:
@@ -317,12 +273,12 @@ def _delimiters_per_line(block: bytes, delimiter: str) -> tuple[np.ndarray, np.n
     return counts, (lengths == 0) | ((lengths == 1) & (data[ends - 1] == ord("\r")))
 
 
-def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDArray[np.int64] | None]:
-    """Rows below the header when quotes occur, as a quoted value may hold delimiters and line ends; and where each
-    begins, unless every row is a line.
+def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDArray[np.int64] | None, bool]:
+    """Rows below the header when quotes occur, as a quoted value may hold delimiters and line ends; where each begins,
+    unless every row is a line; and whether one of several lines is long.
     """
     csv.field_size_limit(LONGEST_VALUE)
-    starts, line = array("q"), 0
+    starts, line, folded = array("q"), 0, False
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -333,21 +289,23 @@ def _count_quoted_rows(path: Path, delimiter: str, width: int) -> tuple[int, NDA
                     found = f"{len(values)} values" if values else "no value"
                     raise _FaultError(Code.UNEVEN_LINE, _uneven(line + 1, found, width))
                 if reader.line_num > line + 1:
-                    _refuse_long_row(values, line=line + 1)
+                    folded |= _is_long_row(values, line=line + 1)
                 starts.append(line + 1)
                 line = reader.line_num
         except csv.Error as error:
             raise _quote_fault(str(error), first=line + 1, last=reader.line_num) from error
     lines = np.array(starts, dtype=np.int64)[1:]
-    return lines.size, None if line == lines.size + 1 else lines
+    return lines.size, None if line == lines.size + 1 else lines, folded
 
 
-def _refuse_long_row(values: Sequence[str], *, line: int) -> None:
+def _is_long_row(values: Sequence[str], *, line: int) -> bool:
+    """Whether a row may have more than ``LONGEST_VALUE`` bytes; its characters have four at most, quotes two."""
     length = sum(map(len, values))
     if length > LONGEST_ROW:
         raise _FaultError(
             Code.TOO_LONG, f"The row of line {line} has {length:,} characters: one has at most {LONGEST_ROW:,}."
         )
+    return 4 * (length + len(values)) > LONGEST_VALUE
 
 
 def _quote_fault(error: str, *, first: int, last: int) -> _FaultError:

@@ -6,7 +6,7 @@ verdicts are elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.schema import Schema
 from mlops_assets.contract.source import Source
-from mlops_assets.watch.validation.file_format import LONGEST_ROW, FileReport
+from mlops_assets.watch.validation.file_format import LONGEST_ROW, LONGEST_VALUE, FileReport
 
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _LONG_WHOLE = r"[+-]?[0-9]{16,}(\.0*)?"
@@ -41,9 +41,16 @@ def read_text(path: Path, *, source: Source, report: FileReport) -> pa.Table:
 
 def read_columns(path: Path, *, names: Sequence[str], delimiter: str, report: FileReport) -> pa.Table:
     """Some columns of one whole file as text; ``names`` are those that ``report`` gives."""
+    none = pa.schema([(name, pa.string()) for name in names]).empty_table()
+    return pa.concat_tables([none, *text_parts(path, names=names, delimiter=delimiter, report=report)])
+
+
+def text_parts(path: Path, *, names: Sequence[str], delimiter: str, report: FileReport) -> Iterator[pa.Table]:
+    """The same some megabytes at a time."""
     header_lines = int(report.lines_of(np.array([0]))[0]) - 1
-    block = min(2 * LONGEST_ROW, max(report.size, 1))  # a row must fit into a block
-    return pa_csv.read_csv(
+    longest = LONGEST_ROW if report.long_rows else LONGEST_VALUE
+    block = min(2 * longest, max(report.size, 1))  # a row must fit into a block, and dozens of these are read ahead
+    with pa_csv.open_csv(
         _rows_of(path, report=report),
         read_options=pa_csv.ReadOptions(
             column_names=list(report.names), skip_rows=header_lines, use_threads=False, block_size=block
@@ -57,7 +64,9 @@ def read_columns(path: Path, *, names: Sequence[str], delimiter: str, report: Fi
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=list(names)
         ),
-    )
+    ) as reader:
+        for part in reader:
+            yield pa.Table.from_batches([part])
 
 
 def _rows_of(path: Path, *, report: FileReport) -> Path | pa.BufferReader:

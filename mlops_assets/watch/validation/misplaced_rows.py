@@ -30,20 +30,21 @@ def header_rows(text: pa.Table) -> NDArray[np.int64]:
     return rows
 
 
-def totals_rows(
-    text: pa.Table, *, typed: pa.Table, broken: Sequence[NDArray[np.int64]], starts: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The rows that sum up the others: they call themselves a total, or the last one has sums for values.
-
-    ``broken`` has the rows of each breach, ``starts`` where each batch begins: a row that breaks no rule is none.
+def named_totals(text: pa.Table, *, broken: Sequence[NDArray[np.int64]], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that call themselves a total. ``broken`` has the rows of each breach: a row that breaks no rule is none,
+    and one that is not the ``last`` of its batch breaks many.
     """
     if not broken:
         return np.array([], dtype=np.int64)
     rows, rules = np.unique(np.concatenate(broken), return_counts=True)
-    is_last = np.isin(rows, starts[1:] - 1)
-    named = rows[_names_total(text.take(pa.array(rows))) & (is_last | (rules >= MANY))]
-    summed = [row for row in rows[is_last] if _is_sum(typed, row=int(row), starts=starts)]
-    return np.union1d(named, np.array(summed, dtype=np.int64))
+    named: NDArray[np.int64] = rows[_names_total(text.take(rows)) & (np.isin(rows, last) | (rules >= MANY))]
+    return named
+
+
+def summed_rows(typed: pa.Table, *, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of ``rows``, each the last of its batch, that have the sums of the others for values; ``starts`` has where
+    each batch begins."""
+    return np.array([row for row in rows if _is_sum(typed, row=int(row), starts=starts)], dtype=np.int64)
 
 
 def _names_total(text: pa.Table) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
-from duckdb import ColumnExpression, DuckDBPyConnection, Expression
+from duckdb import ColumnExpression, DuckDBPyConnection, Expression, FunctionExpression
 from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
@@ -32,6 +32,8 @@ _NULLABLE = {
     pa.bool_(): pd.BooleanDtype(),
     pa.string(): pd.StringDtype(na_value=np.nan),
 }
+
+_COMPARED_AT_ONCE = 1_000_000
 
 TableCheck = tuple[pandera.Check, str | None]
 """A check and the column it looks at; ``None`` if it looks across columns."""
@@ -125,10 +127,50 @@ def _rows_where(
     return [np.sort(positions[rows[flag].to_numpy()]) for flag in flags]
 
 
-def repeated_rows(table: pa.Table, *, key: Sequence[str], within: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows whose ``key`` appeared before within the same group (``within`` numbers each row's group)."""
-    keyed = to_frame(table.select(list(key))).assign(__within=within)
-    return np.flatnonzero(keyed.duplicated(keep="first").to_numpy())
+def repeated_rows(
+    table: pa.Table,
+    *,
+    key: Sequence[str],
+    within: NDArray[np.int64],
+    connection: DuckDBPyConnection,
+    among: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Rows whose ``key`` appeared before within the same group (``within`` numbers each row's group).
+
+    Only the rows in ``among`` are looked at, if given. Of many rows those are compared whose hash is another's too, so
+    many at a time.
+    """
+    keyed = table.select(list(key))
+    rows = np.arange(table.num_rows) if among is None else among
+    if rows.size <= _COMPARED_AT_ONCE:
+        return rows[_repeated(keyed.take(rows), within=within[rows])]
+    hashes = row_hashes(keyed, connection=connection)[rows]
+    alike = _occurring_twice(hashes)
+    rows, hashes = rows[alike], hashes[alike]
+    share = hashes % np.uint64(rows.size // _COMPARED_AT_ONCE + 1)
+    parts = [rows[share == number] for number in np.unique(share)]
+    repeated = [part[_repeated(keyed.take(part), within=within[part])] for part in parts]
+    return np.sort(np.concatenate([rows[:0], *repeated]))
+
+
+def row_hashes(table: pa.Table, *, connection: DuckDBPyConnection) -> NDArray[np.uint64]:
+    """A hash of each row: equal rows have equal ones."""
+    columns = [ColumnExpression(name) for name in table.column_names]
+    hashed = connection.from_arrow(table).project(FunctionExpression("hash", *columns).alias("hash"))
+    found: NDArray[np.uint64] = hashed.to_arrow_table()["hash"].to_numpy()
+    return found
+
+
+def _occurring_twice(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The places of the values that are there more than once."""
+    order = np.argsort(values, kind="stable")
+    same = np.diff(values[order]) == 0
+    places: NDArray[np.int64] = order[np.append(same, False) | np.insert(same, 0, False)]
+    return np.sort(places)
+
+
+def _repeated(keyed: pa.Table, *, within: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.flatnonzero(to_frame(keyed).assign(__within=within).duplicated(keep="first").to_numpy())
 
 
 def table_faults(frame: pd.DataFrame, *, checks: Iterable[TableCheck], schema: Schema) -> tuple[Anomaly, ...]:

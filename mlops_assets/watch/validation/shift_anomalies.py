@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -114,16 +115,21 @@ class _Sides:
     profile: Profile
     profiles: Mapping[str, Profile]
     alike: bool
-    _merged: dict[tuple[str, ...], Profile] = field(default_factory=dict)
+    _merged: dict[tuple[str, ...], Figures] = field(default_factory=dict)
+
+    @cached_property
+    def found(self) -> Figures:
+        """The figures of the batch."""
+        return Figures(profile=self.profile)
 
     def of(self, shift: Shift, *, reference: Sequence[str]) -> tuple[Figures, Figures, int]:
         """The figures of both sides, and how many batches the second are."""
         names = shift.against or tuple(reference)
         if names not in self._merged:
-            self._merged[names] = merge([self.profiles[name] for name in names])
+            self._merged[names] = Figures(profile=merge([self.profiles[name] for name in names]))
         merged = self._merged[names]
-        batches = len(names) if self.alike else max(round(merged.rows / max(self.profile.rows, 1)), 1)
-        return Figures(profile=self.profile), Figures(profile=merged), batches
+        batches = len(names) if self.alike else max(round(merged.profile.rows / max(self.profile.rows, 1)), 1)
+        return self.found, merged, batches
 
 
 def no_shifts(batch: str) -> CheckResult:

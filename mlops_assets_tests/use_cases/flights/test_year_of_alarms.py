@@ -152,6 +152,7 @@ def size_alarms(folder: Path) -> dict[tuple[str, str], str]:
     land_seed(folder, first=date(2013, 1, 1), last=date(2013, 12, 31), sources=["flights", "weather"])
     found: dict[tuple[str, str], list[str]] = {}
     for name in ("flights", "weather"):
+        source = USE_CASE.source(name)
         paths = sorted((folder / "flights" / name).iterdir())
         rows = {path.stem: path.read_bytes().count(b"\n") - 1 for path in paths}
         files = {
@@ -160,10 +161,13 @@ def size_alarms(folder: Path) -> dict[tuple[str, str], str]:
         }
         for batch, file in files.items():
             checks = {
-                "rows": judge_row_count(rows[batch], batch=batch, past=rows),
-                "bytes": judge_file_size(file.size, rows=rows[batch], batch=batch, past=files),
+                "rows": judge_row_count(rows[batch], batch=batch, past=rows, refused_times=source.refused_times),
+                "bytes": judge_file_size(
+                    file.size, rows=rows[batch], batch=batch, past=files, refused_times=source.refused_times
+                ),
             }
             for unit, check in checks.items():
+                assert not check.blocks, f"A clean batch is refused: {check}"
                 if not check.passed:
                     found.setdefault((name, batch[5:]), []).append(unit)
     return {key: ", ".join(units) for key, units in found.items()}

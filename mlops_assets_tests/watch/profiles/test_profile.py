@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.contract.errors import ValidationError
+from mlops_assets.watch.profiles import cells
 from mlops_assets.watch.profiles.cells import HASHES
 from mlops_assets.watch.profiles.profile import CELLS, TEXTS, Profile, merge
 from mlops_assets.watch.profiles.profiling import profile_batches
@@ -102,9 +103,18 @@ def test_figures_agree_with_numpy(distribution: str) -> None:
     for share in (0.01, 0.25, 0.5, 0.75, 0.99, 1.0):
         exact = np.quantile(sample, share, method="inverted_cdf")
         assert abs(found.quantile(share) - exact) <= found.width
+    shares = np.arange(0.0, 1.01, 0.05)
+    assert found.quantiles(shares).tolist() == [found.quantile(share) for share in shares.tolist()]
     edges, counts = found.histogram(10)
     assert counts.sum() == 20_000
     assert (edges[0], edges[-1]) == (sample.min(), pytest.approx(sample.max()))
+
+
+def test_many_values_are_reduced_some_at_a_time_to_the_same_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_rows(np.random.default_rng(5).normal(size=5_000).tolist(), words="abc")
+    at_once = profile(rows, slices=["word"]).table
+    monkeypatch.setattr(cells, "_AT_ONCE", 700)
+    assert profile(rows, slices=["word"]).table.equals(at_once)
 
 
 def test_one_far_value_does_not_coarsen_the_others() -> None:

@@ -16,6 +16,7 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.severity import Severity
 from mlops_assets.watch.validation.batch_sizes import (
     FALSE_ALARM_RATE,
+    LEAST_DAYS,
     LEAST_WEEKS,
     WEEKS,
     EarlierFile,
@@ -41,11 +42,11 @@ def files(rows: Mapping[str, int]) -> dict[str, EarlierFile]:
 
 
 def judge_rows(rows: int, before: Mapping[str, int]) -> CheckResult:
-    return judge_row_count(rows, batch=BATCH, past=before)
+    return judge_row_count(rows, batch=BATCH, past=before, refused_times=5.0)
 
 
 def judge_bytes(rows: int, before: Mapping[str, int]) -> CheckResult:
-    return judge_file_size(rows * LINE, rows=rows, batch=BATCH, past=files(before))
+    return judge_file_size(rows * LINE, rows=rows, batch=BATCH, past=files(before), refused_times=5.0)
 
 
 EITHER = pytest.mark.parametrize(
@@ -59,8 +60,7 @@ EITHER = pytest.mark.parametrize(
 )
 def test_unusual_size_is_found_with_its_bounds(judge: Judge, code: Code, rows: int, cause: Cause | None) -> None:
     check = judge(rows, past(REGULAR))
-    refused = judge is judge_rows and rows == 1
-    assert (check.passed, check.severity) == (False, Severity.ERROR if refused else Severity.WARN)
+    assert (check.passed, check.severity) == (False, Severity.ERROR if rows == 1 else Severity.WARN)
     (found,) = check.anomalies
     assert (found.code, found.cause) == (code, cause)
 
@@ -83,8 +83,32 @@ def test_short_past_and_other_weekdays_are_insufficient(judge: Judge, code: Code
     few = judge(1, past([1000] * (LEAST_WEEKS - 1)))
     assert few.passed
     assert "insufficient data" in str(few.figures["verdict"])
-    others = {(DAY - timedelta(days=back)).isoformat(): 1000 for back in range(1, 100) if back % 7}
+    others = {(DAY - timedelta(days=back)).isoformat(): 1000 for back in range(1, LEAST_DAYS)}
     assert "insufficient data" in str(judge(1, others).figures["verdict"])
+
+
+@EITHER
+@pytest.mark.parametrize(("rows", "severity"), [(4_900, Severity.WARN), (5_100, Severity.ERROR), (190, Severity.ERROR)])
+def test_five_times_the_usual_is_refused(judge: Judge, code: Code, rows: int, severity: Severity) -> None:
+    assert judge(rows, past(REGULAR)).severity is severity
+    assert judge(rows, past(REGULAR)).blocks == (severity is Severity.ERROR)
+
+
+def test_how_many_times_is_refused_can_be_declared() -> None:
+    wide = judge_row_count(5_100, batch=BATCH, past=past(REGULAR), refused_times=20.0)
+    assert (wide.passed, wide.severity) == (False, Severity.WARN)
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"), [(5_000_000, "refused"), (15_000, "warned"), (9_000, "passed"), (1, "warned"), (20, "passed")]
+)
+def test_in_the_first_weeks_the_days_before_say_what_no_day_has_come_near(rows: int, verdict: str) -> None:
+    week = [970, 960, 980, 965, 975, 100, 90]  # Saturdays and Sundays are small
+    before = {(DAY - timedelta(days=back)).isoformat(): size for back, size in enumerate(week, start=1)}
+    check = judge_rows(rows, before)
+    assert ("passed" if check.passed else "refused" if check.blocks else "warned") == verdict
+    later = {(DAY + timedelta(days=ahead)).isoformat(): rows for ahead in range(1, 9)}
+    assert judge_rows(rows, {**before, **later}).figures == check.figures
 
 
 @EITHER
@@ -108,7 +132,9 @@ def test_batches_with_names_have_no_weekday() -> None:
     ],
 )
 def test_rows_and_lines_are_told_apart(size: float, rows: int, told: str) -> None:
-    check = judge_file_size(round(size * 1000 * LINE), rows=rows, batch=BATCH, past=files(past(REGULAR)))
+    check = judge_file_size(
+        round(size * 1000 * LINE), rows=rows, batch=BATCH, past=files(past(REGULAR)), refused_times=5.0
+    )
     assert check.anomalies[0].explanation == f"That is {told}"
 
 
@@ -117,7 +143,7 @@ def test_nothing_of_the_past_is_read_for_a_usual_file() -> None:
         raise AssertionError("An earlier file was read.")
 
     before = {day: EarlierFile(size=1000 * LINE, count_rows=unread) for day in past(REGULAR)}
-    assert judge_file_size(1000 * LINE, rows=1000, batch=BATCH, past=before).passed
+    assert judge_file_size(1000 * LINE, rows=1000, batch=BATCH, past=before, refused_times=5.0).passed
 
 
 @given(st.lists(st.integers(1, 10**9), min_size=LEAST_WEEKS, max_size=WEEKS), st.integers(1, 10**9), st.randoms())

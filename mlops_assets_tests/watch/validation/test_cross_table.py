@@ -8,6 +8,7 @@ import pyarrow as pa
 from mlops_assets.contract.anomalies import Code
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.references import Reference
+from mlops_assets.contract.severity import Severity
 from mlops_assets.watch.validation.cross_table import judge_references
 
 ROWS = pa.table({"tail": ["N1", "N2", "N9", None], "hour": [1, 2, 3, 4], "origin": ["A", "A", "A", "B"]})
@@ -34,6 +35,15 @@ def test_unknown_values_are_named() -> None:
     assert (found.code, found.column, found.rows) == (Code.UNKNOWN_REFERENCE, "origin, hour", 2)
     assert "A 3; B 4" in found.message
     assert not check.blocks
+
+
+def test_hardly_a_reference_that_exists_refuses_the_batch() -> None:
+    none = {"planes": PLANES.slice(0, 0)}
+    assert not judge(TAIL, others=none).blocks  # a row without a tail number refers to nothing
+    strict = Reference(columns=("tail",), source="planes", to=("number",), max_share=0.25, refused_share=0.7)
+    check = judge(strict, others=none)
+    assert check.blocks
+    assert check.anomalies[0].severity is Severity.ERROR
 
 
 def test_absent_table_is_not_a_pass() -> None:

@@ -112,3 +112,10 @@ def test_values_that_are_known_as_they_are_were_not_converted() -> None:
 
 def test_unknown_column_has_none_either() -> None:
     assert explained("colour", change=lambda found: found) is None
+
+
+def test_figures_of_a_column_are_read_once_however_many_anomalies_ask_for_them() -> None:
+    figures = Figures(profile=REFERENCE)
+    assert figures.of("weight") is figures.of("weight")
+    assert figures.of("weight", scope="shop=a") is not figures.of("weight")
+    assert figures.of("weight", scope="shop=x") is None

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.contract.anomalies import Code
 from mlops_assets.watch.validation import file_format
-from mlops_assets.watch.validation.file_format import distinct_names, header_faults, inspect_file
+from mlops_assets.watch.validation.file_format import inspect_file
 
 WHOLE = b"a,b,c\n1,2,3\n4,5,6\n"
 
@@ -92,56 +93,22 @@ def test_fault_is_named_with_its_place(tmp_path: Path, content: bytes, reason: s
     assert report.rows == 0
 
 
+def test_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "2013-05-15.csv"
+    path.write_bytes(b"\x00" * 101)
+    (fault,) = inspect_file(path, most_bytes=100).faults
+    assert fault.code is Code.FILE_TOO_LARGE
+    assert fault.message == "2013-05-15.csv has 101 bytes, a file of its source at most 100: it was not read."
+    assert "max_file_bytes" in fault.model_dump()["what_to_do"]
+    assert inspect_file(path, most_bytes=101).faults[0].code is Code.CONTROL_CHARACTERS
+
+
 def test_long_file_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_format, "_BLOCK", 7)
     assert inspect(tmp_path / "x.csv", WHOLE * 1).rows == 2
     uneven = inspect(tmp_path / "x.csv", WHOLE + b"7,8,9\n" * 5 + b"7,8\n")
     assert "Line 9 has 2 values" in uneven.faults[0].message
     assert "line 3" in inspect(tmp_path / "x.csv", b"a,b,c\n1,2,3\n4,\xff,6\n").faults[0].message
-
-
-@pytest.mark.parametrize(
-    ("header", "reason"),
-    [
-        (("a", "b"), "Missing columns: c."),
-        (("a", "b", "c", "d"), "Unknown columns: d."),
-        (("a", "b", "c", "c"), "Repeated columns: c."),
-        (("a", "b", "c", "C"), "Repeated columns: c and C."),
-        (("a", "B", "b", "c"), "Repeated columns: B and b."),
-        (("b", "a", "c"), "Columns are in another order: expected a, b, c; found b, a, c."),
-        (("a;b;c",), "is the delimiter another one?"),
-    ],
-)
-def test_header_differences_are_named(header: tuple[str, ...], reason: str) -> None:
-    assert reason in " ".join(str(each) for each in header_faults(header, expected=("a", "b", "c")))
-
-
-def test_expected_header_has_no_faults() -> None:
-    assert header_faults(("a", "b"), expected=("a", "b")) == ()
-
-
-@pytest.mark.parametrize(
-    ("header", "ordered", "strict", "whole"),
-    [
-        (("b", "a"), False, True, True),
-        (("b", "a", "x"), False, False, True),
-        (("a", "x", "b"), True, False, True),
-        (("b", "x", "a"), True, False, False),
-        (("b", "a", "x"), False, True, False),
-        (("a", "b", "A"), True, False, False),
-        (("a",), False, False, False),
-    ],
-)
-def test_order_and_further_columns_are_free_if_the_model_says_so(
-    header: tuple[str, ...], ordered: bool, strict: bool, whole: bool
-) -> None:
-    assert (header_faults(header, expected=("a", "b"), ordered=ordered, strict=strict) == ()) == whole
-
-
-def test_names_that_repeat_each_other_are_told_apart_and_can_be_declared() -> None:
-    header = ("score", "Score", "score", "score.1", "source_row")
-    assert distinct_names(header) == ("score", "Score.2", "score.3", "score.1", "source_row.1")
-    assert header_faults(header, expected=distinct_names(header)) == ()
 
 
 def test_rows_know_their_lines_also_behind_values_of_many_lines(tmp_path: Path) -> None:

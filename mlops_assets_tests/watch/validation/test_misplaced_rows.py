@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_assets.watch.validation.misplaced_rows import header_rows, totals_rows
+from mlops_assets.watch.validation.misplaced_rows import header_rows, named_totals, summed_rows
 
 TEXT = pa.table({"name": ["a", "b", "name", "a"], "n": ["1", "2", "n", "name"]})
 STARTS = np.array([0, 4])
@@ -18,7 +18,10 @@ def totals(last: tuple[str, int | None], *, broken: list[list[int]], before: int
     text = pa.table({"name": names, "n": [str(number) for number in numbers]})
     typed = pa.table({"name": names, "n": pa.array(numbers, pa.int64())})
     rows = [np.array(each) for each in broken]
-    return totals_rows(text, typed=typed, broken=rows, starts=np.array([0, before + 1])).tolist()
+    last = np.array([before])
+    named = named_totals(text, broken=rows, last=last)
+    summed = summed_rows(typed, rows=last[np.isin(last, rows)], starts=np.array([0, before + 1]))
+    return np.union1d(named, summed).tolist()
 
 
 def test_header_is_a_row_in_which_every_column_says_its_name() -> None:
@@ -49,7 +52,6 @@ def test_two_rows_are_too_few_to_be_summed_up() -> None:
 
 def test_row_in_the_middle_breaks_two_rules_to_be_a_total() -> None:
     text = pa.table({"name": ["total", "b"], "n": ["x", "2"]})
-    typed = pa.table({"name": ["total", "b"], "n": pa.array([None, 2], pa.int64())})
     once, twice = [np.array([0])], [np.array([0]), np.array([0])]
-    assert totals_rows(text, typed=typed, broken=once, starts=np.array([0, 2])).tolist() == []
-    assert totals_rows(text, typed=typed, broken=twice, starts=np.array([0, 2])).tolist() == [0]
+    assert named_totals(text, broken=once, last=np.array([1])).tolist() == []
+    assert named_totals(text, broken=twice, last=np.array([1])).tolist() == [0]

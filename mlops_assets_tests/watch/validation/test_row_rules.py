@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.contract.errors import ValidationError
 from mlops_assets.contract.schema import Model, read_schema
+from mlops_assets.watch.validation import row_rules
 from mlops_assets.watch.validation.row_rules import Findings, evaluate_rules, repeated_rows, table_faults, to_frame
 
 
@@ -147,5 +148,24 @@ def test_rule_across_columns_passes_where_it_has_no_answer_unless_it_says_otherw
 
 def test_first_of_repeated_rows_stays_within_its_group() -> None:
     table = pa.table({"key": ["x", "x", "y", "x", None, None]})
-    repeated = repeated_rows(table, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]))
+    with duckdb.connect() as connection:
+        repeated = repeated_rows(table, key=("key",), within=np.array([0, 0, 0, 1, 1, 1]), connection=connection)
     assert repeated.tolist() == [1, 5]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 3), st.integers(0, 1)), max_size=40),
+    st.integers(1, 9),
+)
+def test_many_rows_are_compared_some_at_a_time_with_the_same_result(
+    rows: list[tuple[str, int | None, int]], at_once: int
+) -> None:
+    table = pa.table({"text": [row[0] for row in rows], "number": pa.array([row[1] for row in rows], pa.int64())})
+    within = np.array([row[2] for row in rows], dtype=np.int64)
+    among = np.arange(len(rows))[::3]
+    with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
+        told = {"key": ("text", "number"), "within": within, "connection": connection}
+        whole, part = repeated_rows(table, **told), repeated_rows(table, **told, among=among)
+        patch.setattr(row_rules, "_COMPARED_AT_ONCE", at_once)
+        assert repeated_rows(table, **told).tolist() == whole.tolist()
+        assert repeated_rows(table, **told, among=among).tolist() == part.tolist()
