@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.cli.data import refuse_no_batch
+from mlops_assets.cli.data import refuse_no_batch, show_incomplete_data
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.contract.errors import DeclarationError, ServingError, TrainingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.unlearnt import unscored_batches
 from mlops_assets.stores.predictions.served_days import ServedDays, served_days
@@ -112,6 +112,7 @@ def retrain(
         because = (reason or "").strip() or _due(chosen, lake=lake, instance=instance)
         if because is not None:
             before = champion(lake.at(), use_case=use_case)
+            show_incomplete_data(chosen)
             train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"

@@ -13,7 +13,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.contract.checked import refuse_gated, refuse_history, refuse_references, refuse_watched
+from mlops_assets.contract.checked import (
+    refuse_cadences,
+    refuse_gated,
+    refuse_history,
+    refuse_references,
+    refuse_watched,
+)
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
@@ -49,7 +55,7 @@ class DailyBatches:
             return f"it is before the first day, {self.first}"
         if self.last is not None and day > self.last:
             return f"it is after the last day, {self.last}"
-        return "it waits until its day is over (UTC)" if today is not None and day >= today else None
+        return "its day is not over yet (UTC)" if today is not None and day >= today else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +194,7 @@ class UseCase:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
         names = [declared.name for declared in self.slices]
         refuse_gated(self.gates, slices=names, protected=self.protected, use_case=self.name)
+        refuse_cadences(self.sources, daily=isinstance(self.batches, DailyBatches), use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_history(self.history, use_case=self.name)
         refuse_watched(self.monitoring, request=self.request, use_case=self.name)
