@@ -18,7 +18,7 @@ DriftPlan FairnessBound Feature HashSplit Highest HistoryFeature HistoryView Lan
 Learning LearntTable Lowest Mean MetricBound MonitoringPlan Multiclass NamedBatches NoSliceRegressed
 NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
 Rule SeedData Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning UseCase
-WHOLE WholeBetween Window history_features
+WHOLE WholeBetween Window history_features is_time_zone
 """
 HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "bentoml", "matplotlib", "sqlglot")
 SERVING = """

@@ -79,7 +79,7 @@ def watch(
     if chosen.monitoring is None:
         raise DeclarationError(f"{use_case} declares no monitoring: `mlops collect {use_case}` collects its answers.")
     served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory(), now=datetime.now(UTC))
-    days = [_served_day(chosen, day)] if day else [each.isoformat() for each in served.unwatched]
+    days = [_served_day(chosen, day)] if day else _days_that_are_over(chosen, served)
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import collect as collect_served
         from mlops_assets.orchestration.pipeline import watch as watch_day
@@ -89,7 +89,7 @@ def watch(
             done.append(collect_served(chosen, instance=instance, steps=steps))
     for told in done:
         _show_day(told)
-    console.print(f"{len(days)} days were watched." if days else "Every served day is watched.")
+    console.print(f"{len(days)} days were watched." if days else "Every served day that is over is watched.")
     _show_unwatchable(chosen, served)
     _show_checks(done)
 
@@ -165,7 +165,16 @@ def _served_day(use_case: UseCase, day: str) -> str:
         raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
     if day in {each.isoformat() for each in served.unwatchable}:
         raise ServingError(f"{day} cannot be watched: {use_case.name} has no batch of that day.")
+    if reason := use_case.batches.why_not_taken(day, today=datetime.now(UTC).date()):
+        raise ServingError(f"{day} cannot be watched yet: {reason}.")
     return day
+
+
+def _days_that_are_over(use_case: UseCase, served: ServedDays) -> list[str]:
+    """The days to watch: of a use case whose batches are days today is none yet."""
+    today = datetime.now(UTC).date()
+    days = [day.isoformat() for day in served.unwatched]
+    return [day for day in days if not use_case.batches.why_not_taken(day, today=today)]
 
 
 def _show_day(told: RunSummary) -> None:

@@ -6,15 +6,20 @@ asked for, also by a sensor that has lost its memory, and another one when a con
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG, WILL_RETRY_TAG
 from pydantic import BaseModel
 
 from mlops_assets.stores.landing.arrivals import Arrival
 from mlops_assets.stores.landing.landing import Seen
+
+
+UNTIL_STARTED_AGAIN = timedelta(minutes=5)
+"""Dagster says of a failed run that it will be started again, and may be ended before it does."""
 
 
 class Memory(BaseModel):
@@ -62,14 +67,30 @@ class Asks:
             self.memory.asked[arrival.batch] = (arrival.digest, key)
         return self.memory.asked[arrival.batch][1]
 
-    def run(self, key: str) -> dg.DagsterRun | None:
-        """The newest run that Dagster has under a key."""
+    def run(self, key: str) -> dg.RunRecord | None:
+        """The newest run that Dagster has under a key, or the one that it has started again instead."""
         tags = {RUN_KEY_TAG: key, SENSOR_NAME_TAG: self.name}
-        return next(iter(self.instance.get_runs(dg.RunsFilter(tags=tags), limit=1)), None)
+        record = next(iter(self.instance.get_run_records(dg.RunsFilter(tags=tags), limit=1)), None)
+        while record is not None and (again := record.dagster_run.tags.get(AUTO_RETRY_RUN_ID_TAG)):
+            record = self.instance.get_run_record_by_id(again)
+        return record
+
+    def last_run(self, batch: str) -> dg.RunRecord | None:
+        """The run of what was asked for last of a batch."""
+        key = self.memory.asked.get(batch, ("", ""))[1]
+        return self.run(key) if key else None
 
     def _has_ended(self, key: str) -> bool:
         run = self.run(key)
-        return run is not None and run.is_finished
+        return run is not None and not goes_on(run)
+
+
+def goes_on(record: dg.RunRecord | None) -> bool:
+    """Whether a run has not ended, or has ended a moment ago and is to be started again."""
+    if record is None or not record.dagster_run.is_finished:
+        return record is not None
+    to_be_started = record.dagster_run.tags.get(WILL_RETRY_TAG) == "true"
+    return to_be_started and datetime.now(UTC) - record.update_timestamp < UNTIL_STARTED_AGAIN
 
 
 def _keys(arrival: Arrival) -> Iterator[str]:

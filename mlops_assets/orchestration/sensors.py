@@ -11,7 +11,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from mlops_assets.contract.paths import WHOLE, raw_path
 from mlops_assets.contract.use_case import NamedBatches, UseCase
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.orchestration.asks import Asks, Memory
+from mlops_assets.orchestration.asks import Asks, Memory, goes_on
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import DataResource, LakeResource
@@ -55,7 +55,7 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         refused = refusals(connected.branches(), use_case=use_case, found=found, fresh=fresh)
         asks = Asks(memory, instance=context.instance, name=name)
         asked = _ask(use_case, found, refused=refused, asks=asks, head=head)
-        reasons = [*map(str, refused), *asked.standing, *_reasons(use_case, scan, found)]
+        reasons = [*map(str, refused), *asked, *_reasons(use_case, scan, found)]
         for reason in reasons:
             context.log.warning(reason)
         memory.seen = dict(scan.cursor)
@@ -71,10 +71,17 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
 
 @dataclass
 class _Asked:
-    """The runs that are asked for, and what is said of those that were."""
+    """The runs that are asked for, and what is said of those that were: of each batch that goes on, or stands still."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
+    going_on: list[str] = field(default_factory=list)
     standing: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.standing
+        if self.going_on:
+            more = f" and {len(self.going_on) - LISTED} more" if len(self.going_on) > LISTED else ""
+            yield f"Asked for and not in the lake yet: {', '.join(self.going_on[:LISTED])}{more}."
 
 
 def _look_for_unfinished(use_case: UseCase, head: Snapshot, *, memory: Memory) -> None:
@@ -87,18 +94,23 @@ def _look_for_unfinished(use_case: UseCase, head: Snapshot, *, memory: Memory) -
 def _ask(use_case: UseCase, found: Arrivals, *, refused: Sequence[Refusal], asks: Asks, head: Snapshot) -> _Asked:
     """A run for each batch that Dagster has no run of under its key yet; of the others, why they stand still."""
     asked, told = _Asked(), {refusal.batch for refusal in refused}
-    busy = _busy(use_case, asks.instance) if any(arrival.lacking for arrival in found.all) else None
+    left = [arrival for arrival in found.all if arrival.lacking]
+    if busy := _busy(use_case, asks.instance) if left else None:
+        asked.standing.append(f"Run {busy.run_id[:8]} is {busy.status.value}: what is unfinished waits for its end.")
     for arrival in found.all:
-        if arrival.lacking and (busy or _is_refused(use_case, arrival, refused=refused, head=head)):
+        if arrival.lacking and (
+            busy or goes_on(asks.last_run(arrival.batch)) or _is_refused(use_case, arrival, refused=refused, head=head)
+        ):
             continue
         key = asks.run_key(arrival)
-        run = asks.run(key)
-        if run is None:
+        record = asks.run(key)
+        if record is None:
             asked.requests.append(_request(use_case, arrival, key=key))
-        elif run.is_finished and arrival.batch not in told:
-            asked.standing.append(_stands_still(use_case, arrival, run=run))
-    if busy:
-        asked.standing.append(f"Run {busy.run_id[:8]} is {busy.status.value}: what is unfinished waits for its end.")
+        elif goes_on(record):
+            run = record.dagster_run
+            asked.going_on.append(f"{arrival.batch} ({run.status.value}, run {run.run_id[:8]})")
+        elif arrival.batch not in told:
+            asked.standing.append(_stands_still(use_case, arrival, run=record.dagster_run))
     return asked
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG, WILL_RETRY_TAG
 
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.tables import made_from
+from mlops_assets.orchestration import asks
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.pipeline import SomeRefused
@@ -222,7 +223,10 @@ def test_a_sensor_that_lost_its_memory_asks_for_nothing_that_is_on_its_way(inges
     going_on(ingested, status=dg.DagsterRunStatus.STARTING, key=str(key))
     memory_of(ingested).unlink()
 
-    assert asked(tick(ingested.instance)) == []
+    found = tick(ingested.instance)
+
+    assert asked(found) == []
+    assert f"Asked for and not in the lake yet: {day_number(10)} (STARTING, run " in said(found)
 
 
 def test_what_a_killed_run_left_half_way_is_told_and_asked_for_again(ingested: Deployment, tick: Tick) -> None:
@@ -266,6 +270,30 @@ def test_a_batch_whose_run_ended_without_it_is_told_and_not_asked_for_for_ever(
     assert asked(told) == []
     assert f"Batch {day_number(10)} is not in the lake: run" in said(told)
     assert "ended with FAILURE" in said(told)
+
+
+def test_a_failed_run_that_dagster_starts_again_goes_on_for_a_while(
+    ingested: Deployment, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested.land(10)
+    settle(ingested)
+    (key,) = keys(tick(ingested.instance))
+    tags = {RUN_KEY_TAG: str(key), SENSOR_NAME_TAG: "parcels__new_data", WILL_RETRY_TAG: "true"}
+    failed = dg.DagsterRun(job_name="parcels__ingest", status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    ingested.instance.add_run(failed)
+
+    waiting = tick(ingested.instance)
+    with monkeypatch.context() as patch:
+        patch.setattr(asks, "UNTIL_STARTED_AGAIN", timedelta(0))
+        never = tick(ingested.instance)
+    again = ingested.instance.add_run(dg.DagsterRun(job_name="parcels__ingest", status=dg.DagsterRunStatus.FAILURE))
+    ingested.instance.add_run_tags(failed.run_id, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
+    ended = tick(ingested.instance)
+
+    assert asked(waiting) == asked(never) == asked(ended) == []
+    assert f"run {failed.run_id[:8]} ended with FAILURE" in said(never)
+    assert f"{day_number(10)} (FAILURE, run {failed.run_id[:8]})" in said(waiting)
+    assert f"run {again.run_id[:8]} ended with FAILURE" in said(ended)
 
 
 def test_days_that_are_missing_between_others_are_told(ingested: Deployment, tick: Tick) -> None:
