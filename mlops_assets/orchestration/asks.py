@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from mlops_assets.stores.landing.arrivals import Arrival
 from mlops_assets.stores.landing.landing import Seen
 
-
 UNTIL_STARTED_AGAIN = timedelta(minutes=5)
 """Dagster says of a failed run that it will be started again, and may be ended before it does."""
 
