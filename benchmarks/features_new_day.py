@@ -31,7 +31,7 @@ from mlops_assets.lake.write import Write
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import refresh_online_store
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.seed import SEED
 from mlops_assets_tests.use_cases.flights.seed_tables import days_from, seed_tables

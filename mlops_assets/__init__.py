@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeSplit
     from mlops_assets.contract.tasks import Binary, Multiclass, Regression
     from mlops_assets.contract.thresholds import CostMatrix, PositiveShare, TargetPrecision, TargetRecall
+    from mlops_assets.contract.time_zones import is_time_zone
     from mlops_assets.contract.use_case import DailyBatches, LandedSeed, NamedBatches, Recipe, SeedData, UseCase
     from mlops_assets.contract.window import Window
     from mlops_assets.stores.landing.landing import LandingZone
@@ -89,6 +90,7 @@ _NAMES = {
     "contract.splits": ("HashSplit", "RollingOrigin", "TimeSplit"),
     "contract.tasks": ("Binary", "Multiclass", "Regression"),
     "contract.thresholds": ("CostMatrix", "PositiveShare", "TargetPrecision", "TargetRecall"),
+    "contract.time_zones": ("is_time_zone",),
     "contract.use_case": ("DailyBatches", "LandedSeed", "NamedBatches", "Recipe", "SeedData", "UseCase"),
     "contract.window": ("Window",),
     "stores.landing.landing": ("LandingZone",),
@@ -155,6 +157,7 @@ __all__ = [
     "WholeBetween",
     "Window",
     "history_features",
+    "is_time_zone",
 ]
 
 

@@ -23,8 +23,14 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.tell_service import tell_champion
-from mlops_assets.stores.landing.arrivals import arrivals, refusals
+from mlops_assets.stores.landing.arrivals import Arrivals, arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
+from mlops_assets.stores.landing.progress import (
+    judge_completeness,
+    said_missing,
+    said_unfinished,
+    unfinished_batches,
+)
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.listing import listed_versions
 from mlops_assets.stores.predictions.served_days import served_days
@@ -79,7 +85,9 @@ def run(
             ingested = ingest(chosen, instance=instance, steps=steps)
         except SomeRefused as error:
             ingested, refused = error.taken, str(error)
+        _show_incomplete(chosen, _arrivals(chosen, scan_landing(chosen, settle_seconds=0), head=Lake.connect().at()))
         if not ingest_only:
+            show_incomplete_data(chosen, through=through)
             train(chosen, instance=instance, steps=steps, through=through)
     taken = sum(len(done.batches) for done in ingested)
     console.print(f"{taken} batches were taken in. `mlops status {use_case}` shows where things stand.")
@@ -110,15 +118,16 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
     for made in ("history", "predictions", "monitoring"):
         _row(table, f"[dim]{made}[/]", [], _batches(head, f"{use_case}/{made}/"), [], [])
     console.print(table)
-    found = arrivals(scan, head, use_case=chosen, today=datetime.now(UTC).date())
+    found = _arrivals(chosen, scan, head=head)
     for refused in scan.refused:
         console.print(f"[yellow]{refused.path}[/]: {escape(refused.reason)}", soft_wrap=True)
-    for waiting in (*found.left_out, *found.waiting):
-        console.print(f"[yellow]{escape(waiting)}[/]")
-    for reason in refusals(lake.branches(), snapshot=head, use_case=chosen, found=found):
-        console.print(f"[yellow]{escape(reason)}[/]", soft_wrap=True)
-    if found.batches:
-        console.print(f"Landed and not in the lake like that: {len(found.batches)} batches. `mlops run {use_case}`.")
+    for reason in (*found.left_out, *refusals(lake.branches(), use_case=chosen, found=found)):
+        console.print(f"[yellow]{escape(str(reason))}[/]", soft_wrap=True)
+    _show_incomplete(chosen, found)
+    if fresh := [arrival for arrival in found.batches if not arrival.lacking]:
+        console.print(f"Landed and not in the lake like that: {len(fresh)} batches. `mlops run {use_case}`.")
+    if any(arrival.lacking for arrival in found.all):
+        console.print(f"`mlops run {use_case}` finishes what is unfinished.")
     _show_served(head, chosen)
     _tell_service(chosen, lake=lake)
     serving = champion(head, use_case=use_case)
@@ -138,6 +147,24 @@ def _tell_service(use_case: UseCase, *, lake: Lake) -> None:
         show_service(use_case)
     except PlatformError as error:
         console.print(f"[red]The service cannot be told who serves:[/] {escape(str(error))}", soft_wrap=True)
+
+
+def _arrivals(use_case: UseCase, scan: Scan, *, head: Snapshot) -> Arrivals:
+    left = unfinished_batches(head, use_case=use_case)
+    return arrivals(scan, head, use_case=use_case, today=datetime.now(UTC).date(), unfinished=left)
+
+
+def _show_incomplete(use_case: UseCase, found: Arrivals) -> None:
+    """What waits, what a run has left half-way, and which days are missing between those that are there."""
+    unfinished, missing = said_unfinished(use_case, found.unfinished), said_missing(use_case, found.there)
+    for reason in (*found.waiting, *unfinished, *missing):
+        console.print(f"[yellow]{escape(reason)}[/]", soft_wrap=True)
+
+
+def show_incomplete_data(use_case: UseCase, *, through: str | None = None) -> None:
+    """Warns before training of what is not whole in the lake."""
+    for reason in judge_completeness(Lake.connect().at(), use_case=use_case, through=through).reasons:
+        console.print(f"[yellow]Training goes on without what is not there. {escape(reason)}[/]", soft_wrap=True)
 
 
 def _show_served(head: Snapshot, use_case: UseCase) -> None:

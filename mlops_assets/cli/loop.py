@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.cli.data import refuse_no_batch
+from mlops_assets.cli.data import refuse_no_batch, show_incomplete_data
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.contract.errors import DeclarationError, ServingError, TrainingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.unlearnt import unscored_batches
 from mlops_assets.stores.predictions.served_days import ServedDays, has_answers, served_days
@@ -79,7 +79,7 @@ def watch(
     if chosen.monitoring is None:
         raise DeclarationError(f"{use_case} declares no monitoring: `mlops collect {use_case}` collects its answers.")
     served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory(), now=datetime.now(UTC))
-    days = [_served_day(chosen, day)] if day else [each.isoformat() for each in served.unwatched]
+    days = [_served_day(chosen, day)] if day else _days_that_are_over(chosen, served)
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import collect as collect_served
         from mlops_assets.orchestration.pipeline import watch as watch_day
@@ -89,7 +89,7 @@ def watch(
             done.append(collect_served(chosen, instance=instance, steps=steps))
     for told in done:
         _show_day(told)
-    console.print(f"{len(days)} days were watched." if days else "Every served day is watched.")
+    console.print(f"{len(days)} days were watched." if days else "Every served day that is over is watched.")
     _show_unwatchable(chosen, served)
     _show_checks(done)
 
@@ -112,6 +112,7 @@ def retrain(
         because = (reason or "").strip() or _due(chosen, lake=lake, instance=instance)
         if because is not None:
             before = champion(lake.at(), use_case=use_case)
+            show_incomplete_data(chosen)
             train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"
@@ -163,7 +164,16 @@ def _served_day(use_case: UseCase, day: str) -> str:
         raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
     if day in {each.isoformat() for each in served.unwatchable}:
         raise ServingError(f"{day} cannot be watched: {use_case.name} has no batch of that day.")
+    if reason := use_case.batches.why_not_taken(day, today=datetime.now(UTC).date()):
+        raise ServingError(f"{day} cannot be watched yet: {reason}.")
     return day
+
+
+def _days_that_are_over(use_case: UseCase, served: ServedDays) -> list[str]:
+    """The days to watch: of a use case whose batches are days today is none yet."""
+    today = datetime.now(UTC).date()
+    days = [day.isoformat() for day in served.unwatched]
+    return [day for day in days if not use_case.batches.why_not_taken(day, today=today)]
 
 
 def _show_day(told: RunSummary) -> None:

@@ -81,7 +81,7 @@ def _batch(use_case: UseCase, source: Source, *, batch: str, against: Against, h
     file = find_file(use_case, source=source, batch=batch, zone=landing_zone(), head=head)
     judged = judge_file(file, use_case=use_case, source=source, batch=batch, head=head)
     profiles = dict(surroundings_of([batch], use_case=use_case, source=source, head=head).profiles)
-    drift = judged.drift
+    drift, looked_at = judged.drift, {batch, *profiles}
     if against is not Against.TRAILING and drift is not None:
         days = _training_days(use_case, head=head) if against is Against.TRAINING else []
         profiles |= stored_profiles(days, use_case=use_case, source=source, head=head)
@@ -93,6 +93,7 @@ def _batch(use_case: UseCase, source: Source, *, batch: str, against: Against, h
         profiles={name: each for name, each in profiles.items() if name != batch},
         report=judged.anomalies,
         drift=drift,
+        days=looked_at,
     )
 
 
@@ -116,7 +117,8 @@ def _training_days(use_case: UseCase, *, head: Snapshot) -> list[str]:
 def _window(use_case: UseCase, source: Source, *, window: Window, head: Snapshot) -> str:
     """The page of a window as a whole, beside the one of its length before it, with what was found on its days."""
     wanted = [day for each in windows_until(window) for day in each.days]
-    merged = merged_windows(stored_profiles(wanted, use_case=use_case, source=source, head=head), until=window)
+    known = stored_profiles(wanted, use_case=use_case, source=source, head=head)
+    merged = merged_windows(known, until=window)
     if str(window) not in merged:
         raise DeclarationError(f"The lake has no profile of {source.name} from {window}.")
     found, before = merged[str(window)], {name: each for name, each in merged.items() if name != str(window)}
@@ -133,4 +135,5 @@ def _window(use_case: UseCase, source: Source, *, window: Window, head: Snapshot
         report=of_days.model_copy(update={"anomalies": (*own, *of_days.anomalies)}),
         drift=drift,
         unit="window",
+        days=known,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import FairnessBound, NoSliceRegressed, SliceBound
 from mlops_assets.contract.slices import OVERALL
+from mlops_assets.contract.source import Cadence
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,6 +32,17 @@ def refuse_history(views: Iterable[HistoryView], *, use_case: str) -> None:
             raise DeclarationError(
                 f"Use case '{use_case}', history: view '{view.name}' has no {lacking}, so there is nothing to "
                 "aggregate by: name at least one key column, one figure and one window."
+            )
+
+
+def refuse_cadences(sources: Iterable[Source], *, daily: bool, use_case: str) -> None:
+    """Raises DeclarationError for a source that arrives in other batches than its use case has."""
+    batches, unfit = ("DailyBatches", Cadence.NAMED) if daily else ("NamedBatches", Cadence.DAILY)
+    for source in sources:
+        if source.cadence is unfit:
+            raise DeclarationError(
+                f"Use case '{use_case}', source '{source.name}': cadence '{unfit}' does not go with {batches}: "
+                f"the batches of a use case are days, or drops with names, for all of its sources that arrive."
             )
 
 

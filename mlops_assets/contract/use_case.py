@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from mlops_assets.contract.checked import (
+    refuse_cadences,
     refuse_gated,
     refuse_hidden,
     refuse_history,
@@ -59,7 +60,7 @@ class DailyBatches:
             return f"it is before the first day, {self.first}"
         if self.last is not None and day > self.last:
             return f"it is after the last day, {self.last}"
-        return "it waits until its day is over (UTC)" if today is not None and day >= today else None
+        return "its day is not over yet (UTC)" if today is not None and day >= today else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +208,7 @@ class UseCase:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
         names = [declared.name for declared in self.slices]
         refuse_gated(self.gates, slices=names, protected=self.protected, use_case=self.name)
+        refuse_cadences(self.sources, daily=isinstance(self.batches, DailyBatches), use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_history(self.history, use_case=self.name)
         refuse_watched(self.monitoring, request=self.request, use_case=self.name)

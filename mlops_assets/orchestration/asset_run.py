@@ -19,6 +19,7 @@ from mlops_assets.orchestration.checks import Check, check_results, check_specs
 from mlops_assets.orchestration.graph import Stage, group_of
 from mlops_assets.orchestration.metadata import readable
 from mlops_assets.orchestration.partitions import batches_of, is_batched
+from mlops_assets.orchestration.run_locks import hold
 from mlops_assets.steps.step import Step, publish
 from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.identity import use_case_code_version
@@ -77,6 +78,7 @@ class AssetRun:
     @classmethod
     def begin(cls, context: dg.AssetExecutionContext, *, use_case: UseCase, lake: Lake) -> "AssetRun":
         """Starts the clock, reads which batches are asked for, and logs why the run was started if that was said."""
+        hold(context.run.run_id)
         if reason := context.run.tags.get(REASON):
             context.log.info(reason)
         return cls(context=context, use_case=use_case, lake=lake, batches=batches_of(context))

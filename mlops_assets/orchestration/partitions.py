@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import timedelta
 
 import dagster as dg
 
+from mlops_assets.contract.days import stretches
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import DailyBatches, UseCase
@@ -72,14 +72,7 @@ def over_batches(batches: Sequence[str]) -> OverBatches:
 
 def contiguous(use_case: UseCase, batches: set[str]) -> Iterator[list[str]]:
     """``batches`` in order, cut where a day is missing; batches with names go one by one."""
-    ordered = sorted(batches)
-    if not isinstance(use_case.batches, DailyBatches):
-        yield from ([batch] for batch in ordered)
-        return
-    start = 0
-    for position, (one, other) in enumerate(pairwise(ordered), start=1):
-        if date.fromisoformat(other) - date.fromisoformat(one) > timedelta(days=1):
-            yield ordered[start:position]
-            start = position
-    if ordered:
-        yield ordered[start:]
+    if isinstance(use_case.batches, DailyBatches):
+        yield from stretches(batches)
+    else:
+        yield from ([batch] for batch in sorted(batches))

@@ -9,14 +9,15 @@ from typing import Protocol
 import dagster as dg
 
 from mlops_assets.contract.errors import DeclarationError, LandingError
-from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TUNE, WATCH, assets_of
 from mlops_assets.orchestration.partitions import add_served_days, batch_partitions, contiguous
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
-from mlops_assets.stores.landing.arrivals import arrivals, unfinished_batches
+from mlops_assets.stores.landing.arrivals import Arrivals, arrivals
 from mlops_assets.stores.landing.landing import Scan
+from mlops_assets.stores.landing.progress import unfinished_batches
 
 
 class Reporter(Protocol):
@@ -44,18 +45,11 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
     lake = LakeResource().connect()
     scan = DataResource().landing.scan(use_case.name, sources=use_case.sources, now=time.time(), settle_seconds=0)
     refused = [str(each) for each in scan.refused if not each.may_become_ready]
-    head = lake.at()
-    reference_left = unfinished_batches(head, use_case=use_case, cadences={Cadence.STATIC})
-    today = datetime.now(UTC).date()
-    if arrivals(scan, head, use_case=use_case).reference or reference_left:
+    if _arrivals(use_case, scan, head=lake.at()).reference:
         done.append(_run(use_case, REFERENCE, "Reference files", instance=instance, steps=steps))
-        head = lake.at()
-    left = unfinished_batches(head, use_case=use_case, cadences={Cadence.DAILY, Cadence.NAMED})
-    left &= _landed_whole(use_case, scan)
-    found = arrivals(scan, head, use_case=use_case, today=today)
-    fresh = {arrival.batch for arrival in found.batches}
+    found = _arrivals(use_case, scan, head=lake.at())
     refused += found.left_out
-    waiting = list(contiguous(use_case, fresh | left))
+    waiting = list(contiguous(use_case, {arrival.batch for arrival in found.batches}))
     while waiting:
         batches = waiting.pop(0)
         try:
@@ -70,11 +64,9 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
     return done
 
 
-def _landed_whole(use_case: UseCase, scan: Scan) -> set[str]:
-    """The batches of which every arriving source has a file; others cannot be finished yet."""
-    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
-    landed = [{file.batch for file in scan.files if file.source == name} for name in arriving]
-    return set.intersection(*landed) if landed else set()
+def _arrivals(use_case: UseCase, scan: Scan, *, head: Snapshot) -> Arrivals:
+    left = unfinished_batches(head, use_case=use_case)
+    return arrivals(scan, head, use_case=use_case, today=datetime.now(UTC).date(), unfinished=left)
 
 
 def _take(use_case: UseCase, batches: Sequence[str], *, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:

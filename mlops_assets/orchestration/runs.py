@@ -13,6 +13,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import REFUSED_BATCHES, asset_key
 from mlops_assets.orchestration.build import build_job
 from mlops_assets.orchestration.partitions import over_batches
+from mlops_assets.orchestration.run_locks import fail_dead_runs
 
 SECONDS_BETWEEN_LOOKS = 0.5
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -59,6 +60,7 @@ def run_job(
     ``tags`` are kept with the run. ``assets`` restricts it to some of its assets. Raises RunFailed with the asset's own
     words.
     """
+    fail_dead_runs(instance)
     resolved = build_job(use_case, job=job)
     over = over_batches(batches)
     run_id = str(uuid.uuid4())

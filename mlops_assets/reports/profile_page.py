@@ -6,13 +6,14 @@ The figures are in ``profile_figures.py``, their looks in ``profile_page.html``:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Literal
 
 from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.days import missing_days, said_days
 from mlops_assets.reports.profile_figures import columns_figures
 from mlops_assets.watch.profiles.profile import Profile, merge
 from mlops_assets.watch.profiles.shift import DriftReport
@@ -30,10 +31,12 @@ def profile_page(
     report: AnomalyReport | None = None,
     drift: DriftReport | None = None,
     unit: Unit = "batch",
+    days: Iterable[str] = (),
 ) -> str:
     """The page of ``found``; ``profiles`` are the batches of its time lines, among them the reference of ``drift``.
 
-    ``unit`` is what found and they are called: batches or windows.
+    ``unit`` is what found and they are called: batches or windows. ``days`` are those looked at where batches are days;
+    between them some may be missing.
     """
     of_reference = [profiles[batch] for batch in drift.reference] if drift else list(profiles.values())
     reference = merge(of_reference) if of_reference else None
@@ -47,6 +50,7 @@ def profile_page(
         "unit": unit,
         "units": PLURALS[unit],
         "reference": _span(named, unit=unit),
+        "missing_days": said_days(missing_days(days)),
         "comparisons": _judged(drift, unit=unit),
         "anomalies": [each.model_dump(mode="json") for each in report.anomalies] if report else [],
         "scopes": list(found.scopes),

@@ -16,7 +16,7 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 
 ONE_ROW, EVERY_VIEW = "one_row_per_entity_and_day", "every_view_has_rows"
 

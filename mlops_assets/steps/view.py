@@ -20,6 +20,7 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.features.offline import FeatureRows, Reach, compute_features
+from mlops_assets.stores.landing.progress import judge_completeness
 from mlops_assets.stores.models.feature_catalogue import PROFILE
 from mlops_assets.training.fit import labels_of
 
@@ -49,6 +50,7 @@ def view(head: Snapshot, *, use_case: UseCase, connect: Connect, through: str | 
             training_view_path(use_case.name, name=PROFILE): profile.model_dump_json(indent=1).encode(),
         },
         audit=lambda staged: _audit(staged, read_from=head, use_case=use_case, connect=connect),
+        checks=[judge_completeness(head, use_case=use_case, through=through)],
         outcome=View(table=rows.table, manifest=manifest, profile=profile),
     )
 

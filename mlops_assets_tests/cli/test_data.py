@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.use_case import DailyBatches
 from mlops_assets.orchestration import pipeline
+from mlops_assets.use_cases import registry
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.test_sensor import settle
-from mlops_assets_tests.orchestration.toy import day_number
+from mlops_assets_tests.orchestration.toy import FIRST, PARCELS, day_number
 
 
 def test_seed_data_lands_once_and_only_what_was_asked_for(run_mlops: Mlops, empty: Deployment) -> None:
@@ -104,3 +109,57 @@ def test_the_status_of_an_empty_deployment_is_no_error(run_mlops: Mlops, empty: 
 
     assert said.exit_code == 0
     assert "Champion: none yet of 0 versions." in said.output
+
+
+def test_the_status_tells_what_a_killed_run_left_and_which_days_are_missing(
+    run_mlops: Mlops, ingested: Deployment
+) -> None:
+    ingested.land(12)
+    ingested.run("ingest", day_number(12), assets=["raw_parcels", "raw_roads"])
+    settle(ingested)
+
+    said = run_mlops("status", "parcels").output
+
+    left = f"validated_parcels, validated_roads of what has landed is missing for {day_number(12)}"
+    assert f"1 batch is unfinished: {left}." in said
+    assert f"Between {day_number(0)} and {day_number(12)} 2 days are missing" in said
+    assert "`mlops run parcels` finishes what is unfinished." in said
+
+
+def test_a_run_finishes_what_a_killed_one_left(run_mlops: Mlops, ingested: Deployment) -> None:
+    ingested.land(10)
+    ingested.run("ingest", day_number(10), assets=["raw_parcels", "raw_roads"])
+
+    assert "1 batches were taken in." in run_mlops("run", "parcels", "--ingest-only").output
+    assert f"history/{day_number(10)}.parquet" in ingested.paths("history/")
+
+
+def test_days_that_are_missing_are_told_before_training_and_training_goes_on(
+    run_mlops: Mlops, ingested: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    monkeypatch.setattr(pipeline, "train", lambda use_case, **_: trained.append(use_case.name))
+    ingested.land(12)
+
+    done = run_mlops("run", "parcels")
+
+    missing = f"Between {day_number(0)} and {day_number(12)} 2 days are missing: {day_number(10)} to {day_number(11)}."
+    assert f"Training goes on without what is not there. {missing}" in done.output
+    assert (done.exit_code, trained) == (0, ["parcels"])
+
+
+def test_a_file_of_today_waits_and_is_no_refusal(
+    run_mlops: Mlops, empty: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    endless = replace(PARCELS, batches=DailyBatches(first=FIRST, last=None))
+    monkeypatch.setattr(registry, "find", lambda name: endless)
+    empty.land(0)
+    for source in ("parcels", "roads"):
+        empty.drop(content(source, today), source=source, batch=today)
+
+    done = run_mlops("run", "parcels", "--ingest-only")
+
+    assert done.exit_code == 0
+    assert f"Batch {today} waits: its day is not over yet (UTC)." in done.output
+    assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_watching_takes_every_day_that_is_left_and_names_checks_that_are_not_gre
     assert f"{day_number(12)}: 60 answers" in said
     assert "2 days were watched." in said
     assert "WARN monitoring served_share_is_normal: insufficient data" in said
-    assert "Every served day is watched." in run_mlops("watch", "parcels").output
+    assert "Every served day that is over is watched." in run_mlops("watch", "parcels").output
     assert "1 days were watched." in run_mlops("watch", "parcels", "--day", SERVED).output
 
 
@@ -54,6 +54,20 @@ def test_answers_of_a_day_that_is_no_batch_are_collected_and_named(run_mlops: Ml
     assert [path for path in trained.paths("prediction_log/") if ".2031-01-01.2031-01-01." in path]
     with pytest.raises(ServingError, match="2031-01-01 cannot be watched: parcels has no batch of that day"):
         run_mlops("watch", "parcels", "--day", "2031-01-01")
+
+
+def test_answers_of_today_are_collected_and_watched_when_the_day_is_over(
+    run_mlops: Mlops, trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    endless = replace(PARCELS, batches=replace(PARCELS.batches, last=None))
+    monkeypatch.setattr("mlops_assets.cli.loop.use_case_of", lambda name: endless)
+    answer_beyond(trained, day=today)
+
+    assert "Every served day that is over is watched." in run_mlops("watch", "parcels").output
+    assert trained.paths(f"prediction_log/{today}/")
+    with pytest.raises(ServingError, match=f"{today} cannot be watched yet: its day is not over yet"):
+        run_mlops("watch", "parcels", "--day", today)
 
 
 def test_a_day_on_which_nothing_was_served_is_refused_in_a_sentence(run_mlops: Mlops, trained: Deployment) -> None:

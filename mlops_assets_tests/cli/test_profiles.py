@@ -32,3 +32,17 @@ def test_a_window_that_is_none_or_of_which_nothing_is_known_is_refused(run_mlops
         run_mlops("profile", "parcels", "--from", day_number(9), "--day", day_number(7))
     with pytest.raises(DeclarationError, match="The lake has no profile of parcels"):
         run_mlops("profile", "parcels", "--from", day_number(20), "--day", day_number(22))
+
+
+def test_a_page_tells_the_days_that_are_missing(run_mlops: Mlops, ingested: Deployment, tmp_path: Path) -> None:
+    ingested.land(12)
+    ingested.ingest()
+    out = tmp_path / "page.html"
+
+    run_mlops("profile", "parcels", "--day", day_number(12), "--out", str(out))
+    of_a_day = data_of(out.read_text())["missing_days"]
+    run_mlops("profile", "parcels", "--from", day_number(9), "--day", day_number(12), "--out", str(out))
+
+    assert of_a_day == data_of(out.read_text())["missing_days"] == f"{day_number(10)} to {day_number(11)}"
+    run_mlops("profile", "parcels", "--day", day_number(9), "--out", str(out))
+    assert data_of(out.read_text())["missing_days"] == ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import DailyBatches, NamedBatches
 from mlops_assets_tests.orchestration.toy import PARCELS
@@ -20,10 +22,10 @@ TODAY = date(2024, 3, 15)
     [
         (OPEN, "2024-03-01", None),
         (OPEN, "2024-03-14", None),
-        (OPEN, "2024-03-15", "it waits until its day is over (UTC)"),
+        (OPEN, "2024-03-15", "its day is not over yet (UTC)"),
         (OPEN, "2024-02-29", "it is before the first day, 2024-03-01"),
         (CLOSED, "2042-03-02", "it is after the last day, 2024-03-31"),
-        (CLOSED, "2024-03-20", "it waits until its day is over (UTC)"),
+        (CLOSED, "2024-03-20", "its day is not over yet (UTC)"),
     ],
 )
 def test_a_day_is_taken_when_it_is_one_of_the_use_case_and_over(
@@ -43,3 +45,11 @@ def test_all_is_no_name_of_a_drop() -> None:
     )
     assert "must not be 'all'" in str(named.batch_fault("all"))
     assert named.batch_fault("all-of-march") is None
+
+
+def test_sources_arrive_in_the_batches_of_their_use_case() -> None:
+    with pytest.raises(DeclarationError, match=r"source 'parcels': cadence 'daily' does not go with NamedBatches"):
+        replace(PARCELS, batches=NamedBatches(), backtest=None)
+    named = replace(PARCELS.source("parcels"), cadence=Cadence.NAMED, batch_day=())
+    with pytest.raises(DeclarationError, match=r"source 'parcels': cadence 'named' does not go with DailyBatches"):
+        replace(PARCELS, sources=(named,))

@@ -31,7 +31,7 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.pipeline import ingest, score
 from mlops_assets.orchestration.runs import run_job
-from mlops_assets.stores.landing.arrivals import unfinished_batches
+from mlops_assets.stores.landing.progress import unfinished_batches
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_evaluation, load_version, version_ids
 from mlops_assets_tests.orchestration.deployment import TRAINED, Silent
@@ -78,8 +78,7 @@ def examine_snapshot(snapshot: Snapshot) -> None:
     for step in PER_BATCH:
         held = [batch_of(info.path) for info in snapshot.paths(f"parcels/{step}/")]
         assert held in ([], [day_number(day) for day in range(LAST + 1)]), (step, held)
-    made = {source.cadence for source in PARCELS.sources}
-    left = unfinished_batches(snapshot, use_case=PARCELS, cadences=made)
+    left = unfinished_batches(snapshot, use_case=PARCELS)
     assert not left or not snapshot.paths("parcels/history/"), left
     for version in version_ids(snapshot, use_case="parcels"):
         load_version(snapshot, use_case="parcels", version=version)

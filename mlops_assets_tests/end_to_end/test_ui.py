@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKS = (*RAW_CHECKS, NEW_CONTENT, FILE_SIZE_IS_USUAL)
 RUN_MILLISECONDS = 240_000
 TAKEN_IN, CLICKED, WAITING = "2013-06-10", "2013-06-11", "2013-06-12"
+MISNAMED = "monday.csv"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with open_instance(folder) as instance:
             ingest(USE_CASE, instance=instance, steps=Silent())
         USE_CASE.seed.land(landing, first=CLICKED, last=WAITING, sources=("flights",))
+        (landing / "flights" / "flights" / MISNAMED).write_bytes(b"x")
         yield folder
         let_go(folder)
 
@@ -146,3 +148,17 @@ def test_what_the_sensor_waits_for_is_said_in_the_ui(page: Page, ui: str) -> Non
 
     page.get_by_role("button", name="View logs").first.click()
     expect(page.get_by_role("dialog").get_by_text(f"Batch {WAITING} waits for weather.").first).to_be_visible()
+
+
+def test_what_is_refused_is_said_on_the_automation_page_where_one_points_at_the_sensors_tick(
+    page: Page, ui: str
+) -> None:
+    page.goto(f"{ui}/automation")
+    sensor = page.get_by_role("link", name="flights__new_data").locator("..")
+
+    tick = sensor.get_by_role("img", name="status", exact=True)
+    expect(tick).to_be_visible()
+    tick.hover()
+
+    expect(page.get_by_text("Latest tick skipped")).to_be_visible()
+    expect(page.get_by_text(f"{MISNAMED}: The name 'monday' must be a day")).to_be_visible()

@@ -6,33 +6,45 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG, WILL_RETRY_TAG
 
+from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.lake.tables import made_from
+from mlops_assets.orchestration import asks
 from mlops_assets.orchestration.build import build_definitions
+from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.pipeline import SomeRefused
 from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.runs import RunFailed, run_job
+from mlops_assets.stores.landing import landing, progress
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.test_corrupt_inputs import with_column
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 
-Tick = Callable[[], dg.SensorResult]
+Tick = Callable[..., dg.SensorResult]
 LONG_AGO = 60.0
 
 
 @pytest.fixture
 def tick(monkeypatch: pytest.MonkeyPatch) -> Tick:
-    """One look of the sensor at the landing zone, as Dagster's daemon asks for it."""
-    sensor = build_definitions([PARCELS]).get_repository_def().get_sensor_def("parcels__new_data")
+    """One look of the sensor at the landing zone, as Dagster's daemon asks for it; by itself on an instance that knows
+    of no run.
+    """
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
 
-    def look() -> dg.SensorResult:
+    def look(instance: dg.DagsterInstance | None = None, *, use_case: UseCase = PARCELS) -> dg.SensorResult:
+        sensor = build_definitions([use_case]).get_repository_def().get_sensor_def("parcels__new_data")
         resources = {"lake": LakeResource(), "data": DataResource()}
         with (
-            dg.DagsterInstance.ephemeral() as instance,
-            dg.build_sensor_context(instance=instance, resources=resources) as context,
+            dg.DagsterInstance.ephemeral() as empty,
+            dg.build_sensor_context(instance=instance or empty, resources=resources) as context,
         ):
             found = sensor(context)
         assert isinstance(found, dg.SensorResult)
@@ -63,6 +75,31 @@ def said(result: dg.SensorResult) -> str:
     """Why nothing was started."""
     assert result.skip_reason is not None
     return str(result.skip_reason.skip_message)
+
+
+def start(deployment: Deployment, result: dg.SensorResult) -> list[str]:
+    """Runs what was asked for, tagged as Dagster's daemon does it; the run keys."""
+    for request in result.run_requests or []:
+        with suppress(RunFailed):
+            run_job(
+                deployment.use_case,
+                job=str(request.job_name).removeprefix("parcels__"),
+                instance=deployment.instance,
+                batches=[request.partition_key] if request.partition_key else (),
+                tags={RUN_KEY_TAG: str(request.run_key), SENSOR_NAME_TAG: "parcels__new_data"},
+            )
+    return [str(key) for key in keys(result)]
+
+
+def going_on(deployment: Deployment, *, status: dg.DagsterRunStatus, key: str = "") -> None:
+    """Makes Dagster have a run that has not ended."""
+    tags = {RUN_KEY_TAG: key, SENSOR_NAME_TAG: "parcels__new_data"} if key else {}
+    deployment.instance.add_run(dg.DagsterRun(job_name="parcels__ingest", status=status, tags=tags))
+
+
+def memory_of(deployment: Deployment) -> Path:
+    """Where the sensor keeps what it remembers."""
+    return deployment.data / "sensors" / "parcels.json"
 
 
 def ingest_runs(*days: int) -> list[tuple[str, str | None]]:
@@ -160,17 +197,160 @@ def test_a_corrected_day_starts_a_run_of_its_own(ingested: Deployment, tick: Tic
     assert keys(second) != keys(first)
 
 
-def test_a_correction_that_is_withdrawn_starts_a_run_again(ingested: Deployment, tick: Tick) -> None:
+@pytest.mark.parametrize("forgets", [False, True], ids=["remembering", "having lost its memory"])
+def test_a_correction_that_is_withdrawn_starts_a_run_under_a_key_that_none_had(
+    ingested: Deployment, tick: Tick, forgets: bool
+) -> None:
     day, seen = day_number(10), []
     ingested.land(10)
     for version in (content("parcels", day), corrected(day), content("parcels", day)):
         ingested.drop(version, source="parcels", batch=day)
         settle(ingested)
-        tick()
-        seen += keys(tick())
-        ingested.run("ingest", day)
+        if forgets:
+            memory_of(ingested).unlink(missing_ok=True)
+        tick(ingested.instance)
+        seen += start(ingested, tick(ingested.instance))
 
-    assert len(set(seen)) == 3
+    assert len(seen) == len(set(seen)) == 3
+    assert b",3\n" in corrected(day)
+    assert ingested.lake.at().read(f"parcels/raw/parcels/{day}.csv") == content("parcels", day)
+
+
+def test_a_sensor_that_lost_its_memory_asks_for_nothing_that_is_on_its_way(ingested: Deployment, tick: Tick) -> None:
+    ingested.land(10)
+    settle(ingested)
+    (key,) = keys(tick(ingested.instance))
+    going_on(ingested, status=dg.DagsterRunStatus.STARTING, key=str(key))
+    memory_of(ingested).unlink()
+
+    found = tick(ingested.instance)
+
+    assert asked(found) == []
+    assert f"Asked for and not in the lake yet: {day_number(10)} (STARTING, run " in said(found)
+
+
+def test_what_a_killed_run_left_half_way_is_told_and_asked_for_again(ingested: Deployment, tick: Tick) -> None:
+    ingested.land(10)
+    settle(ingested)
+    first = tick(ingested.instance)
+    ingested.run("ingest", day_number(10), assets=["raw_parcels", "raw_roads", "validated_roads"])
+
+    again = tick(ingested.instance)
+    going_on(ingested, status=dg.DagsterRunStatus.STARTED)
+    meanwhile = tick(ingested.instance)
+    start(ingested, again)
+
+    assert asked(again) == ingest_runs(10)
+    assert keys(again) != keys(first)
+    assert asked(meanwhile) == []
+    assert "is STARTED: what is unfinished waits for its end." in said(meanwhile)
+    unfinished = f"1 batch is unfinished: validated_parcels of what has landed is missing for {day_number(10)}."
+    assert unfinished in said(meanwhile)
+    assert "all of them are in the lake" in said(tick(ingested.instance))
+
+
+def test_reference_files_that_are_half_way_are_asked_for_again(empty: Deployment, tick: Tick) -> None:
+    empty.land(0)
+    empty.run("reference", assets=["raw_depots"])
+    settle(empty)
+
+    assert asked(tick()) == [("parcels__reference", None), *ingest_runs(0)]
+
+
+def test_a_batch_whose_run_ended_without_it_is_told_and_not_asked_for_for_ever(
+    ingested: Deployment, tick: Tick
+) -> None:
+    ingested.land(10)
+    settle(ingested)
+    (key,) = keys(tick(ingested.instance))
+    going_on(ingested, status=dg.DagsterRunStatus.FAILURE, key=str(key))
+
+    told = tick(ingested.instance)
+
+    assert asked(told) == []
+    assert f"Batch {day_number(10)} is not in the lake: run" in said(told)
+    assert "ended with FAILURE" in said(told)
+
+
+def test_a_failed_run_that_dagster_starts_again_goes_on_for_a_while(
+    ingested: Deployment, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested.land(10)
+    settle(ingested)
+    (key,) = keys(tick(ingested.instance))
+    tags = {RUN_KEY_TAG: str(key), SENSOR_NAME_TAG: "parcels__new_data", WILL_RETRY_TAG: "true"}
+    failed = dg.DagsterRun(job_name="parcels__ingest", status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    ingested.instance.add_run(failed)
+
+    waiting = tick(ingested.instance)
+    with monkeypatch.context() as patch:
+        patch.setattr(asks, "UNTIL_STARTED_AGAIN", timedelta(0))
+        never = tick(ingested.instance)
+    again = ingested.instance.add_run(dg.DagsterRun(job_name="parcels__ingest", status=dg.DagsterRunStatus.FAILURE))
+    ingested.instance.add_run_tags(failed.run_id, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
+    ended = tick(ingested.instance)
+
+    assert asked(waiting) == asked(never) == asked(ended) == []
+    assert f"run {failed.run_id[:8]} ended with FAILURE" in said(never)
+    assert f"{day_number(10)} (FAILURE, run {failed.run_id[:8]})" in said(waiting)
+    assert f"run {again.run_id[:8]} ended with FAILURE" in said(ended)
+
+
+def test_days_that_are_missing_between_others_are_told(ingested: Deployment, tick: Tick) -> None:
+    ingested.land(12)
+    settle(ingested)
+    start(ingested, tick(ingested.instance))
+
+    missing = f"Between {day_number(0)} and {day_number(12)} 2 days are missing: {day_number(10)} to {day_number(11)}."
+    assert missing in said(tick(ingested.instance))
+
+
+def test_of_a_use_case_without_an_end_today_waits_and_yesterday_is_taken(empty: Deployment, tick: Tick) -> None:
+    today = datetime.now(UTC).date()
+    yesterday = today - timedelta(days=1)
+    endless = replace(PARCELS, batches=DailyBatches(first=yesterday, last=None))
+    deployment = replace(empty, use_case=endless)
+    empty.land(0, sources=["depots"])
+    for day in (yesterday, today):
+        for source in ("parcels", "roads"):
+            empty.drop(content(source, day.isoformat()), source=source, batch=day.isoformat())
+    empty.run("reference")
+    settle(empty)
+
+    first = tick(use_case=endless)
+    deployment.ingest()
+    settled = tick(use_case=endless)
+
+    assert asked(first) == [("parcels__ingest", yesterday.isoformat())]
+    assert empty.paths("history/") == [f"history/{yesterday}.parquet"]
+    assert f"Batch {today} waits: its day is not over yet (UTC)." in said(settled)
+
+
+def test_a_tick_opens_what_is_new_alone(ingested: Deployment, tick: Tick, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(ingested)
+    tick(), tick()
+    read: list[str] = []
+    monkeypatch.setattr(landing, "_read", lambda path: read.append(path.name) or path.read_bytes())
+    monkeypatch.setattr(progress, "made_from", lambda path: read.append(path.name) or made_from(path))
+    ingested.land(10)
+    tick()
+    ingested.run("ingest", day_number(10))
+    tick()
+
+    landed = [name for name in read if name.endswith(".csv")]
+    assert set(landed) == {f"{day_number(10)}.csv"}
+    assert len(read) - len(landed) == 3  # what was made of the new day: two validated files and its history
+
+
+@pytest.mark.parametrize("batches", [PARCELS.batches, DailyBatches(first=date(2024, 3, 1))], ids=["closed", "open"])
+def test_landing_and_partitions_agree_on_which_days_there_are(batches: DailyBatches) -> None:
+    use_case = replace(PARCELS, batches=batches)
+    now = datetime(2024, 3, 20, 0, 0, 1, tzinfo=UTC)
+    days = [(date(2024, 2, 25) + timedelta(days=number)).isoformat() for number in range(60)]
+
+    partitions = batch_partitions(use_case).get_partition_keys(current_time=now)
+
+    assert [day for day in days if batches.why_not_taken(day, today=now.date()) is None] == list(partitions)
 
 
 def test_a_month_at_once_asks_for_one_run_per_day_in_order(empty: Deployment, tick: Tick) -> None:
@@ -246,22 +426,24 @@ def test_what_was_refused_is_said_until_the_day_lands_whole(
     ingested.land(10)
     ingested.drop(bad, source="parcels", batch=day_number(10))
     settle(ingested)
-    assert asked(tick()) == ingest_runs(10)
-    ingested.execute("ingest", day_number(10))
+    first = tick(ingested.instance)
+    start(ingested, first)
     logging.getLogger("dagster").setLevel(logging.WARNING)
 
-    tick()
-    refused = capfd.readouterr().err
+    refused = tick(ingested.instance)
+    logged = capfd.readouterr().err
     ingested.drop(content("parcels", day_number(10)), source="parcels", batch=day_number(10))
     settle(ingested)
-    tick(), tick()
-    ingested.run("ingest", day_number(10))
+    tick(ingested.instance)
+    start(ingested, tick(ingested.instance))
     capfd.readouterr()
-    tick()
+    whole = tick(ingested.instance)
 
-    assert says.format(day=day_number(10)) in refused
-    assert "It is kept on branch stage-parcels-" in refused
-    assert "refused" not in capfd.readouterr().err
+    assert (asked(first), asked(refused)) == (ingest_runs(10), [])
+    for told in (said(refused), logged):
+        assert says.format(day=day_number(10)) in told
+        assert "It is kept on branch stage-parcels-" in told
+    assert "refused" not in capfd.readouterr().err + said(whole)
 
 
 def test_what_the_sensor_remembers_does_not_grow_dagsters_own_records(ingested: Deployment, tick: Tick) -> None:

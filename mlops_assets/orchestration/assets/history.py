@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from mlops_assets.contract.days import said_days
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import history_lineage
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -12,6 +13,7 @@ from mlops_assets.orchestration.metadata import column_lineage, table_metadata
 from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.steps.aggregate import EVERY_VIEW, ONE_ROW, aggregate
+from mlops_assets.stores.landing.progress import missing_in_windows
 
 CHECKS = (
     Check(name=ONE_ROW, description="No entity has two rows for one day in one view."),
@@ -40,12 +42,14 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
     )
     def history(context: dg.AssetExecutionContext, lake: LakeResource, duckdb: DuckDBResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
-        step = aggregate(run.lake.at(), use_case=use_case, batches=run.batches, connect=duckdb.get_connection)
+        head = run.lake.at()
+        step = aggregate(head, use_case=use_case, batches=run.batches, connect=duckdb.get_connection)
         yield from run.publish(
             step,
             metadata={
                 **table_metadata(step.outcome),
                 **column_lineage(history_lineage(use_case), use_case=use_case),
+                "missing_days": said_days(missing_in_windows(head, use_case=use_case, batches=run.batches)) or "none",
             },
         )
 

@@ -16,11 +16,17 @@ from mlops_assets.orchestration.metadata import column_lineage, page_links, tabl
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.feature_catalogue import catalogue_page, strongest
 from mlops_assets.steps.view import BOTH_OUTCOMES, NOTHING_LATER, ONE_ROW, View, view
+from mlops_assets.stores.landing.progress import NOTHING_MISSING
 from mlops_assets.stores.models.feature_catalogue import read_catalogue
 
 OUTCOMES = (
     Check(name=BOTH_OUTCOMES, description="There are examples of both outcomes to learn from."),
     Check(name=ONE_ROW, description="Every example is there once."),
+    Check(
+        name=NOTHING_MISSING,
+        description="Of the batches that it is made of none is unfinished, and no day between them is missing.",
+        blocking=False,
+    ),
 )
 LEAKAGE = (
     Check(

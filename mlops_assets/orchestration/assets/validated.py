@@ -7,7 +7,7 @@ import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.contract.source import Source
+from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check, log_anomalies
@@ -72,7 +72,7 @@ def build_validated(use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             metadata={
                 **_metadata(source, judged),
                 **_figures({batch: each.profile for batch, each in judged.items()}),
-                **_page(judged, surroundings=step.outcome.surroundings, data=data),
+                **_page(judged, source=source, surroundings=step.outcome.surroundings, data=data),
             },
         )
 
@@ -109,7 +109,9 @@ def _figures(profiles: Mapping[str, Profile]) -> dict[str, float]:
     return found
 
 
-def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, data: DataResource) -> dict[str, object]:
+def _page(
+    judged: Mapping[str, JudgedBatch], *, source: Source, surroundings: Surroundings, data: DataResource
+) -> dict[str, object]:
     """The profile page of a run over one batch, as a link and as a file; `mlops profile` makes those of others."""
     if len(judged) != 1:
         return {}
@@ -122,6 +124,7 @@ def _page(judged: Mapping[str, JudgedBatch], *, surroundings: Surroundings, data
         profiles={name: profile for name, profile in surroundings.profiles.items() if name != batch},
         report=each.anomalies,
         drift=each.drift,
+        days=(batch, *surroundings.profiles) if source.cadence is Cadence.DAILY else (),
     )
     path.write_text(page, encoding="utf-8")
     return {**page_links("profile_page", path, root=data.root)}

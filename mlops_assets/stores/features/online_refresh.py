@@ -30,7 +30,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.features.offline import attached_rows, examples_of, open_views, reach_back, since
 from mlops_assets.stores.features.online import OnlineStore
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 
 SAMPLE = 500
 NAMED_DIFFERENCES = 5

@@ -1,168 +1,172 @@
-"""What has landed and is not in the lake yet: the one answer that the sensor and `mlops run` act on."""
+"""What has landed and is not in the lake yet, or not wholly: the one answer that the sensor and `mlops run` act on."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import partial
 
-from mlops_assets.contract.paths import WHOLE, history_path, raw_path, validated_path
-from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.paths import WHOLE, batch_of, raw_path
+from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
 from mlops_assets.lake.branches import BranchInfo
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import made_from
 from mlops_assets.stores.landing.landing import LandedFile, Scan
+from mlops_assets.stores.landing.progress import Unfinished
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """A batch that is there with all its sources and differs from the lake. ``digest`` names its content."""
+    """A batch that is there with all its sources and differs from the lake. ``digest`` names its content.
+
+    ``lacking`` are the assets that a run has left unfinished of a batch whose files the lake holds as they landed; the
+    digest names them, too.
+    """
 
     batch: str
     digest: str
     files: tuple[LandedFile, ...]
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrivals:
     """What one look at the landing zone asks for.
 
-    ``batches`` are ready, in order. ``reference`` is set when files that are replaced as a whole are ready. ``waiting``
-    says, a sentence each, what is there but cannot be taken yet, ``left_out`` what is of no batch of the use case.
+    ``batches`` are ready, in order: to be taken, or to be finished. ``reference`` is set when files that are replaced
+    as a whole are. ``waiting`` says, a sentence each, what is there but cannot be taken yet, ``left_out`` what is of no
+    batch of the use case. ``unfinished`` is what the lake holds half-way, whether its files still lie there or not.
+    ``there`` are the batches of the use case that have landed or that the lake holds, whole or not.
     """
 
     batches: tuple[Arrival, ...]
     reference: Arrival | None
     waiting: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    unfinished: Unfinished = field(default_factory=dict)
+    there: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> tuple[Arrival, ...]:
+        """Reference files first: the batches need them."""
+        return (*([self.reference] if self.reference else []), *self.batches)
 
 
-def arrivals(scan: Scan, snapshot: Snapshot, *, use_case: UseCase, today: date | None = None) -> Arrivals:
-    """Compares what has landed with what the lake holds, by checksum. A batch that the use case has not, or not yet on
-    ``today`` (UTC), is told and left out.
+def arrivals(
+    scan: Scan,
+    snapshot: Snapshot,
+    *,
+    use_case: UseCase,
+    today: date | None = None,
+    unfinished: Unfinished | None = None,
+) -> Arrivals:
+    """Compares what has landed with what the lake holds, by checksum, and looks for what is ``unfinished`` there.
+
+    A batch that the use case has not, or not yet on ``today`` (UTC), is told and left out.
     """
     held = {info.path: info.checksum for info in snapshot.paths(f"{use_case.name}/raw/")}
-    static = tuple(source.name for source in use_case.static)
-    arriving = tuple(source.name for source in use_case.arriving)
+    look = partial(_arrival, use_case, held=held, unfinished=unfinished or {})
     landed: dict[str, dict[str, LandedFile]] = defaultdict(dict)
     for file in scan.files:
         landed[file.batch][file.source] = file
-    reference = _arrival(use_case, WHOLE, landed.pop(WHOLE, {}), needed=static, held=held)
-    first = _missing_reference(use_case, static, held)
-    waiting = [first] if first and not isinstance(reference, Arrival) else []
-    waiting += [reference] if isinstance(reference, str) else []
-    ready, left_out = [], []
-    for batch in sorted(landed):
-        if reason := use_case.batches.why_not_taken(batch, today=today):
-            left_out.append(f"Batch {batch} of {use_case.name} is left out: {reason}.")
-            continue
-        found = _arrival(use_case, batch, landed[batch], needed=arriving, held=held)
-        if isinstance(found, str):
-            waiting.append(found)
-        elif found is not None and first is None:
-            ready.append(found)
+    reference = look(WHOLE, landed.pop(WHOLE, {}), needed=use_case.static)
+    lacking = _missing_reference(use_case, held)
+    outside = {batch: reason for batch in sorted(landed) if (reason := use_case.batches.why_not_taken(batch))}
+    looks = {
+        batch: _too_early(use_case, batch, today=today) or look(batch, landed[batch], needed=use_case.arriving)
+        for batch in sorted(landed.keys() - outside.keys())
+    }
     return Arrivals(
-        batches=tuple(ready),
+        batches=tuple(each for each in looks.values() if isinstance(each, Arrival) and not lacking),
         reference=reference if isinstance(reference, Arrival) else None,
-        waiting=tuple(waiting),
-        left_out=tuple(left_out),
+        waiting=(
+            *([lacking] if lacking and not isinstance(reference, Arrival) else []),
+            *(each for each in (reference, *looks.values()) if isinstance(each, str)),
+        ),
+        left_out=tuple(f"Batch {batch} of {use_case.name} is left out: {why}." for batch, why in outside.items()),
+        unfinished=unfinished or {},
+        there=_there(use_case, [*looks, *(batch_of(path) for path in held)], today=today),
     )
 
 
-def refusals(
-    branches: Iterable[BranchInfo],
-    *,
-    snapshot: Snapshot,
-    use_case: UseCase,
-    found: Arrivals,
-    fresh: Collection[str] = (),
-) -> tuple[str, ...]:
-    """Why batches that are not in the lake as they landed were refused, and where each refused write is kept.
+def _too_early(use_case: UseCase, batch: str, *, today: date | None) -> str | None:
+    reason = use_case.batches.why_not_taken(batch, today=today)
+    return f"Batch {batch} waits: {reason}." if reason else None
 
-    A sentence for each, the newest of each batch and asset. Batches of ``fresh`` have new content and are left out.
+
+def _there(use_case: UseCase, batches: Iterable[str], *, today: date | None) -> frozenset[str]:
+    named = {batch for batch in batches if batch != WHOLE}
+    return frozenset(batch for batch in named if not use_case.batches.why_not_taken(batch, today=today))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a write of a batch was refused, when, and on which branch it is kept."""
+
+    batch: str
+    asset: str
+    reasons: str
+    branch: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.asset} refused {self.batch}: {self.reasons} It is kept on branch {self.branch}."
+
+
+def refusals(
+    branches: Iterable[BranchInfo], *, use_case: UseCase, found: Arrivals, fresh: Collection[str] = ()
+) -> tuple[Refusal, ...]:
+    """Why batches that are not in the lake as they landed were refused: the newest of each batch and asset.
+
+    Batches of ``fresh`` have new content and are left out.
     """
-    told: dict[tuple[str, str], str] = {}
+    newest: dict[tuple[str, str], Refusal] = {}
     for branch in sorted(branches, key=lambda each: each.updated):
         if branch.metadata.get("use_case") == use_case.name:
-            asset = branch.metadata["asset"]
             for batch, reasons in branch.refusals.items():
-                told[batch, asset] = f"{asset} refused {batch}: {reasons} It is kept on branch {branch.name}."
-    standing = {arrival.batch for arrival in (*found.batches, found.reference) if arrival is not None}
-    if any(batch not in standing for batch, _ in told):
-        standing |= unfinished_batches(
-            snapshot, use_case=use_case, cadences={each.cadence for each in use_case.sources}
-        )
-    return tuple(told[key] for key in sorted(told) if key[0] in standing and key[0] not in fresh)
-
-
-def unfinished_batches(snapshot: Snapshot, *, use_case: UseCase, cadences: set[Cadence]) -> set[str]:
-    """Batches whose landed files the lake holds, but not everything that is made of them.
-
-    A run that was killed between two assets leaves such; each file names what it was made from (``MADE_FROM``).
-    """
-    left = set()
-    for source in use_case.sources:
-        if source.cadence in cadences:
-            raw = _checksums(snapshot, partial(raw_path, use_case.name, source=source.name))
-            made = _made_from(snapshot, partial(validated_path, use_case.name, source=source.name))
-            left |= {batch for batch, checksum in raw.items() if made.get(batch) != checksum}
-    if use_case.history and cadences - {Cadence.STATIC}:
-        made = _made_from(snapshot, partial(history_path, use_case.name))
-        left |= {
-            batch for batch, digest in history_inputs(snapshot, use_case=use_case).items() if made.get(batch) != digest
-        }
-    return left
-
-
-def history_inputs(snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EVERY_BATCH) -> dict[str, str]:
-    """For every wanted batch that has all its validated files, a digest of them: what its history is made from.
-
-    Reference files are left out: replacing one does not make the past anew.
-    """
-    held = [
-        _checksums(snapshot, partial(validated_path, use_case.name, source=source.name), wanted=wanted)
-        for source in use_case.arriving
-    ]
-    whole = set.intersection(*(set(each) for each in held)) if held else set()
-    return {batch: hashlib.sha256("".join(each[batch] for each in held).encode()).hexdigest() for batch in whole}
-
-
-def _checksums(snapshot: Snapshot, path: PathOf, *, wanted: Wanted = EVERY_BATCH) -> dict[str, str]:
-    """The checksum of every wanted file of a folder of batches, by batch."""
-    return {batch: info.checksum for batch, info in batch_files(snapshot, path=path, wanted=wanted).items()}
-
-
-def _made_from(snapshot: Snapshot, path: PathOf) -> dict[str, str]:
-    """What every Parquet file of a folder of batches says it was made from, by batch."""
-    files = batch_files(snapshot, path=path)
-    local = snapshot.local_files(list(files.values()))
-    return {batch: made_from(local[info.path]) for batch, info in files.items()}
+                told = Refusal(
+                    batch=batch,
+                    asset=branch.metadata["asset"],
+                    reasons=reasons,
+                    branch=branch.name,
+                    at=branch.updated,
+                )
+                newest[batch, told.asset] = told
+    standing = {*(arrival.batch for arrival in found.all), *found.unfinished}
+    return tuple(newest[key] for key in sorted(newest) if key[0] in standing and key[0] not in fresh)
 
 
 def _arrival(
-    use_case: UseCase, batch: str, files: Mapping[str, LandedFile], *, needed: Sequence[str], held: Mapping[str, str]
+    use_case: UseCase,
+    batch: str,
+    files: Mapping[str, LandedFile],
+    *,
+    needed: Sequence[Source],
+    held: Mapping[str, str],
+    unfinished: Unfinished,
 ) -> Arrival | str | None:
-    """The batch as an arrival, why it waits, or ``None`` if the lake holds all that has landed of it."""
+    """The batch as an arrival, why it waits, or ``None`` if the lake holds all that has landed of it, finished."""
     fresh = [
         name
         for name, file in files.items()
         if held.get(raw_path(use_case.name, source=name, batch=batch)) != file.sha256
     ]
-    if not fresh:
+    lacking = () if fresh else unfinished.get(batch, ())
+    if not fresh and not lacking:
         return None
-    missing = [name for name in needed if name not in files]
+    missing = [source.name for source in needed if source.name not in files]
     if missing:
         return f"Batch {batch} waits for {' and '.join(missing)}."
-    ordered = tuple(files[name] for name in needed)
-    digest = hashlib.sha256("".join(file.sha256 for file in ordered).encode()).hexdigest()[:16]
-    return Arrival(batch=batch, digest=digest, files=ordered)
+    ordered = tuple(files[source.name] for source in needed)
+    named = "".join([*(file.sha256 for file in ordered), *lacking])
+    return Arrival(batch=batch, digest=hashlib.sha256(named.encode()).hexdigest()[:16], files=ordered, lacking=lacking)
 
 
-def _missing_reference(use_case: UseCase, static: Sequence[str], held: Mapping[str, str]) -> str | None:
-    missing = [name for name in static if raw_path(use_case.name, source=name, batch=WHOLE) not in held]
+def _missing_reference(use_case: UseCase, held: Mapping[str, str]) -> str | None:
+    missing = [
+        each.name for each in use_case.static if raw_path(use_case.name, source=each.name, batch=WHOLE) not in held
+    ]
     return f"Every batch waits for reference files: {', '.join(missing)}." if missing else None

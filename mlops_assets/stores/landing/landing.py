@@ -20,8 +20,10 @@ from mlops_assets.contract.source import Source
 SUFFIX = ".csv"
 UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp", "~")
 
-Seen = tuple[int, int, str, float]
-"""What is remembered of a file between two looks: size, mtime in ns, SHA-256, since when it is so."""
+Mark = tuple[int, int, int, int]
+"""Size, mtime and ctime in ns, inode. A copy that keeps the time (`cp -p`, `rsync -t`) changes the last two only."""
+Seen = tuple[int, int, int, int, str, float]
+"""What is remembered of a file between two looks: its mark, SHA-256, since when it is so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ class LandingZone:
             batch=batch,
             path=path,
             size=status.st_size,
-            sha256=hashlib.sha256(_read(path)).hexdigest(),
+            sha256=_digest(path),
             modified_at=status.st_mtime,
         )
 
@@ -179,10 +181,10 @@ class _Look:
             status = path.lstat()
             if reason := _name_fault(path, source) or _kind_fault(path, status):
                 return self.refuse(path, reason, may_become_ready=_is_unfinished(path))
-            seen = self._see(path, status, key=path.relative_to(root).as_posix())
+            sha256 = self._see(path, status, key=path.relative_to(root).as_posix())
         except OSError as error:
             return self.refuse(path, f"The file cannot be read: {error.strerror}.", may_become_ready=True)
-        if seen is None:
+        if sha256 is None:
             return self.refuse(path, "The file is still being written: it changed a moment ago.", may_become_ready=True)
         self.files.append(
             LandedFile(
@@ -190,26 +192,28 @@ class _Look:
                 source=source.name,
                 batch=path.name.removesuffix(SUFFIX),
                 path=path,
-                size=seen[0],
-                sha256=seen[2],
+                size=status.st_size,
+                sha256=sha256,
                 modified_at=status.st_mtime,
             )
         )
         return None
 
-    def _see(self, path: Path, status: os.stat_result, *, key: str) -> Seen | None:
-        """What the file is now, if it has settled; remembered for the next look either way."""
-        size, mtime, sha256, since = self.before.get(key, (-1, -1, "", self.now))
-        unchanged = (size, mtime) == (status.st_size, status.st_mtime_ns)
-        changed = key in self.before and not unchanged
+    def _see(self, path: Path, status: os.stat_result, *, key: str) -> str | None:
+        """The file's SHA-256, if it has settled; what it is now is remembered for the next look either way."""
+        mark = _mark(status)
+        *marked, known, since = self.before.get(key, (-1, -1, -1, -1, "", self.now))
+        unchanged = tuple(marked) == mark or (
+            bool(known) and tuple(marked[:2]) == mark[:2] and _digest(path) == known  # touched, or put here anew
+        )
         since = float(since) if unchanged else self.now
-        settled = not changed and min(since, status.st_mtime) <= self.now - self.settle
-        digest = str(sha256) if unchanged else ""
+        settled = (unchanged or key not in self.before) and min(since, status.st_mtime) <= self.now - self.settle
+        digest = str(known) if unchanged else ""
         if settled and not digest:
-            digest = hashlib.sha256(_read(path)).hexdigest()
-            settled = _same(status, path.lstat())
-        self.after[key] = (status.st_size, status.st_mtime_ns, digest if settled else "", since)
-        return (status.st_size, status.st_mtime_ns, digest, since) if settled else None
+            digest = _digest(path)
+            settled = mark == _mark(path.lstat())
+        self.after[key] = (*mark, digest if settled else "", since)
+        return digest if settled else None
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -250,8 +254,12 @@ def _refuse_links(root: Path, target: Path) -> None:
             raise LandingError(f"{part} is a link to {part.readlink()}: files are landed only in folders of their own.")
 
 
-def _same(one: os.stat_result, other: os.stat_result) -> bool:
-    return (one.st_size, one.st_mtime_ns, one.st_ino) == (other.st_size, other.st_mtime_ns, other.st_ino)
+def _mark(status: os.stat_result) -> Mark:
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(_read(path)).hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_assets.contract.paths import batch_of
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.lake import Lake
-from mlops_assets.stores.landing.arrivals import history_inputs
+from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record

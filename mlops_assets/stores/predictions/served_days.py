@@ -109,7 +109,4 @@ def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watch
 
 
 def _can_be_watched(use_case: UseCase, day: date) -> bool:
-    if use_case.monitoring is None:
-        return False
-    batches = use_case.batches
-    return not isinstance(batches, DailyBatches) or batches.first <= day <= (batches.last or date.max)
+    return use_case.monitoring is not None and use_case.batches.why_not_taken(day.isoformat()) is None

@@ -8,12 +8,12 @@ a rule here is a fact, never a wish.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 import pandas as pd
 import pandera.pandas as pa
+
+from mlops_assets import is_time_zone
 
 NEW_YORK_AIRPORTS = ["EWR", "JFK", "LGA"]
 TAIL_NUMBER = r"^N[0-9A-Z]{2,5}$"
@@ -27,12 +27,6 @@ _DAY_MINUTES = 24 * 60
 def _within(low: float, high: float, description: str, *, nullable: bool = False) -> Any:
     """A column whose values lie from ``low`` to ``high``, both included."""
     return pa.Field(in_range={"min_value": low, "max_value": high}, nullable=nullable, description=description)
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    """The names of the IANA database; looking them up takes some hundredths of a second."""
-    return frozenset(available_timezones())
 
 
 def _minutes(clock: pd.Series) -> pd.Series:
@@ -234,7 +228,7 @@ class AirportRows(pa.DataFrameModel):
     @classmethod
     def is_time_zone(cls, tzone: pd.Series) -> pd.Series:
         """One unknown name would stop every query that converts times."""
-        return tzone.isin(_time_zones())
+        return is_time_zone(tzone)
 
     class Config:
         strict = True

@@ -156,6 +156,29 @@ def test_second_look_reads_nothing_again(zone: LandingZone, monkeypatch: pytest.
     assert look(zone, before=first).files == first.files
 
 
+@pytest.mark.parametrize("replaced", [True, False], ids=["renamed over it", "written in place"])
+def test_correction_of_equal_size_and_time_is_seen(zone: LandingZone, replaced: bool) -> None:
+    path = drop(zone, "readings/2024-03-01.csv", b"x\n1\n")
+    first = look(zone)
+    if replaced:
+        copied = drop(zone, "readings/2024-03-01.csv.part", b"x\n2\n")
+        copied.replace(path)
+    else:
+        drop(zone, "readings/2024-03-01.csv", b"x\n2\n")
+    second = look(zone, now=LATER + 1, before=first)
+    third = look(zone, now=LATER + 10, before=second)
+    assert (path.stat().st_size, path.stat().st_mtime) == (4, WRITTEN)
+    assert second.files == ()
+    assert third.files[0].sha256 != first.files[0].sha256
+
+
+def test_file_that_was_only_touched_or_copied_over_itself_is_as_ready_as_before(zone: LandingZone) -> None:
+    path = drop(zone, "readings/2024-03-01.csv")
+    first = look(zone)
+    path.chmod(0o600)
+    assert look(zone, now=LATER + 1, before=first).files == first.files
+
+
 def test_file_that_is_gone_is_forgotten(zone: LandingZone) -> None:
     path = drop(zone, "readings/2024-03-01.csv")
     first = look(zone)
