@@ -14,7 +14,8 @@ import mlops_assets
 ROOT = Path(__file__).parents[1]
 FACE = """
 AsOfView BetterThanChampion Between Binary Cadence CostMatrix Count DailyBatches DeclarationError Deviation Distinct
-DriftPlan EventTimes FairnessBound Feature HashSplit Highest HistoryFeature HistoryView LandedSeed LandingError LandingZone
+DriftPlan EventTimes FairnessBound Feature HashSplit Highest HistoryFeature HistoryView LandedSeed LandingError
+LandingZone
 Learning LearntTable Lowest Mean MetricBound MonitoringPlan Multiclass NamedBatches NoSliceRegressed
 NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
 Rule SeedData ServiceBudget Severity Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap Tuning
@@ -24,7 +25,9 @@ HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "ben
 SERVING = """
 import sys
 import mlops_assets.serving.service
-import mlops_assets.serving.predictor
+from mlops_assets.serving.not_installed import load_libraries
+load_libraries()
+import mlops_assets.serving.worker
 from mlops_assets.use_cases.registry import find
 find("flights", schemas=False), find("income", schemas=False)
 print(*[name for name in {heavy!r} if name in sys.modules and name != "bentoml"])

@@ -31,3 +31,16 @@ class _Missing(MetaPathFinder):
         """Nothing is found here; of the packages, nothing is found anywhere."""
         if fullname.partition(".")[0] in self._packages:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def load_libraries() -> None:
+    """Imports what answers, without what only trains: scikit-learn and pandas, where they are installed.
+
+    XGBoost imports the one for its estimators, and pyarrow the other on its first conversion of Python values, once, to
+    know its types: a second and 80 MB that no prediction needs. Both do without, as where only serving is installed.
+    """
+    with not_installed("sklearn", "pandas"):
+        import pyarrow as pa
+        import xgboost  # noqa: F401
+
+        pa.array([None])

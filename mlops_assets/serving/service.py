@@ -26,7 +26,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.serving.not_installed import not_installed
+from mlops_assets.serving.not_installed import load_libraries
 from mlops_assets.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -113,14 +113,7 @@ class PredictionService:
         model = bentoml.models.BentoModel(FROZEN.model)
 
     def __init__(self) -> None:
-        # Where scikit-learn and pandas are installed, as on a machine that trains, XGBoost imports the one for its
-        # estimators, and pyarrow the other on its first conversion of Python values, once, to know its types: a second
-        # and 80 MB that no prediction needs. Both libraries do without, as in an installation that serves only.
-        with not_installed("sklearn", "pandas"):
-            import pyarrow as pa
-            import xgboost  # noqa: F401
-
-            pa.array([None])
+        load_libraries()
         from mlops_assets.lake.settings import environment_directory
         from mlops_assets.serving.worker import Worker
 
