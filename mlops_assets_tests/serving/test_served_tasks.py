@@ -149,11 +149,13 @@ def test_an_answer_names_its_model_and_its_data(service: Service) -> None:
     assert (told["threshold"], told["positive_means"]) == (None, None)
 
 
-def test_a_bad_row_is_refused_by_the_name_of_its_field(service: Service) -> None:
+def test_a_bad_row_is_refused_by_the_name_of_its_field_beside_an_answer(service: Service) -> None:
     status, told = service.client.post({"rows": [PARCEL, {**PARCEL, "weight": 99}]})
+    answer, faulty = told["predictions"]
 
-    assert status == 400
-    assert [(fault["row"], fault["field"]) for fault in told["faults"]] == [(1, "weight")]
+    assert status == 200
+    assert answer["model_version"] == service.version
+    assert [(fault["row"], fault["field"]) for fault in faulty["faults"]] == [(1, "weight")]
 
 
 def test_the_service_documents_what_it_answers(service: Service) -> None:
