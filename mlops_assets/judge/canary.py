@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-from scipy.special import ndtri
+from statistics import NormalDist
 
 CALLS = 30
 """Calls of either version from which on their times are compared."""
@@ -139,7 +138,7 @@ def _shares(tally: Tally, guards: Guards) -> Iterator[Ruling]:
             yield Ruling(guard=name, state=State.NO_POWER, told=told)
             continue
         apart, error = _difference(new.decided.get(label, 0), new.rows, old.decided.get(label, 0), old.rows)
-        breach, held = (-float(ndtri(level / len(labels) / 2)) * error for level in (ALWAYS_LOOKED_AT, LEVEL))
+        breach, held = (-NormalDist().inv_cdf(level / len(labels) / 2) * error for level in (ALWAYS_LOOKED_AT, LEVEL))
         breached = abs(apart) - breach > guards.shares
         within = abs(apart) + held <= guards.shares
         state = State.BREACHED if breached else State.HOLDS if within else State.NO_POWER

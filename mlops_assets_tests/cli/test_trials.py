@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_serving import answer
 from mlops_assets_tests.orchestration.toy import day_number
+from mlops_assets_tests.serving.servers import Client, served
 
 LATER = day_number(12)
 
@@ -65,6 +67,21 @@ def test_status_tells_the_service_what_a_killed_promotion_did_not(run_mlops: Mlo
     order = orders().champion()
     assert order is not None
     assert order.version == versions(challenged)[0]
+
+
+def test_a_rollback_reaches_a_running_service_within_seconds(run_mlops: Mlops, challenged: Deployment) -> None:
+    serving, other = versions(challenged)
+    with served(f"parcels:{serving}", data_dir=challenged.data) as running:
+        client = Client(running.url)
+        before = client.get("/model")[1]["model_version"]
+        run_mlops("rollback", "parcels", "--reason", "complaints")
+        until = time.monotonic() + 10
+        while (after := client.get("/model")[1]["model_version"]) == before and time.monotonic() < until:
+            time.sleep(0.1)
+        said = " ".join(run_mlops("status", "parcels").output.split())
+
+    assert (before, after) == (serving, other), running.log.read_text()[-2000:]
+    assert re.search(rf"The service \(process \d+ on \S+\) answers by {other}\.", said)
 
 
 def test_a_shadow_is_reported_overall_by_slice_and_by_outcomes_once_they_are_in(
