@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +14,22 @@ from typing import Any
 import pytest
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.judge.canary import Guards
+from mlops_assets.judge.canary import Arm, Guards, Tally
 from mlops_assets.serving.engine import Engine
 from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.predictor import Predictor
 from mlops_assets.serving.settings import ServiceSettings
+from mlops_assets.serving.shadow import MOST_WAITING
 from mlops_assets.serving.watcher import Watcher
-from mlops_assets.stores.predictions.pairs import read_pairs
-from mlops_assets.stores.serving_orders import CanaryOrder, ChampionOrder, ServingOrders, ShadowOrder, WorkerStatus
+from mlops_assets.stores.predictions.pairs import PAIRS, append_pairs, read_pairs
+from mlops_assets.stores.serving_orders import (
+    CanaryOrder,
+    CanaryStatus,
+    ChampionOrder,
+    ServingOrders,
+    ShadowOrder,
+    WorkerStatus,
+)
 from mlops_assets_tests.serving.factories import (
     PARCELS,
     feature_rows,
@@ -257,7 +267,29 @@ def test_a_shadow_scores_every_answer_beside_the_champion_and_nobody_is_answered
     assert pairs["challenger_score"].to_pylist() == again
 
 
-def test_a_shadow_that_cannot_keep_up_drops_and_counts(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shadow_that_cannot_keep_up_drops_and_counts(deployment: Deployment) -> None:
+    """Another process holds the file of pairs, so that nothing gets on."""
+    deployment.orders.write(ShadowOrder(**order_of(deployment.files["v2"])))
+    deployment.watcher.look()
+    shadow = deployment.predictor.shadow
+    assert shadow is not None
+    path = deployment.orders.pairs("v2")
+    append_pairs(path, PAIRS.empty_table())
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(MOST_WAITING + 5):
+            deployment.ask()
+        other.execute("ROLLBACK")
+    deployment.orders.end_shadow()
+    deployment.watcher.look()
+
+    status = shadow.status()
+    assert status.dropped >= 4  # one group was being scored
+    assert (status.scored + status.dropped, status.failed) == (MOST_WAITING + 5, 0)
+    assert read_pairs(path).num_rows == status.scored
+
+
+def test_a_file_of_pairs_that_is_full_takes_no_more(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_assets.stores.predictions.pairs.MOST", 5)
     deployment.orders.write(ShadowOrder(**order_of(deployment.files["v2"])))
     deployment.watcher.look()
@@ -387,6 +419,24 @@ def test_a_canary_that_fails_costs_nobody_an_answer_and_goes_back_to_zero(deploy
     assert order is not None
     assert (order.state, order.share) == ("back at zero", 0.0)
     assert order.reason.startswith("errors breached")
+
+
+def test_a_breach_in_one_worker_ends_the_canary_in_all(deployment: Deployment) -> None:
+    deployment.canary("v2", steps=(0.5,))
+    counted = Tally(champion=Arm(rows=9), canary=Arm(rows=9, errors=3))
+    order = deployment.orders.canary()
+    assert order is not None
+    said = CanaryStatus(version="v2", step=0, since=order.since, tally=counted)
+    own = deployment.status()
+    deployment.orders.say(own.model_copy(update={"pid": own.pid + 1, "canary": said}))
+
+    deployment.watcher.look()
+    deployment.watcher.look()
+
+    assert deployment.versions(50) == ["v1"] * 50
+    over = deployment.orders.canary()
+    assert over is not None
+    assert over.reason.startswith("errors breached: 3 beside 9 rows answered")
 
 
 def test_a_canary_that_cannot_be_opened_never_answers(deployment: Deployment) -> None:
