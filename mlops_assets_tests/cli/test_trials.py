@@ -44,6 +44,7 @@ def say(**told: Any) -> None:
     orders().say(WorkerStatus(**{"host": "here", "pid": 7, "at": now, "since": now, **told}))
 
 
+@pytest.mark.slow  # with its file: the two versions are trained first
 def test_a_promotion_by_dagster_is_told_to_the_service_and_status_shows_what_it_says(
     run_mlops: Mlops, challenged: Deployment
 ) -> None:

@@ -59,6 +59,7 @@ def stored(folder: Path, *, data_dir: Path) -> dict[str, dict[str, Path]]:
     return files
 
 
+@pytest.mark.slow
 def test_fifty_swaps_under_load_fail_no_request_and_answer_by_champions_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
