@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlops_assets.serving.gate import HEADERS, Gate
+from mlops_assets.serving.gate import HEADERS, Check, Gate
 from mlops_assets.serving.metrics import ServiceMetrics
 from mlops_assets.serving.wire import Fault, Refused
 
@@ -37,9 +37,7 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> ServiceMetrics:
 class Client:
     """Asks what stands behind a gate, without a server."""
 
-    def __init__(
-        self, app: ASGIApp, *, metrics: ServiceMetrics, check: Callable[[Scope], None] = lambda _: None
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: ServiceMetrics, check: Check = lambda _: None) -> None:
         self._app = Gate(app, check=check, metrics=metrics, routes=frozenset({"/predict"}))
 
     def get(self, path: str, **headers: str) -> httpx.Response:

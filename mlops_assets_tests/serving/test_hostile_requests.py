@@ -17,7 +17,7 @@ import pytest
 
 from mlops_assets_tests.serving.factories import TAG, make_parcel
 from mlops_assets_tests.serving.hostile_requests import GOOD, HOSTILE, Hostile
-from mlops_assets_tests.serving.raw_http import JSON_TYPE, RawAnswer, chunked, head, opened, post, received, send
+from mlops_assets_tests.serving.raw_http import JSON_TYPE, RawAnswer, chunked, head, opened, post, read, received, send
 from mlops_assets_tests.serving.servers import Client, ServedBento, served
 
 PATIENCE = 2.0
@@ -167,6 +167,18 @@ def test_a_body_that_never_ends_gets_408_and_no_more_is_read(url: str, half: byt
 
     assert (answer.status, answer.headers["connection"]) == (408, "close")
     assert set(answer.json) == OF_ONE_SHAPE
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(url: str) -> None:
+    upgrade = post(GOOD, headers=[JSON_TYPE, ("Connection", "Upgrade"), ("Upgrade", "h2c")])
+    with closing(opened(url)) as connection, connection.makefile("rb") as stream:
+        connection.sendall(post(GOOD) + post({}) + head("GET /model"))
+        pipelined = [read(stream).status for _ in range(3)]
+        connection.sendall(upgrade)
+        upgraded = read(stream).status
+        connection.sendall(post(GOOD))
+
+        assert (pipelined, upgraded, read(stream).status) == ([200, 400, 200], 200, 200)
 
 
 def test_a_caller_that_leaves_in_the_middle_is_forgotten(url: str, running: ServedBento) -> None:
