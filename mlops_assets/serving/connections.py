@@ -28,11 +28,14 @@ _OF_UPGRADES = (b"connection", b"upgrade", b"http2-settings")
 
 
 class Connection(HttpToolsProtocol):
-    """One connection: the headers of each request must come within ``seconds``, all of them."""
+    """One connection: the headers of each request must come within ``seconds``, all of them, and what waits to be read
+    must be taken within as many.
+    """
 
     seconds: ClassVar[float] = 10.0
     _head: int = 0
     _waiting: TimerHandle | None = None
+    _unread: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
@@ -42,6 +45,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends."""
         self._head_is_there()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +62,18 @@ class Connection(HttpToolsProtocol):
         self._head += len(data)
         if self._waiting and self._head > MOST_BYTES:
             self._refuse(431, TOO_LONG)
+
+    def pause_writing(self) -> None:
+        """Gives up a caller that takes no more of its answer, as closing would wait for it."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Goes on."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def on_headers_complete(self) -> None:
         """Begins to answer, unless the request is read again without its wish for another protocol."""
