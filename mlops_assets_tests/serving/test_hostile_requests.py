@@ -170,6 +170,17 @@ def test_a_body_that_never_ends_gets_408_and_no_more_is_read(url: str, half: byt
     assert set(answer.json) == OF_ONE_SHAPE
 
 
+@pytest.mark.parametrize("start", ["POST /predict", "POST /a b"], ids=["too long", "no HTTP"])
+def test_a_caller_that_still_sends_gets_its_refusal_and_no_reset(url: str, start: str) -> None:
+    with closing(opened(url)) as connection:
+        connection.sendall(head(start, (JSON_TYPE, ("Content-Length", str(64 * 65_536)))))
+        for _ in range(64):
+            connection.sendall(b" " * 65_536)
+            time.sleep(0.002)
+
+        assert received(connection).status in (400, 413)
+
+
 def test_a_caller_that_never_reads_is_given_up(url: str, running: ServedBento) -> None:
     with closing(opened(url)) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
