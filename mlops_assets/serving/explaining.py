@@ -7,6 +7,7 @@ and few may wait: who asks for predictions never waits for them.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,11 +17,13 @@ import numpy as np
 import pydantic_core
 import xgboost as xgb
 
-from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.errors import FeatureError, ServingError
 from mlops_assets.contract.tasks import Multiclass, answers
 from mlops_assets.serving.asking import Asked
 from mlops_assets.serving.wire import Refused
 from mlops_assets.steps.answer import Answering
+
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 100
 MOST_WAITING = 4
@@ -53,7 +56,11 @@ class Explaining:
     def _explained(self, asked: Asked) -> bytes:
         try:
             rows = list(_contributions(self._answering(), asked))
+        except FeatureError as error:
+            log.warning("a request could not be computed", extra={"told": {"reason": str(error)}})
+            raise Refused(400, "What follows from these rows could not be computed.") from error
         except ServingError as error:
+            log.error("nothing can be explained", extra={"told": {"reason": str(error)}})
             raise Refused(503, "Nothing was explained: history cannot be reached. Try again later.") from error
         return pydantic_core.to_json({"explanations": asked.in_order(rows)})
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 JSON_TYPE = ("Content-Type", "application/json")
@@ -60,22 +60,26 @@ def send(url: str, request: bytes, *, seconds: float = 2.0) -> RawAnswer:
 
 
 def received(connection: socket.socket, *, head_only: bool = False) -> RawAnswer:
-    """The next answer on a connection."""
+    """The next answer on a connection, after which nothing is on its way."""
     with connection.makefile("rb") as stream:
+        return read(stream, head_only=head_only)
+
+
+def read(stream: BinaryIO, *, head_only: bool = False) -> RawAnswer:
+    """The next of the answers that come one after another."""
+    first = stream.readline()
+    while first.startswith(b"HTTP/1.1 100"):
+        stream.readline()
         first = stream.readline()
-        while first.startswith(b"HTTP/1.1 100"):
-            stream.readline()
-            first = stream.readline()
-        headers = {}
-        while line := stream.readline().strip():
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.strip().lower()] = value.strip()
-        return RawAnswer(
-            status=int(first.split()[1]), headers=headers, body=b"" if head_only else _body(stream, headers)
-        )
+    headers = {}
+    while line := stream.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    body = b"" if head_only else _body(stream, headers)
+    return RawAnswer(status=int(first.split()[1]), headers=headers, body=body)
 
 
-def _body(stream: Any, headers: dict[str, str]) -> bytes:
+def _body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding") != "chunked":
         return bytes(stream.read(int(headers.get("content-length", 0))))
     pieces = []

@@ -7,17 +7,18 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mlops_assets_tests.serving.factories import TAG, make_parcel
 from mlops_assets_tests.serving.hostile_requests import GOOD, HOSTILE, Hostile
-from mlops_assets_tests.serving.raw_http import JSON_TYPE, RawAnswer, chunked, head, opened, post, received, send
+from mlops_assets_tests.serving.raw_http import JSON_TYPE, RawAnswer, chunked, head, opened, post, read, received, send
 from mlops_assets_tests.serving.servers import Client, ServedBento, served
 
 PATIENCE = 2.0
@@ -167,6 +168,54 @@ def test_a_body_that_never_ends_gets_408_and_no_more_is_read(url: str, half: byt
 
     assert (answer.status, answer.headers["connection"]) == (408, "close")
     assert set(answer.json) == OF_ONE_SHAPE
+
+
+@pytest.mark.parametrize("start", ["POST /predict", "POST /a b"], ids=["too long", "no HTTP"])
+def test_a_caller_that_still_sends_gets_its_refusal_and_no_reset(url: str, start: str) -> None:
+    with closing(opened(url)) as connection:
+        connection.sendall(head(start, (JSON_TYPE, ("Content-Length", str(64 * 65_536)))))
+        for _ in range(64):
+            connection.sendall(b" " * 65_536)
+            time.sleep(0.002)
+
+        assert received(connection).status in (400, 413)
+
+
+def test_a_caller_that_never_reads_is_given_up(url: str, running: ServedBento) -> None:
+    with closing(opened(url)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with suppress(TimeoutError, ConnectionResetError):
+            connection.sendall(head("GET /docs.json") * 2_000)
+        port = connection.getsockname()[1]
+
+        assert comes_true(lambda: port in callers_of(running))
+        assert comes_true(lambda: port not in callers_of(running))
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Whether it does while a caller may be slow, and as long again."""
+    until = time.monotonic() + 3 * PATIENCE
+    while not (true := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return true
+
+
+def callers_of(running: ServedBento) -> set[int]:
+    """The ports of those whose connections the service holds."""
+    workers = psutil.Process(running.process.pid).children(recursive=True)
+    return {place.raddr.port for worker in workers for place in worker.net_connections() if place.raddr}
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(url: str) -> None:
+    upgrade = post(GOOD, headers=[JSON_TYPE, ("Connection", "Upgrade"), ("Upgrade", "h2c")])
+    with closing(opened(url)) as connection, connection.makefile("rb") as stream:
+        connection.sendall(post(GOOD) + post({}) + head("GET /model"))
+        pipelined = [read(stream).status for _ in range(3)]
+        connection.sendall(upgrade)
+        upgraded = read(stream).status
+        connection.sendall(post(GOOD))
+
+        assert (pipelined, upgraded, read(stream).status) == ([200, 400, 200], 200, 200)
 
 
 def test_a_caller_that_leaves_in_the_middle_is_forgotten(url: str, running: ServedBento) -> None:

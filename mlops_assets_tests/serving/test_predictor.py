@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlops_assets.contract.errors import ServingError
+from mlops_assets.contract.errors import FeatureError, ServingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.asking import Asking
 from mlops_assets.serving.engine import Pending
@@ -206,6 +207,29 @@ def test_a_log_that_is_gone_is_a_503_with_a_key_and_without(tmp_path: Path, key:
 
     assert (refusal.value.status, refusal.value.retry_after) == (503, 1)
     assert str(tmp_path) not in refusal.value.refusal.error
+
+
+def test_a_row_that_cannot_be_computed_fails_its_own_request_alone(tmp_path: Path) -> None:
+    (tmp_path / "features.sql").write_text(
+        "SELECT id, CASE WHEN age = 13 THEN error('unlucky') ELSE CAST(age * age AS DOUBLE) END AS age_squared "
+        "FROM examples"
+    )
+    unlucky = replace(QUIET, features_sql=tmp_path / "features.sql")
+    asking = Asking(unlucky, most_rows=3)
+    nobody: Any = None
+    requests = [
+        Pending(asked=asking.check(body, day=date(2013, 7, 1)), deadline=math.inf, answer=nobody)
+        for body in (b'{"rows":[{"age":44,"job":"clerk"}]}', b'{"rows":[{"age":13,"job":"clerk"}]}')
+    ]
+    with opened(tmp_path, use_case=unlucky) as predictor:
+        with pytest.raises(FeatureError, match="unlucky"):
+            predictor.together(requests)
+        with pytest.raises(Refused) as refusal:
+            predictor.together(requests[1:])
+        (answered,) = predictor.together(requests[:1])
+
+    assert (refusal.value.status, "unlucky" in refusal.value.refusal.error) == (400, False)
+    assert isinstance(answered, bytes)
 
 
 def test_what_is_remembered_is_answered_though_it_cannot_be_counted(tmp_path: Path) -> None:

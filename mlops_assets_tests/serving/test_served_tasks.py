@@ -149,13 +149,28 @@ def test_an_answer_names_its_model_and_its_data(service: Service) -> None:
     assert (told["threshold"], told["positive_means"]) == (None, None)
 
 
-def test_a_bad_row_is_refused_by_the_name_of_its_field_beside_an_answer(service: Service) -> None:
+def test_a_bad_row_is_told_by_the_name_of_its_field_and_the_good_one_answered(service: Service) -> None:
     status, told = service.client.post({"rows": [PARCEL, {**PARCEL, "weight": 99}]})
-    answer, faulty = told["predictions"]
+    good, bad = told["predictions"]
 
     assert status == 200
-    assert answer["model_version"] == service.version
-    assert [(fault["row"], fault["field"]) for fault in faulty["faults"]] == [(1, "weight")]
+    assert good["score"]
+    assert [(fault["row"], fault["field"]) for fault in bad["faults"]] == [(1, "weight")]
+
+
+def test_an_explanation_adds_up_by_class_or_for_the_number(service: Service) -> None:
+    status, told = service.client.post({"rows": [PARCEL]}, path="/explain")
+    (row,) = told["explanations"]
+    task = service.use_case.task
+    classes: tuple[str | None, ...] = task.classes if isinstance(task, Multiclass) else (None,)
+
+    assert status == 200
+    for name in classes:
+        margin, base, *moved = (
+            value if name is None else value[name]
+            for value in (row["margin"], row["base"], *row["contributions"].values())
+        )
+        assert base + sum(moved) == pytest.approx(margin, abs=1e-4)
 
 
 def test_the_service_documents_what_it_answers(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""What one answer is made of; served over HTTP and in process it is tested in ``mlops_assets_tests/bento``."""
+"""What one answer is made of; served over HTTP and in process it is tested in ``mlops_assets_tests/serving``."""
 
 from __future__ import annotations
 
