@@ -37,12 +37,13 @@ class Access:
         self._ring = ring
 
     def __call__(self, request: Request) -> None:
-        """Looks at one request."""
+        """Looks at one request, and leaves the id of its key in it as ``caller``."""
         scope = SCOPES.get(request["path"])
         if scope is None:
             return
         try:
-            self._ring.verify(header(request, b"authorization") or None, scope, from_here=_is_from_here(request))
+            sent = header(request, b"authorization") or None
+            request["caller"] = self._ring.verify(sent, scope, from_here=_is_from_here(request)).id
         except TooFast as error:
             raise Refused(429, str(error), retry_after=math.ceil(error.retry_after)) from error
         except KeyRefused as error:

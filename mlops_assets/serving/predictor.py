@@ -33,7 +33,7 @@ from mlops_assets.serving.versions import OpenVersion
 from mlops_assets.serving.wire import Refused
 from mlops_assets.steps.answer import Answering, RequestRow, as_plain, rows_of
 from mlops_assets.stores.features.online import OnlineStore, open_online_store
-from mlops_assets.stores.predictions.hiding import Hiding
+from mlops_assets.stores.predictions.hiding import NOTHING_HIDDEN, Hiding
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import RecordGroup, Repeatable, Repeated
 from mlops_assets.training.scoring import Scorer
@@ -62,7 +62,7 @@ class Predictor:
         record: Mapping[str, Any],
         online: OnlineStore | None,
         log: PredictionLog,
-        hiding: Hiding,
+        hiding: Hiding = NOTHING_HIDDEN,
         observe: Callable[[pa.RecordBatch], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from mlops_assets.contract.paths import monitoring_path
 from mlops_assets.contract.retraining import Retrain
+from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import NamedBatches, UseCase
 from mlops_assets.lake.write import Write
 from mlops_assets.orchestration.asset_run import REASON
@@ -208,7 +209,10 @@ def test_ticks_ask_with_keys_of_their_own_so_that_a_failed_day_is_tried_again(ke
 
 
 def test_a_use_case_without_a_time_axis_gets_its_served_days_as_partitions(kept: Deployment, tick: Tick) -> None:
-    named = replace(LEARNING, batches=NamedBatches(), backtest=None, history=())
+    sources = [
+        replace(each, cadence=Cadence.NAMED, batch_day=()) if each.arrives else each for each in LEARNING.sources
+    ]
+    named = replace(LEARNING, batches=NamedBatches(), sources=tuple(sources), backtest=None, history=())
     answer(kept)
 
     assert asked(tick(kept, "watch_daily", use_case=named)) == [SERVED]

@@ -100,6 +100,10 @@ class Hiding:
         return said
 
 
+NOTHING_HIDDEN = Hiding(columns={}, key=b"")
+"""What a use case does that names no sensitive column."""
+
+
 def hash_key(folder: Path) -> bytes:
     """The secret below ``folder``, made at first use, for its owner alone. Hosts with one log need the same file."""
     path = folder / "prediction_log" / KEY_FILE
