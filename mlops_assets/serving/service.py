@@ -18,7 +18,7 @@ import time
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # nothing here reports home
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml._internal.context import server_context
@@ -81,7 +81,8 @@ def _folder_of(version: str) -> Path:
 
 def _checksums() -> Mapping[str, str]:
     """As frozen into the Bento; of a model served from a checkout, as they were when it was packaged."""
-    return FROZEN.checksums or bentoml.models.get(FROZEN.model).info.metadata["checksums"]
+    recorded: Any = bentoml.models.get(FROZEN.model).info.metadata
+    return FROZEN.checksums or dict(recorded["checksums"])
 
 
 class Answering:
@@ -128,7 +129,7 @@ class PredictionService:
         self.app = self._worker.app
 
     @bentoml.on_deployment
-    def verify() -> None:  # type: ignore[misc]  # BentoML calls it without an instance, once, before any worker starts
+    def verify() -> None:  # BentoML calls it without an instance, once, before any worker starts
         """Refuses to start on what would never work: a worker that fails would be started again and again."""
         from mlops_assets.serving.start import verify_files, verify_places
 

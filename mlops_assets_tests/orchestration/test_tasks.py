@@ -128,9 +128,9 @@ def test_a_class_is_learnt_served_scored_and_collected(classes: Deployment) -> N
     classes.run("score", SERVED)
     done = classes.run("watch")
 
-    assert {answer.predicted for answer in answers.values()} == {"evening", "morning", "late"}
-    assert all(answer.predicted_positive is None and 1 / 3 < answer.score <= 1 for answer in answers.values())
-    assert scored(classes) == {name: (answer.predicted, answer.score) for name, answer in answers.items()}
+    assert {answer["predicted"] for answer in answers.values()} == {"evening", "morning", "late"}
+    assert all(answer["predicted_positive"] is None and 1 / 3 < answer["score"] <= 1 for answer in answers.values())
+    assert scored(classes) == {name: (answer["predicted"], answer["score"]) for name, answer in answers.items()}
     assert all(check.passed for check in done.checks)
 
 
@@ -140,9 +140,9 @@ def test_a_number_is_learnt_served_scored_and_collected(numbers: Deployment) -> 
     numbers.run("score", SERVED)
     done = numbers.run("watch")
 
-    assert max(answer.score for answer in answers.values()) > 30
-    assert {answer.predicted_positive for answer in answers.values()} == {None}
-    assert scored(numbers) == {name: (answer.predicted, answer.score) for name, answer in answers.items()}
+    assert max(answer["score"] for answer in answers.values()) > 30
+    assert {answer["predicted_positive"] for answer in answers.values()} == {None}
+    assert scored(numbers) == {name: (answer["predicted"], answer["score"]) for name, answer in answers.items()}
     assert all(check.passed for check in done.checks)
 
 
