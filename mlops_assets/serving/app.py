@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -89,9 +89,14 @@ class Routes:
 
     async def metrics(self, _: Request) -> Response:
         """GET /metrics: for Prometheus."""
+        return Response(await run_in_threadpool(self._counted), media_type=CONTENT_TYPE)
+
+    def _counted(self) -> bytes:
         service = self._service()
         self._metrics.waiting_rows.set(service.engine.waiting_rows)
-        return Response(await run_in_threadpool(self._metrics.page), media_type=CONTENT_TYPE)
+        with suppress(ServingError):  # a log that cannot be read is told by /readyz; everything else is counted still
+            self._metrics.uncollected.set(service.predictor.log.uncollected())
+        return self._metrics.page()
 
     def _described(self) -> dict[str, Any]:
         with _reaching_history():

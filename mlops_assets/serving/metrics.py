@@ -49,7 +49,7 @@ class ServiceMetrics:
         )
         self.uncollected = Gauge(
             "mlops_uncollected_predictions",
-            "Predictions that the lake does not hold yet, as this worker knows",
+            "Predictions that the lake does not hold yet, by what the last collection said",
             registry=own,
             multiprocess_mode="mostrecent",
         )

@@ -29,7 +29,8 @@ COLLECTED_ONCE = "every_record_collected_once"
 @dataclass(frozen=True, kw_only=True)
 class Collected:
     """What of the log the lake did not hold yet, how many files of it the lake held, and how many of them are
-    ``joined`` now; ``pruned`` records were dropped from the log.
+    ``joined`` now; ``pruned`` records were dropped from the log. Once published, the lake holds the log ``upto`` this
+    number.
     """
 
     pieces: tuple[Piece, ...]
@@ -37,6 +38,7 @@ class Collected:
     files_before: int
     joined: int
     pruned: int
+    upto: int
 
     @property
     def rows(self) -> int:
@@ -102,6 +104,7 @@ def collect(
             files_before=len(held),
             joined=len(answers.replaced),
             pruned=log.prune(upto=upto, before=now - kept),
+            upto=upto + sum(piece.file.rows for piece in answers.new),
         ),
     )
 

@@ -79,5 +79,6 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
                     "pruned": done.pruned,
                 },
             )
+            log.mark_collected(upto=done.upto)
 
     return prediction_log

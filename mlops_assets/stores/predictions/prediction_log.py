@@ -87,6 +87,14 @@ class PredictionLog(Protocol):
         """
         ...
 
+    def mark_collected(self, *, upto: int) -> None:
+        """Remembers that the lake holds the records up to this number, for ``uncollected``."""
+        ...
+
+    def uncollected(self) -> int:
+        """How many records the lake does not hold yet, by what the last collection said."""
+        ...
+
     def collecting(self) -> AbstractContextManager[None]:
         """Held by whoever collects the log into the lake: one at a time, over all processes, and given back by a death.
         ServingError when another one holds it for too long.

@@ -44,7 +44,8 @@ READY_WAIT = 0.5
 _PRUNED_AT_ONCE = 500
 _READ_AT_ONCE = 64
 _TABLES = """
-CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL, last {whole} NOT NULL, last_outcome {whole} NOT NULL);
+CREATE TABLE IF NOT EXISTS log (
+    id TEXT NOT NULL, last {whole} NOT NULL, last_outcome {whole} NOT NULL, collected {whole} NOT NULL);
 CREATE TABLE IF NOT EXISTS layouts (id TEXT PRIMARY KEY, layout TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS groups (
     first {whole} PRIMARY KEY, rows {whole} NOT NULL, layout TEXT NOT NULL, answered_at {whole} NOT NULL,
@@ -161,6 +162,16 @@ class SqlLog:
             run.execute("DELETE FROM repeatable WHERE answered_at < ?", [micros(before)])
         return dropped
 
+    def mark_collected(self, *, upto: int) -> None:
+        """As ``PredictionLog.mark_collected``."""
+        with self._database.transaction(timeout=WAIT) as run:
+            run.execute("UPDATE log SET collected = ?", [upto])
+
+    def uncollected(self) -> int:
+        """As ``PredictionLog.uncollected``."""
+        with self._database.reading() as run:
+            return int(run.execute("SELECT last - collected FROM log")[0][0])
+
     def collecting(self) -> AbstractContextManager[None]:
         """As ``PredictionLog.collecting``."""
         return self._database.collecting()
@@ -182,7 +193,7 @@ class SqlLog:
             found = run.execute("SELECT id FROM log")
             if not found:
                 found = [(uuid4().hex,)]
-                run.execute("INSERT INTO log (id, last, last_outcome) VALUES (?, 0, 0)", found[0])
+                run.execute("INSERT INTO log (id, last, last_outcome, collected) VALUES (?, 0, 0, 0)", found[0])
         return str(found[0][0])
 
     def _prune_some(self, *, upto: int, before: int) -> int:

@@ -339,6 +339,15 @@ def test_an_empty_log_goes_on_counting_after_everything_was_pruned(log: Predicti
     assert log.read_after(0, limit=9)["seq"].to_pylist() == [3]
 
 
+def test_what_is_not_collected_is_counted_by_what_the_last_collection_said(log: PredictionLog) -> None:
+    append(log, group(1, 2, 3))
+    before = log.uncollected()
+    log.mark_collected(upto=2)
+    append(log, group(4))
+
+    assert (before, log.uncollected()) == (3, 2)
+
+
 def outcome(label: float | str, **of: str) -> Outcome:
     return Outcome(label=label, known_at=NOON, **of)
 
