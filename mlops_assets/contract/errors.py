@@ -49,6 +49,10 @@ class ServingError(PlatformError):
     """The service cannot answer: its model, checksum or history store is missing or stale."""
 
 
+class AlertError(PlatformError):
+    """An alert is unknown, cannot be changed as asked, or was not delivered."""
+
+
 class KeyRefused(PlatformError):
     """A caller's key does not open what was asked for. Its text is for the caller: it names no place and no hash."""
 
