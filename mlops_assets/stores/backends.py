@@ -6,8 +6,11 @@
     [project.entry-points."mlops_assets.prediction_logs"]
     kafka = "our_log:kafka_log"
 
-The name is the scheme of the URLs it serves, the value a ``MakesBackend`` (``features/online_backend.py``) or a
-``MakesLog`` (``predictions/prediction_log.py``).
+    [project.entry-points."mlops_assets.alert_channels"]
+    pager = "our_pager:Pager"
+
+The name is the scheme of the URLs it serves, the value a ``MakesBackend`` (``features/online_backend.py``), a
+``MakesLog`` (``predictions/prediction_log.py``) or a ``MakesChannel`` (``alerts/channels.py``).
 """
 
 from __future__ import annotations
@@ -22,22 +25,29 @@ from mlops_assets.contract.plugins import entry_points_of
 
 _REDIS = "mlops_assets.stores.features.online_redis:RedisBackend"
 _POSTGRES = "mlops_assets.stores.predictions.postgres_database:postgres_log"
+_APPRISE = "mlops_assets.stores.alerts.apprise_channel:AppriseChannel"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backends:
-    """The backends that ``setting`` may name: those of the entry point ``group``, and ``ours`` by their schemes."""
+    """The backends that ``setting`` may name: those of the entry point ``group``, and ``ours`` by their schemes.
+
+    ``otherwise`` serves the schemes that none of them has.
+    """
 
     setting: str
     group: str
     ours: Mapping[str, str]
+    otherwise: str = ""
 
     def load(self, url: str) -> Any:
         """What serves ``url``. SettingError naming the schemes there are, or what is missing for this one."""
         scheme, separator, _ = url.partition("://")
         by_scheme = self._by_scheme()
+        if separator and self.otherwise:
+            by_scheme = {scheme: self._point(scheme, self.otherwise), **by_scheme}
         if not separator or scheme not in by_scheme:
-            schemes = ", ".join(f"{name}://" for name in by_scheme)
+            schemes = ", ".join(f"{name}://" for name in by_scheme) or "a scheme, such as mailto://"
             told = f"{scheme}://…" if separator else "no URL"  # a URL may hold a password
             raise SettingError(f"{self.setting} is {told}; it must begin with one of {schemes}.")
         try:  # the client of a store is an optional part of the installation
@@ -45,9 +55,12 @@ class Backends:
         except ModuleNotFoundError as error:
             raise SettingError(f"{self.setting} needs '{error.name}' for {scheme}://: pip install it.") from error
 
-    def _by_scheme(self) -> Mapping[str, EntryPoint]:
-        ours = [EntryPoint(name=scheme, value=value, group=self.group) for scheme, value in self.ours.items()]
+    def _by_scheme(self) -> dict[str, EntryPoint]:
+        ours = [self._point(scheme, value) for scheme, value in self.ours.items()]
         return {point.name: point for point in (*entry_points_of(self.group), *ours)}
+
+    def _point(self, scheme: str, value: str) -> EntryPoint:
+        return EntryPoint(name=scheme, value=value, group=self.group)
 
 
 ONLINE_STORES = Backends(
@@ -60,6 +73,7 @@ PREDICTION_LOGS = Backends(
     group="mlops_assets.prediction_logs",
     ours={"postgresql": _POSTGRES, "postgres": _POSTGRES},
 )
+ALERT_CHANNELS = Backends(setting="MLOPS_ALERT_URLS", group="mlops_assets.alert_channels", ours={}, otherwise=_APPRISE)
 
 
 def outside_distributions() -> tuple[str, ...]:
