@@ -10,6 +10,7 @@ from dagster_duckdb import DuckDBResource
 
 from mlops_assets.contract.plugins import BrokenUseCase
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.orchestration.alerts import build_alert_sensor
 from mlops_assets.orchestration.assets.backtest import build_backtest
 from mlops_assets.orchestration.assets.bento import build_bento
 from mlops_assets.orchestration.assets.champion import build_champion
@@ -64,10 +65,11 @@ def build_job(use_case: UseCase, *, job: str) -> dg.JobDefinition:
 def _build(use_case: UseCase) -> dg.Definitions:
     with _previewed():
         jobs = build_jobs(use_case)
+        assets = [make() for make in asset_makers(use_case).values()]
         return dg.Definitions(
-            assets=[make() for make in asset_makers(use_case).values()],
+            assets=assets,
             jobs=jobs,
-            sensors=build_sensors(use_case, jobs=jobs),
+            sensors=[*build_sensors(use_case, jobs=jobs), build_alert_sensor(use_case, assets=assets)],
             schedules=build_schedules(use_case, jobs=jobs),
         )
 

@@ -1,0 +1,98 @@
+"""A check's verdict as Dagster recorded it, read as a look: what it found where, or that it is over there."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from mlops_assets.contract.alerts import PART, Finding, Look, Urgency
+from mlops_assets.contract.use_case import UseCase
+from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
+
+UNTOLD = frozenset({"monitoring"})
+"""Assets whose checks open no alerts: the one of served features is red on every day, so nobody would read on."""
+CHALLENGERS = frozenset({"evaluation", "backtest", "hyperparameters"})
+"""Assets about who wants to serve: a challenger that is refused leaves the champion serving and wakes nobody."""
+ANYWHERE = frozenset({""})
+"""The place of what has no batches."""
+
+
+def look_at_check(
+    use_case: UseCase,
+    entry: dg.EventLogEntry,
+    *,
+    partitions: Mapping[str, dg.PartitionsDefinition | None],
+    instance: dg.DagsterInstance,
+) -> Look | None:
+    """What a verdict says; ``None`` if it is of another use case, or nothing that is told."""
+    told = entry.get_dagster_event().asset_check_evaluation_data
+    if told.asset_key.path[0] != use_case.name or (asset := told.asset_key.path[-1]) in UNTOLD:
+        return None
+    batched = partitions.get(asset)
+    if batched is not None and told.partition is None and not told.passed and "failed_batches" in told.metadata:
+        return None  # each of its batches has a verdict of its own
+    at = frozenset({told.partition}) if told.partition else places_of_run(entry.run_id, batched, instance=instance)
+    moment = datetime.fromtimestamp(entry.timestamp, UTC)
+    return Look(
+        use_case=use_case.name,
+        subject=f"{asset}/{told.check_name}",
+        places=at,
+        by=entry.run_id,
+        findings=() if told.passed else tuple(_findings(told, use_case=use_case, run_id=entry.run_id, moment=moment)),
+    )
+
+
+def places_of_run(
+    run_id: str, batched: dg.PartitionsDefinition | None, *, instance: dg.DagsterInstance
+) -> frozenset[str]:
+    """The batches that a run is over."""
+    run = instance.get_run_by_id(run_id) if batched is not None else None
+    if run is None or batched is None:
+        return ANYWHERE
+    if RANGE_START in run.tags:
+        first, last = run.tags[RANGE_START], run.tags[RANGE_END]
+        with dg.partition_loading_context(dynamic_partitions_store=instance):
+            if all(batched.has_partition_key(key) for key in (first, last)):  # the declaration may have changed since
+                return frozenset(batched.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
+        return frozenset({first, last})
+    return frozenset({run.tags.get(PARTITION_NAME_TAG, "")})
+
+
+def _findings(told: dg.AssetCheckEvaluation, *, use_case: UseCase, run_id: str, moment: datetime) -> Iterator[Finding]:
+    """One for each column, or kind of anomaly, that the verdict names; else one for the check."""
+    asset, grave = told.asset_key.path[-1], told.severity is dg.AssetCheckSeverity.ERROR
+    subject = f"{asset}/{told.check_name}"
+    common: dict[str, Any] = {
+        "use_case": use_case.name,
+        "urgency": Urgency.PAGE if grave and asset not in CHALLENGERS else Urgency.INFORM,
+        "since": moment,
+        "evidence": f"the check {told.check_name} of {asset} in run {run_id}",
+    }
+    parts = _parts(told)
+    for part, anomaly in parts.items():
+        yield Finding(cause=f"{subject}{PART}{part}", **_said(anomaly), **common)
+    if not parts:
+        to_do = "What was refused lies on its branch: `mlops lake branches`." if grave else ""
+        what = told.description or f"{told.check_name} of {asset} failed."
+        yield Finding(cause=subject, what=what, to_do=to_do, **common)
+
+
+def _parts(told: dg.AssetCheckEvaluation) -> dict[str, Mapping[str, Any]]:
+    """The anomalies behind a verdict, the first of each column; those that let pass are not why it blocks."""
+    named = told.metadata.get("anomalies")
+    anomalies = named.value if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, list) else []
+    grave = [each for each in anomalies if each["severity"] == told.severity.value]
+    return {each.get("column") or each["code"]: each for each in reversed(grave or anomalies)}
+
+
+def _said(anomaly: Mapping[str, Any]) -> dict[str, str]:
+    expected, found = anomaly.get("expected"), anomaly.get("found")
+    return {
+        "what": anomaly["message"],
+        "scope": anomaly.get("slice") or "",
+        "normal": f"{expected}; found: {found}" if expected and found else expected or "",
+        "likely_cause": anomaly.get("explanation") or anomaly.get("cause") or "",
+        "to_do": anomaly["what_to_do"],
+    }
