@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlops_assets.cli.alerts import show_open
 from mlops_assets.cli.deployment import HELP, UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.cli.trials import show_service
@@ -128,6 +129,7 @@ def _show_status(chosen: UseCase, *, lake: Lake) -> None:
         console.print(f"Landed and not in the lake like that: {len(fresh)} batches. `mlops run {use_case}`.")
     if any(arrival.lacking for arrival in found.all):
         console.print(f"`mlops run {use_case}` finishes what is unfinished.")
+    show_open(use_case)
     _show_served(head, chosen)
     _tell_service(chosen, lake=lake)
     serving = champion(head, use_case=use_case)

@@ -19,6 +19,7 @@ from rich.table import Table
 from mlops_assets.contract.errors import PlatformError
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeSettings, data_directory
+from mlops_assets.stores.alerts.channels import alert_channels
 from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.use_cases import registry
@@ -40,7 +41,7 @@ def doctor() -> None:
     """Look at everything this deployment needs and say what to mend. Exit code 1 if something is missing."""
     findings = [
         finding
-        for look in (_python, _libraries, _code, _use_cases, _data, _lake, _champions, _ports)
+        for look in (_python, _libraries, _code, _use_cases, _data, _lake, _champions, _alerts, _ports)
         for finding in look()
     ]
     table = Table("", "what", "found", "what to do")
@@ -125,6 +126,14 @@ def _champions() -> Iterator[Finding]:
         ).exists()
         found = f"{serving.version}, {'packaged' if packaged else 'not packaged here'}" if serving else "none yet"
         yield Finding(what=f"champion of {name}", found=found)
+
+
+def _alerts() -> Iterator[Finding]:
+    try:
+        channels = ", ".join(alert_channels()) or "none, MLOPS_ALERT_URLS is not set: `mlops alerts` lists them"
+        yield Finding(what="alerts are told by", found=channels)
+    except PlatformError as error:
+        yield Finding(what="alerts are told by", found="a URL that cannot be used", mend=str(error))
 
 
 def _ports() -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def new(
         name=name,
         scopes=tuple(scope),
         now=now,
-        expires_at=_end_of(expires, now=now) if expires else None,
+        expires_at=end_of(expires, option="--expires", now=now) if expires else None,
         rate=rate,
         burst=burst,
     )
@@ -80,11 +80,11 @@ def _row(key: Key, *, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _end_of(text: str, *, now: datetime) -> datetime:
+def end_of(text: str, *, option: str, now: datetime) -> datetime:
     """The end of that day, or so many days from now."""
     if days := re.fullmatch(r"([1-9][0-9]{0,4})d", text):
         return now + timedelta(days=int(days[1]))
     try:
         return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
     except (ValueError, OverflowError):
-        raise SettingError(f"--expires '{text}' is neither a day such as 2027-06-30 nor a time such as 90d.") from None
+        raise SettingError(f"{option} '{text}' is neither a day such as 2027-06-30 nor a time such as 90d.") from None

@@ -21,6 +21,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory, keys_file
 from mlops_assets.steps.package import make_ready
 from mlops_assets.steps.tell_service import tell_champion
+from mlops_assets.stores.alerts.channels import alert_channels
 from mlops_assets.stores.keys import read_keys
 from mlops_assets.stores.models.bento_store import find_bento, mark_latest, serve_command, serve_environment
 from mlops_assets.stores.models.champion import champion
@@ -32,6 +33,7 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> No
     """Start the Dagster UI, the pages it links to, and its daemon at 127.0.0.1, so sensors tick; Ctrl-C ends it."""
     from mlops_assets.orchestration.instance import dagster_home
 
+    alert_channels()  # a URL that cannot be used is refused here, not when there is something to tell
     os.environ["DAGSTER_HOME"] = str(dagster_home(environment_directory()))
     command = [
         sys.executable,
