@@ -7,6 +7,7 @@ repeated finds what it has found already, so that a cursor which was not stored 
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import dagster as dg
 from pydantic import AwareDatetime, BaseModel
@@ -33,10 +34,20 @@ Partitions = Mapping[str, dg.PartitionsDefinition | None]
 
 
 class Cursor(BaseModel):
-    """How far the records have been read: the id of a check's verdict, and when a run was changed."""
+    """How far the records have been read: the id of a check's verdict, and when a run was changed.
 
+    ``since`` is where the first tick began, and what counts until there is a verdict.
+    """
+
+    since: AwareDatetime
     check: int | None = None
     runs: AwareDatetime
+
+    @classmethod
+    def read(cls, text: str | None, *, now: datetime) -> Self:
+        """As the last tick left it."""
+        begin = now - LOOK_BACK
+        return cls.model_validate_json(text) if text else cls(since=begin, runs=begin)
 
 
 def build_alert_sensor(use_case: UseCase, *, assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
@@ -56,7 +67,7 @@ def build_alert_sensor(use_case: UseCase, *, assets: Sequence[dg.AssetsDefinitio
     def alerts(context: dg.SensorEvaluationContext, data: DataResource) -> dg.SensorResult:
         now = datetime.now(UTC)
         channels = alert_channels()
-        cursor = Cursor.model_validate_json(context.cursor) if context.cursor else Cursor(runs=now - LOOK_BACK)
+        cursor = Cursor.read(context.cursor, now=now)
         looks = [
             *_looks_at_checks(use_case, cursor, partitions=partitions, instance=context.instance),
             *_looks_at_runs(use_case, cursor, instance=context.instance),
@@ -79,7 +90,7 @@ def _looks_at_checks(
     use_case: UseCase, cursor: Cursor, *, partitions: Partitions, instance: dg.DagsterInstance
 ) -> Iterator[Look]:
     """What the checks said that were not read yet; moves the cursor."""
-    since = None if cursor.check is not None else cursor.runs.timestamp()
+    since = None if cursor.check is not None else cursor.since.timestamp()
     for record in check_evaluations(instance, after=cursor.check, since=since, limit=CHECKS):
         cursor.check = record.storage_id
         if look := look_at_check(use_case, record.event_log_entry, partitions=partitions, instance=instance):
