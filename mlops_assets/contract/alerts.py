@@ -192,12 +192,12 @@ def _is_of(alert: Alert, look: Look) -> bool:
 
 
 def _standing(alert: Alert | None, finding: Finding, *, look: Look) -> Alert:
-    found = dict.fromkeys(look.places, look.by)
+    places = dict.fromkeys(look.places, look.by)
     if alert is None:
-        return Alert(finding=finding, places=found)
+        return Alert(finding=finding, places=places)
     since = min(alert.finding.since, finding.since) if alert.places else finding.since
     kept = finding.model_copy(update={"since": since})
-    return alert.model_copy(update={"finding": kept, "places": {**alert.places, **found}})
+    return alert.model_copy(update={"finding": kept, "places": {**alert.places, **places}})
 
 
 def _cleared(alert: Alert, look: Look) -> Alert:
@@ -212,10 +212,10 @@ def _cleared(alert: Alert, look: Look) -> Alert:
 
 def said_places(places: Iterable[str]) -> str:
     """``2013-07-01``, or ``3 batches, 2013-07-01 to 2013-07-04``; nothing for what has no batches."""
-    named = sorted(place for place in places if place)
-    if len(named) < 2:
-        return "".join(named)
-    return f"{len(named)} batches, {named[0]} to {named[-1]}"
+    batches = sorted(place for place in places if place)
+    if len(batches) < 2:
+        return "".join(batches)
+    return f"{len(batches)} batches, {batches[0]} to {batches[-1]}"
 
 
 def lines_of(alert: Alert) -> list[str]:

@@ -27,20 +27,29 @@ def look_at_check(
     instance: dg.DagsterInstance,
 ) -> Look | None:
     """What a verdict says; ``None`` if it is of another use case, or nothing that is told."""
-    told = entry.get_dagster_event().asset_check_evaluation_data
-    if told.asset_key.path[0] != use_case.name or (asset := told.asset_key.path[-1]) in UNTOLD:
+    verdict = entry.get_dagster_event().asset_check_evaluation_data
+    if verdict.asset_key.path[0] != use_case.name or (asset := verdict.asset_key.path[-1]) in UNTOLD:
         return None
     batched = partitions.get(asset)
-    if batched is not None and told.partition is None and not told.passed and "failed_batches" in told.metadata:
+    if (
+        batched is not None
+        and verdict.partition is None
+        and not verdict.passed
+        and "failed_batches" in verdict.metadata
+    ):
         return None  # each of its batches has a verdict of its own
-    at = frozenset({told.partition}) if told.partition else places_of_run(entry.run_id, batched, instance=instance)
+    at = (
+        frozenset({verdict.partition}) if verdict.partition else places_of_run(entry.run_id, batched, instance=instance)
+    )
     moment = datetime.fromtimestamp(entry.timestamp, UTC)
     return Look(
         use_case=use_case.name,
-        subject=f"{asset}/{told.check_name}",
+        subject=f"{asset}/{verdict.check_name}",
         places=at,
         by=entry.run_id,
-        findings=() if told.passed else tuple(_findings(told, use_case=use_case, run_id=entry.run_id, moment=moment)),
+        findings=()
+        if verdict.passed
+        else tuple(_findings(verdict, use_case=use_case, run_id=entry.run_id, moment=moment)),
     )
 
 
@@ -60,30 +69,32 @@ def places_of_run(
     return frozenset({run.tags.get(PARTITION_NAME_TAG, "")})
 
 
-def _findings(told: dg.AssetCheckEvaluation, *, use_case: UseCase, run_id: str, moment: datetime) -> Iterator[Finding]:
+def _findings(
+    verdict: dg.AssetCheckEvaluation, *, use_case: UseCase, run_id: str, moment: datetime
+) -> Iterator[Finding]:
     """One for each column, or kind of anomaly, that the verdict names; else one for the check."""
-    asset, grave = told.asset_key.path[-1], told.severity is dg.AssetCheckSeverity.ERROR
-    subject = f"{asset}/{told.check_name}"
+    asset, grave = verdict.asset_key.path[-1], verdict.severity is dg.AssetCheckSeverity.ERROR
+    subject = f"{asset}/{verdict.check_name}"
     common: dict[str, Any] = {
         "use_case": use_case.name,
         "urgency": Urgency.PAGE if grave and asset not in CHALLENGERS else Urgency.INFORM,
         "since": moment,
-        "evidence": f"the check {told.check_name} of {asset} in run {run_id}",
+        "evidence": f"the check {verdict.check_name} of {asset} in run {run_id}",
     }
-    parts = _parts(told)
+    parts = _parts(verdict)
     for part, anomaly in parts.items():
         yield Finding(cause=f"{subject}{PART}{part}", **_said(anomaly), **common)
     if not parts:
         to_do = "What was refused lies on its branch: `mlops lake branches`." if grave else ""
-        what = told.description or f"{told.check_name} of {asset} failed."
+        what = verdict.description or f"{verdict.check_name} of {asset} failed."
         yield Finding(cause=subject, what=what, to_do=to_do, **common)
 
 
-def _parts(told: dg.AssetCheckEvaluation) -> dict[str, Mapping[str, Any]]:
+def _parts(verdict: dg.AssetCheckEvaluation) -> dict[str, Mapping[str, Any]]:
     """The anomalies behind a verdict, the first of each column; those that let pass are not why it blocks."""
-    named = told.metadata.get("anomalies")
+    named = verdict.metadata.get("anomalies")
     anomalies = named.value if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, list) else []
-    grave = [each for each in anomalies if each["severity"] == told.severity.value]
+    grave = [each for each in anomalies if each["severity"] == verdict.severity.value]
     return {each.get("column") or each["code"]: each for each in reversed(grave or anomalies)}
 
 

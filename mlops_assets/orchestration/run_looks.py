@@ -67,7 +67,7 @@ def _words(events: Sequence[dg.DagsterEvent]) -> str | None:
     for event in events:
         if event.is_step_failure:
             failure = event.step_failure_data
-            told = failure.user_failure_data.description if failure.user_failure_data else None
+            description = failure.user_failure_data.description if failure.user_failure_data else None
             error = failure.error.cause or failure.error if failure.error else None
-            return f"{event.step_key} failed: {told or (error.message.strip() if error else 'no reason')}"
+            return f"{event.step_key} failed: {description or (error.message.strip() if error else 'no reason')}"
     return next((event.message for event in reversed(events) if event.message), None)

@@ -57,11 +57,11 @@ class AlertBook:
     def use_channels(self, channels: Collection[str]) -> None:
         """From now on events are to be told by these; what waits for others, which are gone, waits no longer."""
         with self.transaction():
-            known = {str(channel) for (channel,) in self.connection.execute("SELECT channel FROM channels")}
-            for gone in known - set(channels):
+            registered = {str(channel) for (channel,) in self.connection.execute("SELECT channel FROM channels")}
+            for gone in registered - set(channels):
                 self.connection.execute("DELETE FROM channels WHERE channel = ?", (gone,))
                 self.connection.execute("DELETE FROM outbox WHERE channel = ? AND delivered IS NULL", (gone,))
-            for new in set(channels) - known:
+            for new in set(channels) - registered:
                 self.connection.execute("INSERT INTO channels VALUES (?)", (new,))
 
     def record(self, looks: Sequence[Look], *, now: datetime) -> list[Event]:
