@@ -123,7 +123,7 @@ def test_declared_bound_replaces_the_learnt_one() -> None:
 
 def test_references_are_the_window_the_weekdays_or_the_training_days() -> None:
     known = profiles(100)
-    trailing = compare(known, batches=[LAST], plan=DriftPlan(window=7))[LAST]
+    trailing = compare(known, batches=[LAST], plan=DriftPlan(window=7, minimum_past=7))[LAST]
     assert trailing.reference == tuple((FIRST + timedelta(days=n)).isoformat() for n in range(DAYS - 8, DAYS - 1))
     weekly = compare(known, batches=[LAST], plan=DriftPlan(reference="same weekday"))[LAST]
     assert {date.fromisoformat(day).weekday() for day in weekly.reference} == {date.fromisoformat(LAST).weekday()}
