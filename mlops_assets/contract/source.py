@@ -74,9 +74,7 @@ class Source:
             raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'readings'.")
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
-        refuse_numbers(
-            self, max_quarantined_share=BELOW_ONE, refused_times=ABOVE_ONE, max_file_bytes=ABOVE_ZERO
-        )
+        refuse_numbers(self, max_quarantined_share=BELOW_ONE, refused_times=ABOVE_ONE, max_file_bytes=ABOVE_ZERO)
         if self.cadence is not Cadence.DAILY and self.batch_day:
             raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
         if not isinstance(self.schema, str):
