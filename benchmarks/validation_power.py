@@ -1,11 +1,12 @@
-"""What validation misses: every fault of the catalogue in 5 to 90 % of the rows, on quiet days and after the storm.
+"""What validation misses: every fault of the catalogue in 5 to 90 % of the rows, on quiet days and after trouble.
 
     python benchmarks/validation_power.py [--quick]
 
 Each fault that changes or drops rows is put into part of them, evenly spaced, and the spoilt file is judged with all
 that the lake would know on that morning: the profiles before, and which days had alarmed. A fault is found if the batch
-has an anomaly that the clean file of the day does not have. Writes ``benchmarks/results/validation_power.json`` and the
-table of ``docs/validation.md``; ends with 1 if a fault in all of the rows that it concerns is missed.
+has an anomaly that the clean file of the day does not have, and that is not told as going on. Writes
+``benchmarks/results/validation_power.json`` and the table of ``docs/validation.md``; ends with 1 if a fault in all of
+the rows that it concerns is missed.
 """
 
 from __future__ import annotations
@@ -16,37 +17,27 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from mlops_assets.contract.anomalies import Anomaly, Code  # noqa: E402
-from mlops_assets.contract.source import Cadence  # noqa: E402
 from mlops_assets.use_cases.flights.seed import land_seed  # noqa: E402
-from mlops_assets.use_cases.flights.use_case import USE_CASE  # noqa: E402
-from mlops_assets.watch.profiles.drift import compare  # noqa: E402
-from mlops_assets.watch.profiles.profile import Profile  # noqa: E402
-from mlops_assets.watch.profiles.profiling import profile_batches, profiled_segments  # noqa: E402
-from mlops_assets.watch.validation.batch_judgement import (  # noqa: E402
-    Surroundings,
-    judge_batches,
-    naming_columns,
-)
-from mlops_assets.watch.validation.quarantine import validate  # noqa: E402
 from mlops_assets_tests.documented import DOCS, markdown_table, write_section  # noqa: E402
 from mlops_assets_tests.use_cases.flights.corruptions import CATALOGUE, Corruption, Day, Row, write  # noqa: E402
+from mlops_assets_tests.use_cases.flights.mornings import Known, anomalies, year_known  # noqa: E402
 
 RESULTS = PROJECT / "benchmarks" / "results" / "validation_power.json"
-FIRST, LAST = date(2013, 1, 1), date(2013, 5, 7)
+FIRST, LAST = date(2013, 1, 1), date(2013, 6, 14)
 SHARES = (0.05, 0.1, 0.3, 0.6, 0.9)
-DAYS = {"quiet": "2013-05-07", "after the storm": "2013-02-20"}
+DAYS = {"quiet": "2013-05-07", "after the storm": "2013-02-20", "while a level stays": "2013-06-14"}
+"""On the third, flights have had other flight numbers for two days, which nobody accepted; nothing of weather has."""
 SOURCES = ("flights", "weather")
 
 
@@ -59,57 +50,6 @@ class Trial:
     share: float
     rows: int
     found: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What the lake knows of one source: the files, the profiles and the alarms of every day."""
-
-    files: Mapping[str, Path]
-    profiles: Mapping[str, Profile]
-    unusual: Mapping[str, frozenset[str]]
-    referred: Mapping[str, pa.Table]
-
-
-def known(name: str, *, folder: Path, connection: duckdb.DuckDBPyConnection) -> Known:
-    source = USE_CASE.source(name)
-    files = {path.stem: path for path in sorted((folder / "flights" / name).iterdir())}
-    reports = validate(files, source=source, connection=connection)
-    profiles = profile_batches(
-        {batch: report.valid for batch, report in reports.items()},
-        columns=source.columns.names,
-        slices=profiled_segments(USE_CASE.slices, columns=source.columns.names),
-        derived=source.derived,
-        connection=connection,
-    )
-    judged = compare(profiles, batches=sorted(profiles), plan=source.drift, ignored=naming_columns(source))
-    unusual = {batch: report.moved_columns for batch, report in judged.items() if report.moved}
-    static = [each.source for each in source.references if USE_CASE.source(each.source).cadence is Cadence.STATIC]
-    referred = {
-        each: validate(
-            {"all": folder / "flights" / each / "all.csv"}, source=USE_CASE.source(each), connection=connection
-        )["all"].valid
-        for each in static
-    }
-    return Known(files=files, profiles=profiles, unusual=unusual, referred=referred)
-
-
-def anomalies(
-    content: bytes, *, name: str, day: str, of: Known, folder: Path, connection: duckdb.DuckDBPyConnection
-) -> tuple[Anomaly, ...]:
-    """Everything that is said of the file on that morning."""
-    path = folder / f"{day}.csv"
-    path.write_bytes(content)
-    earliest = str(date.fromisoformat(day) - timedelta(days=84))
-    surroundings = Surroundings(
-        profiles={batch: each for batch, each in of.profiles.items() if earliest <= batch < day},
-        referred={day: of.referred},
-        unusual={batch: columns for batch, columns in of.unusual.items() if batch < day},
-    )
-    judged = judge_batches(
-        {day: path}, use_case=USE_CASE, source=USE_CASE.source(name), surroundings=surroundings, connection=connection
-    )
-    return judged[day].anomalies.anomalies
 
 
 def part_of(day: Day, corruption: Corruption, *, share: float) -> bytes | None:
@@ -143,7 +83,7 @@ def spread(places: Sequence[int], *, share: float) -> frozenset[int]:
 def trials(name: str, *, of: Known, folder: Path, quick: bool) -> Iterator[Trial]:
     """Every fault of one source, in every share, on every day."""
     with duckdb.connect() as connection:
-        for what, day in DAYS.items():
+        for what, day in list(DAYS.items())[: 2 if name == "weather" else None]:
             rows = list(csv.DictReader(of.files[day].open()))
             before = of.files[str(date.fromisoformat(day) - timedelta(days=1))].read_bytes()
             whole = Day(header=tuple(rows[0]), rows=tuple(rows), before=before)
@@ -156,11 +96,17 @@ def trials(name: str, *, of: Known, folder: Path, quick: bool) -> Iterator[Trial
                         break
                     told = {_said(each) for each in anomalies(content, **judge)}  # type: ignore[arg-type]
                     fault = f"{name}: {corruption.what}"
-                    yield Trial(fault=fault, day=what, share=share, rows=len(rows), found=bool(told - clean))
+                    yield Trial(
+                        fault=fault,
+                        day=what,
+                        share=share,
+                        rows=len(rows),
+                        found=any(not said[-1] for said in told - clean),
+                    )
 
 
-def _said(each: Anomaly) -> tuple[str, str | None, str | None]:
-    return each.code.value, each.column, each.slice
+def _said(each: Anomaly) -> tuple[str, str | None, str | None, bool]:
+    return each.code.value, each.column, each.slice, each.since is not None
 
 
 def table(found: Sequence[Trial]) -> str:
@@ -194,7 +140,7 @@ def main() -> int:
         land_seed(folder, first=FIRST, last=LAST, sources=[*SOURCES, "planes"])
         for name in SOURCES:
             with duckdb.connect() as connection:
-                of = known(name, folder=folder, connection=connection)
+                of = year_known(name, folder=folder, connection=connection)
             for trial in trials(name, of=of, folder=folder, quick=quick):
                 found.append(trial)
                 if not trial.found:

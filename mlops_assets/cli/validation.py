@@ -94,11 +94,11 @@ def _show(report: AnomalyReport) -> None:
 
 
 def _row(found: Anomaly) -> tuple[str, str, str]:
-    colour = "red" if found.severity is Severity.ERROR else "yellow"
+    colour = "red" if found.severity is Severity.ERROR else "dim" if found.since else "yellow"
     where = "\n".join(text for text in (found.column, found.slice) if text)
     why = f"\n[bold]{escape(found.explanation)}[/]" if found.explanation else ""
     return (
-        f"[{colour}]{found.severity}[/]",
+        f"[{colour}]{f'goes on since {found.since}' if found.since else found.severity}[/]",
         f"{found.code}\n{where}".strip(),
         f"{escape(found.message)}{why}\n[dim]{found.what_to_do}[/]",
     )

@@ -228,7 +228,9 @@ UNUSUAL_CODES = frozenset(
 class Anomaly(BaseModel):
     """One finding. ``message`` is one sentence; ``rows`` counts the rows concerned, where that can be said.
 
-    ``cause`` and ``explanation`` say what explains it, with the evidence; both are empty where nothing does.
+    ``cause`` and ``explanation`` say what explains it, with the evidence; both are empty where nothing does. ``since``
+    names the batch with which it began if it is told again of a level that stays: no new alarm, but open until the
+    level ends or a person accepts it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -244,6 +246,7 @@ class Anomaly(BaseModel):
     rows: int | None = None
     cause: Cause | None = None
     explanation: str = ""
+    since: str | None = None
 
     def __str__(self) -> str:
         return f"{self.message} {self.explanation}".strip()

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mlops_assets.contract.declared_numbers import (
+    BETWEEN_ZERO_AND_ONE,
+    MORE_THAN_ONE,
+    ONE_OR_MORE,
+    ZERO_OR_MORE,
+    refuse_numbers,
+)
 from mlops_assets.contract.errors import DeclarationError
 
 Reference = Literal["trailing", "same weekday", "previous"]
@@ -46,6 +53,8 @@ class DriftPlan:
 
     ``bounds`` are declared by (column, measure) and then hold in every segment; beyond them a batch is unusual.
     ``refused`` are those beyond which a batch is not published, by measure; a measure that is not named never refuses.
+    A reference needs ``minimum_batches``, unless it is the batch before alone, and the past ``minimum_past`` of them to
+    be learnt from.
     """
 
     reference: Reference = "trailing"
@@ -58,6 +67,35 @@ class DriftPlan:
     refused: Mapping[str, float] = field(default_factory=lambda: dict(REFUSED_EFFECTS))
 
     def __post_init__(self) -> None:
+        refuse_numbers(
+            self,
+            window=ONE_OR_MORE,
+            minimum_batches=ONE_OR_MORE,
+            minimum_past=MORE_THAN_ONE,
+            minimum_rows=ONE_OR_MORE,
+            false_alarm_rate=BETWEEN_ZERO_AND_ONE,
+            bounds=ZERO_OR_MORE,
+            refused=ZERO_OR_MORE,
+        )
+        self._refuse_unreachable()
         unknown = sorted({*(measure for _, measure in self.bounds), *self.refused} - set(LEAST_EFFECTS))
         if unknown:
             raise DeclarationError(f"Unknown measures {unknown} in bounds. Measures: {', '.join(LEAST_EFFECTS)}.")
+
+    def _refuse_unreachable(self) -> None:
+        """What a window never holds and a share never reaches would judge nothing."""
+        batches = 2 * self.window // 7 if self.reference == "same weekday" else self.window
+        for name, needed, most in (
+            ("minimum_batches", 1 if self.reference == "previous" else self.minimum_batches, batches),
+            ("minimum_past", self.minimum_past, self.window),
+        ):
+            if needed > most:
+                raise DeclarationError(
+                    f"{name} of DriftPlan is {needed}, and a window of {self.window} has at most {most}: nothing would "
+                    f"be judged. Declare a smaller {name} or a larger window."
+                )
+        of_bounds = [(f"bounds[{key!r}]", key[1], value) for key, value in self.bounds.items()]
+        of_refused = [(f"refused[{measure!r}]", measure, value) for measure, value in self.refused.items()]
+        for name, measure, value in (*of_bounds, *of_refused):
+            if measure in BOUNDED and value > 1:
+                raise DeclarationError(f"{name} of DriftPlan is {value}: {measure} is never above 1.")

@@ -6,11 +6,11 @@ computing figures belongs in ``report.py`` and ``significance.py``. ``needs`` sa
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
+from mlops_assets.contract.declared_numbers import ONE_OR_MORE, ZERO_OR_MORE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.severity import Severity
 
@@ -35,7 +35,7 @@ class MetricBound:
 
     def __post_init__(self) -> None:
         _refuse_empty_bound(self)
-        _refuse_nan(self)
+        refuse_numbers(self)
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class SliceBound:
 
     def __post_init__(self) -> None:
         _refuse_empty_bound(self)
-        _refuse_nan(self)
+        refuse_numbers(self, min_rows=ONE_OR_MORE)
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class NotWorseThanChampion:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        _refuse_negative("margin", self.margin, gate=self.name)
+        refuse_numbers(self, margin=ZERO_OR_MORE)
 
     @property
     def name(self) -> str:
@@ -118,7 +118,7 @@ class BetterThanChampion:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        _refuse_negative("improvement", self.by, gate=self.name)
+        refuse_numbers(self, by=ZERO_OR_MORE)
 
     @property
     def name(self) -> str:
@@ -146,7 +146,7 @@ class NoSliceRegressed:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        _refuse_negative("margin", self.margin, gate=self.name)
+        refuse_numbers(self, margin=ZERO_OR_MORE)
 
     @property
     def name(self) -> str:
@@ -171,7 +171,7 @@ class TrainTestGap:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
-        _refuse_nan(self)
+        refuse_numbers(self)
 
     @property
     def name(self) -> str:
@@ -204,7 +204,7 @@ class FairnessBound:
     def __post_init__(self) -> None:
         if self.largest_gap is None and self.smallest_ratio is None:
             raise DeclarationError(f"Gate {self.name} needs largest_gap, smallest_ratio or both.")
-        _refuse_nan(self)
+        refuse_numbers(self, largest_gap=ZERO_OR_MORE, smallest_ratio=ZERO_OR_MORE)
 
     @property
     def name(self) -> str:
@@ -221,18 +221,6 @@ class FairnessBound:
 
 AgainstChampion = NotWorseThanChampion | BetterThanChampion
 Gate = MetricBound | SliceBound | AgainstChampion | NoSliceRegressed | TrainTestGap | FairnessBound
-
-
-def _refuse_negative(what: str, value: float, *, gate: str) -> None:
-    if not value >= 0:  # NaN is refused too
-        raise DeclarationError(f"The {what} of {gate} is {value}; 0 or more is needed.")
-
-
-def _refuse_nan(gate: MetricBound | SliceBound | TrainTestGap | FairnessBound) -> None:
-    """No figure is beyond NaN: a gate with such a bound could not fail."""
-    for bound, value in vars(gate).items():
-        if isinstance(value, float) and math.isnan(value):
-            raise DeclarationError(f"{bound} of gate {gate.name} is NaN; a number is needed.")
 
 
 def _refuse_empty_bound(gate: MetricBound | SliceBound) -> None:

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_assets.contract.declared_numbers import ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.features import Feature
 from mlops_assets.contract.window import Window
 
@@ -36,6 +37,9 @@ class HistoryFeature:
     name: str
     description: str
     windows: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, windows=ONE_OR_MORE)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -158,6 +162,9 @@ class HistoryView:
     sql: Path
     windows: tuple[int, ...]
     features: tuple[HistoryFeature, ...]
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, windows=ONE_OR_MORE)
 
     def columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
         """Name, feature and window (days) of every column that this view gives, e.g.

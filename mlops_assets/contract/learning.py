@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_assets.contract.declared_numbers import MORE_THAN_ONE, refuse_numbers
 from mlops_assets.contract.features import Feature
 
 
@@ -31,3 +32,6 @@ class Learning:
     sql: Path
     features: tuple[Feature, ...]
     folds: int = 5
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, folds=MORE_THAN_ONE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
+
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
@@ -18,3 +20,12 @@ class MonitoringPlan:
     minimum_weeks: int = 3
     minimum_freedom: int = 12
     false_discovery_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        refuse_numbers(
+            self,
+            minimum_rows=ONE_OR_MORE,
+            minimum_weeks=ONE_OR_MORE,
+            minimum_freedom=ONE_OR_MORE,
+            false_discovery_rate=BETWEEN_ZERO_AND_ONE,
+        )

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops_assets.contract.declared_numbers import BELOW_ONE, ZERO_OR_MORE, refuse_numbers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
@@ -20,6 +22,9 @@ class Reference:
     to: tuple[str, ...] = ()
     max_share: float = 0.0
     refused_share: float = 0.9
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, max_share=BELOW_ONE, refused_share=ZERO_OR_MORE)
 
     @property
     def found_in(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from mlops_assets.contract.declared_numbers import ABOVE_ZERO, ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 
 Value = float | int | str
@@ -76,8 +77,7 @@ class Tuning:
             raise DeclarationError("A Tuning needs at least one hyperparameter in its space.")
         if self.trials is None and self.seconds is None:
             raise DeclarationError("A Tuning needs a budget: trials, seconds or both.")
-        if self.folds < 1:
-            raise DeclarationError(f"A Tuning needs at least one fold, not {self.folds}.")
+        refuse_numbers(self, trials=ONE_OR_MORE, seconds=ABOVE_ZERO, folds=ONE_OR_MORE)
 
     def refuse_outside(self, declared: Mapping[str, Value]) -> None:
         """Raises DeclarationError unless the declared recipe lies in the space: it is what the search starts from."""
@@ -94,5 +94,6 @@ class Tuning:
 
 
 def _refuse_empty(bounds: Between | WholeBetween) -> None:
+    refuse_numbers(bounds)
     if bounds.low >= bounds.high or (bounds.log and bounds.low <= 0):
         raise DeclarationError(f"{bounds} has no values: low must be below high, and above 0 on a log scale.")

@@ -5,10 +5,10 @@ Measuring the cost is in ``steps/rehearse.py``.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, timedelta
 
+from mlops_assets.contract.declared_numbers import ABOVE_ZERO, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 
 
@@ -24,10 +24,7 @@ class ServiceBudget:
     megabytes: float = 1000.0
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            bound = getattr(self, each.name)
-            if not (math.isfinite(bound) and bound > 0):
-                raise DeclarationError(f"A ServiceBudget's {each.name} is {bound}: a number above zero is needed.")
+        refuse_numbers(self, milliseconds=ABOVE_ZERO, megabytes=ABOVE_ZERO)
 
 
 @dataclass(frozen=True, kw_only=True)

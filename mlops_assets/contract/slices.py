@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlops_assets.contract.declared_numbers import MORE_THAN_ONE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError, EvaluationError
 
 MISSING = "(missing)"
@@ -54,6 +55,9 @@ class Quantiles:
     name: str
     column: str
     bins: int = 4
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, bins=MORE_THAN_ONE)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlops_assets.contract.declared_numbers import ABOVE_ONE, ABOVE_ZERO, BELOW_ONE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import WHOLE
@@ -73,15 +74,7 @@ class Source:
             raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'readings'.")
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
-        if not 0 <= self.max_quarantined_share < 1:
-            raise DeclarationError(
-                f"Source '{self.name}': max_quarantined_share {self.max_quarantined_share} must be in [0, 1)."
-            )
-        if not (self.refused_times > 1 and self.max_file_bytes > 0):
-            raise DeclarationError(
-                f"Source '{self.name}': refused_times {self.refused_times} must be above 1, max_file_bytes "
-                f"{self.max_file_bytes} above 0."
-            )
+        refuse_numbers(self, max_quarantined_share=BELOW_ONE, refused_times=ABOVE_ONE, max_file_bytes=ABOVE_ZERO)
         if self.cadence is not Cadence.DAILY and self.batch_day:
             raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
         if not isinstance(self.schema, str):

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops_assets.contract.declared_numbers import (
+    BETWEEN_ZERO_AND_ONE,
+    ONE_OR_MORE,
+    ZERO_OR_MORE,
+    refuse_numbers,
+)
 from mlops_assets.contract.errors import DeclarationError
 
 
@@ -23,10 +29,7 @@ class TimeSplit:
     gap_days: int = 0
 
     def __post_init__(self) -> None:
-        if self.test_days < 1 or self.validation_days < 1 or self.gap_days < 0:
-            raise DeclarationError(
-                f"A TimeSplit needs at least one test and one validation day and no negative gap, not {self}."
-            )
+        refuse_numbers(self, test_days=ONE_OR_MORE, validation_days=ONE_OR_MORE, gap_days=ZERO_OR_MORE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,9 @@ class HashSplit:
     validation_share: float
 
     def __post_init__(self) -> None:
-        if min(self.test_share, self.validation_share) <= 0 or self.test_share + self.validation_share >= 1:
-            raise DeclarationError(f"A HashSplit needs shares above 0 that leave rows to train on, not {self}.")
+        refuse_numbers(self, test_share=BETWEEN_ZERO_AND_ONE, validation_share=BETWEEN_ZERO_AND_ONE)
+        if self.test_share + self.validation_share >= 1:
+            raise DeclarationError(f"A HashSplit needs shares that leave rows to train on, not {self}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,5 +58,4 @@ class RollingOrigin:
     step_days: int
 
     def __post_init__(self) -> None:
-        if self.windows < 1 or self.step_days < 1:
-            raise DeclarationError(f"A RollingOrigin needs at least one window and one day between them, not {self}.")
+        refuse_numbers(self, windows=ONE_OR_MORE, step_days=ONE_OR_MORE)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 
 
@@ -58,8 +59,7 @@ class Regression:
     by_slice: ClassVar = ("r2_score", "root_mean_squared_error")
 
     def __post_init__(self) -> None:
-        if self.quantile is not None and not 0 < self.quantile < 1:
-            raise DeclarationError(f"A quantile is between 0 and 1, not {self.quantile}.")
+        refuse_numbers(self, quantile=BETWEEN_ZERO_AND_ONE)
 
     @property
     def objective(self) -> Mapping[str, float | int | str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.declared_numbers import ABOVE_ZERO, BETWEEN_ZERO_AND_ONE, refuse_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +16,7 @@ class PositiveShare:
     share: float | None = None
 
     def __post_init__(self) -> None:
-        if self.share is not None and not 0 < self.share < 1:
-            raise DeclarationError(f"A PositiveShare is between 0 and 1, not {self.share}.")
+        refuse_numbers(self, share=BETWEEN_ZERO_AND_ONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +27,7 @@ class CostMatrix:
     false_negative: float
 
     def __post_init__(self) -> None:
-        if self.false_positive <= 0 or self.false_negative <= 0:
-            raise DeclarationError(f"Both costs of a CostMatrix are above 0, not {self}.")
+        refuse_numbers(self, false_positive=ABOVE_ZERO, false_negative=ABOVE_ZERO)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +37,7 @@ class TargetPrecision:
     precision: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.precision < 1:
-            raise DeclarationError(f"A TargetPrecision is between 0 and 1, not {self.precision}.")
+        refuse_numbers(self, precision=BETWEEN_ZERO_AND_ONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +47,7 @@ class TargetRecall:
     recall: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.recall < 1:
-            raise DeclarationError(f"A TargetRecall is between 0 and 1, not {self.recall}.")
+        refuse_numbers(self, recall=BETWEEN_ZERO_AND_ONE)
 
 
 ThresholdRule = PositiveShare | CostMatrix | TargetPrecision | TargetRecall

@@ -21,6 +21,7 @@ from mlops_assets.contract.checked import (
     refuse_references,
     refuse_watched,
 )
+from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.serving import EventTimes, ServiceBudget
 from mlops_assets.contract.tasks import BINARY, Binary, Task
@@ -81,6 +82,9 @@ class Recipe:
     early_stopping_rounds: int
     seed: int = 0
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        refuse_numbers(self, rounds=ONE_OR_MORE, threads=ONE_OR_MORE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,7 @@ class UseCase:
             raise DeclarationError(
                 f"Use case name '{self.name}' must be lower-case letters, digits and underscores, a letter first."
             )
+        refuse_numbers(self, suspicious_roc_auc=BETWEEN_ZERO_AND_ONE)
         unknown = sorted(set(self.protected) - {declared.name for declared in self.slices})
         if unknown:
             known = ", ".join(declared.name for declared in self.slices)

@@ -50,10 +50,11 @@ def check_specs(
 
 
 def log_anomalies(context: dg.AssetExecutionContext, reports: Iterable[AnomalyReport]) -> None:
-    """Every anomaly as one line of the run's log."""
+    """Every anomaly as one line of the run's log: a warning if it is new."""
     for report in reports:
         for found in report.anomalies:
-            context.log.warning(f"{report.batch} {found.severity} {found.code}: {found}")
+            tell = context.log.info if found.since else context.log.warning
+            tell(f"{report.batch} {found.severity} {found.code}: {found}")
 
 
 def check_results(context: dg.AssetExecutionContext, *, audits: Sequence[CheckResult]) -> Iterator[dg.AssetCheckResult]:

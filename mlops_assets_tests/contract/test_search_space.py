@@ -24,7 +24,7 @@ def test_a_tuning_needs_a_space_a_budget_and_a_fold() -> None:
         Tuning(space={})
     with pytest.raises(DeclarationError, match="needs a budget"):
         Tuning(space={"max_depth": DEPTH}, trials=None)
-    with pytest.raises(DeclarationError, match="at least one fold"):
+    with pytest.raises(DeclarationError, match="folds of Tuning is 0; 1 or more"):
         Tuning(space={"max_depth": DEPTH}, folds=0)
 
 

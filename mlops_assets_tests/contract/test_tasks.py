@@ -182,7 +182,7 @@ def test_what_cannot_be_judged_is_refused() -> None:
         evaluate(labels + 1, scores, task=KINDS, slice_columns=pa.table({"x": labels}), slices=())
     with pytest.raises(DeclarationError, match="at least three different classes"):
         Multiclass(classes=("a", "b"))
-    with pytest.raises(DeclarationError, match="A quantile is between 0 and 1"):
+    with pytest.raises(DeclarationError, match=r"quantile of Regression is 1\.0; a number between 0 and 1"):
         Regression(quantile=1.0)
 
 

@@ -197,5 +197,5 @@ def test_without_a_request_on_record_nothing_is_claimed(served: Loop) -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf")])
 def test_a_budget_that_bounds_nothing_is_refused(wrong: float) -> None:
-    with pytest.raises(DeclarationError, match="A ServiceBudget's megabytes is"):
+    with pytest.raises(DeclarationError, match="megabytes of ServiceBudget is"):
         ServiceBudget(megabytes=wrong)

@@ -78,7 +78,7 @@ def test_rows_without_a_time_are_refused() -> None:
 
 
 def test_a_window_of_no_days_cannot_be_declared() -> None:
-    with pytest.raises(DeclarationError, match="at least one test and one validation day"):
+    with pytest.raises(DeclarationError, match="test_days of TimeSplit is 0; 1 or more"):
         TimeSplit(test_days=0, validation_days=1)
 
 

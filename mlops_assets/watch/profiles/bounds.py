@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 
 from mlops_assets.contract.drift import BOUNDED, LEAST_EFFECTS
-from mlops_assets.watch.profiles.cells import Flags, Floats
+from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
 
 _SMALLEST = 0.5
 """Distances below this part of the least effect count as this, so that a past of zeros has a logarithm."""
@@ -47,6 +47,12 @@ def learn_bounds(past: Floats, *, measures: Sequence[str], count: int, rate: flo
     return bounds
 
 
+def few_odd(size: Ints) -> Floats:
+    """How many batches of so many may be odd ones."""
+    few: Floats = np.maximum(_TWO, _FEW * size)
+    return few
+
+
 def _without_odd(scaled: Floats, *, rate: float) -> Floats:
     """The same, NaN where a batch is an odd one: a few of the past that lie beyond what the others lead to expect."""
     known = np.isfinite(scaled)
@@ -58,7 +64,7 @@ def _without_odd(scaled: Floats, *, rate: float) -> Floats:
     spread = np.where(median > 0, median, mean)
     far: Flags = known & (apart > _ODD * spread[:, None] + 1e-9)
     limit = _limits(np.where(far, np.nan, scaled), rate=rate)
-    few = far.sum(axis=1) <= np.maximum(_TWO, _FEW * size)
+    few = far.sum(axis=1) <= few_odd(size)
     kept: Floats = np.where(few[:, None] & far & (scaled > limit[:, None]), np.nan, scaled)
     return kept
 

@@ -3,7 +3,8 @@
 A batch is compared with the merge of its reference batches (the trailing window, the same weekdays, or the batches of a
 training window), column by column and segment by segment. A batch that was unusual in a column, as recorded or as
 found by this very comparison, says nothing of what is usual there until a person accepts it; after that, batches like
-those since the accepted one are as usual as those like the window. A distance is a verdict only if
+those since the accepted one are as usual as those like the window. Its distance is no part of the past, and the few
+that are farthest off are none of the reference (``references.py``). A distance is a verdict only if
 
 - it is over its bound. Unless a use case declares one, the bound is learnt from the past of the same comparison
   (``bounds.py``), corrected by Bonferroni for the number of comparisons, so that ``false_alarm_rate`` batches alarm
@@ -13,15 +14,14 @@ those since the accepted one are as usual as those like the window. A distance i
   segments;
 - on enough rows, batches and past distances: else the verdict is *insufficient data*.
 
-Beside the distances stand the faults that need no scale (``plain_faults.py``). What explains a shift is in
-``explanations.py``.
+Beside the distances stand the faults that need no scale (``plain_faults.py``). Whether a shift is new or goes on from
+the batches before is in ``levels.py``, what explains it in ``explanations.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -31,14 +31,20 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.judge.corrections import holm
 from mlops_assets.watch.profiles.bounds import learn_bounds
 from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
-from mlops_assets.watch.profiles.measures import Compared, Referred, measure_gap, measure_series, steady_batches
+from mlops_assets.watch.profiles.levels import Levels, Unusual
+from mlops_assets.watch.profiles.measures import (
+    Compared,
+    Referred,
+    measure_gap,
+    measure_scopes,
+    measure_series,
+    steady_batches,
+)
 from mlops_assets.watch.profiles.plain_faults import FEWEST_ROWS, PlainFaults, SeriesFacts
 from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.profiles.references import ordinals, reference_batches, without_farthest
 from mlops_assets.watch.profiles.series import ColumnSeries, column_series
 from mlops_assets.watch.profiles.shift import DriftReport, Shift, Verdict
-
-Unusual = Mapping[str, frozenset[str]]
-"""By batch, the columns that were unusual in it."""
 
 _SHARES = ("missing_share", "unseen_share")
 _FEWEST = 5
@@ -90,27 +96,10 @@ def compare(
         known, open_ = found, comparison.after(changed)
         if training or not open_:
             break
-    return {batch: reports[batch] for batch in batches}
-
-
-def reference_batches(names: Sequence[str], *, ordinal: Ints, plan: DriftPlan, training: Collection[str] = ()) -> Flags:
-    """(batches, batches): whether the second is in the reference of the first."""
     if training:
-        return np.tile(np.isin(names, sorted(training)), (len(names), 1))
-    back = ordinal[:, None] - ordinal[None, :]
-    if plan.reference == "previous":
-        return np.asarray(back == 1)
-    if plan.reference == "same weekday":
-        return np.asarray((back > 0) & (back <= 2 * plan.window) & (back % 7 == 0))
-    return np.asarray((back > 0) & (back <= plan.window))
-
-
-def _ordinals(names: Sequence[str]) -> Ints:
-    """Days as day numbers; batches with other names by their place."""
-    try:
-        return np.array([date.fromisoformat(name).toordinal() for name in names], dtype=np.int64)
-    except ValueError:
-        return np.arange(len(names), dtype=np.int64)
+        return {batch: reports[batch] for batch in batches}
+    still = {batch: columns for batch, columns in known.items() if batch not in accepted}
+    return {batch: comparison.levels.continued(reports[batch], unusual=still) for batch in batches}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +119,15 @@ class _Comparison:
 
     @cached_property
     def ordinal(self) -> Ints:
-        return np.arange(len(self.names), dtype=np.int64) if self.by_effect else _ordinals(self.names)
+        return np.arange(len(self.names), dtype=np.int64) if self.by_effect else ordinals(self.names)
 
     @cached_property
     def chosen(self) -> Flags:
         return reference_batches(self.names, ordinal=self.ordinal, plan=self.plan, training=self.training)
+
+    @cached_property
+    def _accepted(self) -> Flags:
+        return np.isin(self.names, list(self.accepted))
 
     @cached_property
     def looked_at(self) -> Ints:
@@ -145,7 +138,7 @@ class _Comparison:
 
     @cached_property
     def minimum_batches(self) -> int:
-        if self.training:
+        if self.training or self.plan.reference == "previous":
             return 1
         return min(self.plan.minimum_batches, _NAMED_BATCHES) if self.by_effect else self.plan.minimum_batches
 
@@ -169,6 +162,10 @@ class _Comparison:
             minimum_past=self.minimum_batches if self.by_effect else self.plan.minimum_past,
         )
 
+    @cached_property
+    def levels(self) -> Levels:
+        return Levels(names=self.names, series=self.series, chosen=self.chosen, rate=self.plan.false_alarm_rate)
+
     def after(self, changed: Collection[str]) -> list[str]:
         """The batches to judge whose past has one of the ``changed``."""
         place = self.ordinal[np.isin(self.names, list(changed))]
@@ -183,20 +180,24 @@ class _Comparison:
         compared: list[Compared] = []
         raw: dict[str, dict[str, Floats]] = {}
         for column in self.series:
-            odd = np.array([column in unusual.get(name, ()) for name in self.names])
-            taken = np.isin(self.names, list(self.accepted))
-            counted[column] = ~odd | taken
-            key = (column, (odd & taken).tobytes())
+            moved = np.array([column in unusual.get(name, ()) for name in self.names], dtype=np.bool_)
+            odd, accepted = moved & ~self._accepted, moved & self._accepted
+            counted[column] = ~odd
+            key = (column, odd.tobytes() + accepted.tobytes())
             if key not in self._measured:
-                self._measured[key] = self._measure(column, accepted=odd & taken)
+                self._measured[key] = self._measure(column, odd=odd, accepted=accepted)
             compared += self._measured[key][0]
             raw[column] = self._measured[key][1]
         judging = _Judging(comparison=self, compared=compared, raw=raw, counted=counted)
         return {batch: judging.report(self.names.index(batch)) for batch in of}
 
-    def _measure(self, column: str, *, accepted: Flags) -> tuple[tuple[Compared, ...], dict[str, Floats]]:
+    def _measure(self, column: str, *, odd: Flags, accepted: Flags) -> tuple[tuple[Compared, ...], dict[str, Floats]]:
         """Every comparison of a column in all scopes, and the further distances of the whole batch."""
-        usual, further = self._against(column, base=self.chosen[self.looked_at], minimum=self.minimum_batches)
+        base, minimum = self.chosen[self.looked_at], self.minimum_batches
+        if OVERALL in self.series[column] and not self.training:
+            whole = self.series[column][OVERALL]
+            base = without_farthest(self.chosen, rows=self.looked_at, whole=whole, odd=odd, minimum=minimum)
+        usual, further = self._against(column, base=base, minimum=minimum)
         since = self.chosen[self.looked_at] & self._since(accepted)[self.looked_at]
         if not since.any():
             return usual, further
@@ -272,6 +273,7 @@ class _Judging:
         shares = np.array([each.measure in _SHARES for each in self.compared], dtype=np.bool_)
         several = ~shares | (figures.found * figures.rows >= _FEWEST)
         moved = judged & (figures.found > bounds) & (corrected < plan.false_alarm_rate) & several
+        moved &= ~self._calm(number, moved, bounds=bounds)
         told = np.isfinite(figures.found) & (moved | comparison.every_scope | self._overall)
         verdicts = np.select([moved, judged, blind], ["moved", "normal", "cannot be judged"], "insufficient data")
         shifts = [
@@ -290,6 +292,23 @@ class _Judging:
             judged=int(judged.sum()),
             blind=int(blind.sum()),
         )
+
+    def _calm(self, number: int, moved: Flags, *, bounds: Floats) -> Flags:
+        """Which of the ``moved`` are within their bound of the batches that were not odd: after many storms, calm days
+        are far from most of the window, and usual all the same."""
+        comparison, calm = self.comparison, np.zeros_like(moved)
+        places = np.flatnonzero(moved).tolist()
+        for column in {self.compared[i].column for i in places}:
+            others = comparison.chosen[number] & self.counted[column]
+            if others.sum() < comparison.minimum_batches or (others == comparison.chosen[number]).all():
+                continue
+            referred = Referred.of(others[None, :], rows=np.array([number]), enough=np.ones(1, dtype=np.bool_))
+            near = measure_scopes(comparison.series[column], referred=referred)
+            for i in places:
+                one = self.compared[i]
+                if one.column == column:
+                    calm[i] = near[one.scope, one.measure].found[0] <= bounds[i]
+        return calm
 
     def _figures(self, at: int) -> _Figures:
         fewest = self.comparison.plan.minimum_rows

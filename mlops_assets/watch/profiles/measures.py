@@ -5,6 +5,7 @@ The distances are in ``distances.py``; which are too far is decided in ``drift.p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 
+from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.profiles import distances
 from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
 from mlops_assets.watch.profiles.profile import CATEGORY
@@ -154,6 +156,17 @@ def measure_series(series: ColumnSeries, *, referred: Referred) -> Measured:
     return Measured(
         compared=tuple(told), further={name: np.where(present, values, np.nan) for name, values in further.items()}
     )
+
+
+def measure_scopes(scopes: Mapping[str, ColumnSeries], *, referred: Referred) -> dict[tuple[str, str], Compared]:
+    """Every comparison of a column in all its ``scopes`` with the same references, by scope and measure."""
+    compared: list[Compared] = []
+    for scope, series in scopes.items():
+        compared += measure_series(series, referred=referred).compared
+        if scope != OVERALL and series.kind == "number" and OVERALL in scopes:
+            gap = measure_gap(series, whole=scopes[OVERALL], referred=referred)
+            compared += [gap] if gap else []
+    return {(each.scope, each.measure): each for each in compared}
 
 
 def measure_gap(segment: ColumnSeries, *, whole: ColumnSeries, referred: Referred) -> Compared | None:

@@ -17,7 +17,8 @@ class Shift:
     """One measure of one column in one scope, ``against`` the batches of its reference.
 
     ``bound`` and ``p_value`` are ``None`` where nothing could be judged, and ``why`` says so. ``reach`` is the farthest
-    that a batch can be from this reference. ``detail`` tells what a plain fault is about (``plain_faults.py``).
+    that a batch can be from this reference. ``detail`` tells what a plain fault is about (``plain_faults.py``),
+    ``since`` the batch that a shift goes on from (``levels.py``), empty where it is new.
     """
 
     scope: str
@@ -34,6 +35,7 @@ class Shift:
     rarest: float = 0.0
     against: tuple[str, ...] = ()
     detail: str = ""
+    since: str = ""
 
     @property
     def smallest_change(self) -> float | None:

@@ -66,5 +66,5 @@ def merged_windows(days: Mapping[str, Profile], *, until: Window) -> dict[str, P
 def compare_windows(merged: Mapping[str, Profile], *, plan: DriftPlan, ignored: Collection[str] = ()) -> DriftReport:
     """Judge the last of ``merged`` windows against the one before it, by how far each was from the one before."""
     last = max(merged)
-    as_windows = replace(plan, reference="previous", window=WINDOWS, minimum_batches=1)
+    as_windows = replace(plan, reference="previous", window=WINDOWS)
     return compare(merged, batches=[last], plan=as_windows, ignored=ignored)[last]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.contract.anomalies import Anomaly, AnomalyReport, Cause
+from mlops_assets.contract.anomalies import Anomaly, AnomalyReport, Cause, Code
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
@@ -119,7 +119,12 @@ def _judge_together(
         }
         given[DISTRIBUTIONS_ARE_USUAL] = (
             judge_shifts(
-                drift[batch], profile=known[batch], profiles=known, alike=not order, refused=source.drift.refused
+                drift[batch],
+                profile=known[batch],
+                profiles=known,
+                alike=not order,
+                refused=source.drift.refused,
+                unreadable=_unreadable(report, source=source),
             )
             if batch in drift
             else no_shifts(batch)
@@ -175,6 +180,12 @@ def explained(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
         else:
             found.append(each)
     return tuple(sorted(found, key=lambda each: each.severity is not Severity.ERROR))
+
+
+def _unreadable(report: BatchReport, *, source: Source) -> frozenset[str]:
+    """The columns of a refused batch with values of another type, which its profile lacks, and what is derived."""
+    columns = {each.column for each in report.anomalies if each.code is Code.WRONG_TYPE and each.column}
+    return frozenset({*columns, *source.derived} if columns and not report.passed else ())
 
 
 def _profiles(

@@ -35,6 +35,7 @@ CONVERSIONS: tuple[tuple[str, float, float], ...] = (
     ("degrees Fahrenheit to Celsius", 5 / 9, -160 / 9),
     ("degrees Celsius to Fahrenheit", 9 / 5, 32.0),
     ("degrees Fahrenheit to kelvin", 5 / 9, 255.3722),
+    ("angles in degrees to radians", 0.0174533, 0.0),
     ("minutes to hours", 1 / 60, 0.0),
     ("hours or minutes to minutes or seconds", 60.0, 0.0),
     ("thousandfold", 1000.0, 0.0),
@@ -236,7 +237,7 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
     for name, factor, added in CONVERSIONS:
         left = _distance(np.sort((now - added) / factor), before, deviation)
         spread = (found.deviation or 0.0) / (abs(factor) * deviation) if deviation else 1.0
-        fits = "degrees" not in name or np.abs(before).max() < _HOT
+        fits = not name.startswith("degrees") or np.abs(before).max() < _HOT
         fits = fits and not _already_known(found, reference, factor=factor, added=added)
         known = _known_share(found, exact, factor=factor, added=added)
         sure = known > _KNOWN and as_is < known / 2
@@ -246,7 +247,7 @@ def _converted(moved: Moved, found: ColumnProfile, reference: ColumnProfile) -> 
     if fitting:
         _, _, name, factor = min(fitting)
         said = f"{moved.column} is as usual if converted from {name}"
-        shown = f" (times {factor:.4g})" if "degrees" not in name and "sign" not in name else ""
+        shown = f" (times {factor:.4g})" if not name.startswith("degrees") and "sign" not in name else ""
         return Form(cause=Cause.FACTOR, explanation=f"{said}{shown}: {_medians(found, reference)}.")
     return _offset(moved, found, reference)
 

@@ -286,9 +286,10 @@ def _shown(bound: float, *, whole: bool) -> str:
 def _module(name: str, *, lines: Sequence[str], landed: _Landed, key: Sequence[str], warnings: Sequence[str]) -> str:
     """The draft as a module; only what it uses is imported."""
     body = "\n".join(lines)
-    times = [kind for kind in ("date", "datetime") if re.search(rf"^    \w+: {kind}\b", body, flags=re.MULTILINE)]
+    # not \w+: a Python name may have marks, such as a vowel sign, which are none of its letters
+    times = [kind for kind in ("date", "datetime") if re.search(rf"^    [^:]+: {kind}\b", body, flags=re.MULTILINE)]
     imports = [f"from datetime import {', '.join(times)}\n"] if times else []
-    imports += ["import pandas as pd"] if re.search(r"^    \w+: pd\.", body, flags=re.MULTILINE) else []
+    imports += ["import pandas as pd"] if re.search(r"^    [^:]+: pd\.", body, flags=re.MULTILINE) else []
     imports += ["import pandera.pandas as pa"]
     told = ", ".join(repr(value) for value in landed.nulls) or "none"
     files = [re.sub(r"[^\w .-]", "?", file.name) for file in landed.files]

@@ -1,11 +1,14 @@
 """From a drift report to typed anomalies: one for each column that moved, with what explains it or else what is seen.
 
-Segments that moved along with the whole batch are told in its anomaly; alone they have one of their own.
+Segments that moved along with the whole batch are told in its anomaly; alone they have one of their own. A level that
+stays is an alarm in the batch with which it begins; in those after it the anomaly says since when, and the check
+passes. That holds for distributions which moved and no fault explains: what looks like one, what is missing, what is
+refused and every plain fault is an alarm each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -65,6 +68,8 @@ _TOLD_BY = {
     Code.VALUES_VANISHED: (BECAME_CONSTANT,),
 }
 """A plain fault of a column says all that these would say of it."""
+_NO_FAULT = (None, Cause.BROAD_CHANGE, Cause.SOME_SEGMENTS)
+"""The causes of what the world may have done; all others name what went wrong with the file."""
 _LISTED = 5
 
 
@@ -75,18 +80,20 @@ def judge_shifts(
     profiles: Mapping[str, Profile],
     alike: bool = True,
     refused: Mapping[str, float] | None = None,
+    unreadable: Collection[str] = (),
 ) -> CheckResult:
     """``DISTRIBUTIONS_ARE_USUAL`` of one batch; ``profiles`` hold its reference batches.
 
     ``alike`` says that each of these has about as many rows as the batch should have: else none are called missing.
-    A whole batch that is unusual and beyond ``refused``, by measure, is refused.
+    A whole batch that is unusual and beyond ``refused``, by measure, is refused. It passes if nothing is new. What is
+    missing in the ``unreadable`` columns is told by their rows already: the values are there, and not as declared.
     """
     sides = _Sides(profile=profile, profiles=profiles, alike=alike)
     found = tuple(
         _plain(shifts, report=report, refused=refused or {})
         if shifts[0].measure in _PLAIN_CAUSES
         else _anomaly(shifts, report=report, sides=sides, refused=refused or {})
-        for shifts in _by_column(report).values()
+        for shifts in _by_column(report, unreadable=unreadable).values()
     )
     figures: dict[str, Figure] = {"comparisons": report.judged, "reference_batches": len(report.reference)}
     if report.blind:
@@ -97,9 +104,12 @@ def judge_shifts(
         if shift.scope == OVERALL and shift.measure not in _PLAIN_CAUSES:
             figures[f"{shift.measure}/{shift.column}"] = shift.found
     grave = any(each.severity is Severity.ERROR for each in found)
+    continuing = sum(each.since is not None for each in found)
+    if continuing:
+        figures["continuing"] = continuing
     return CheckResult(
         name=DISTRIBUTIONS_ARE_USUAL,
-        passed=not found,
+        passed=continuing == len(found),
         severity=Severity.ERROR if grave else Severity.WARN,
         batch=report.batch,
         figures=figures,
@@ -138,12 +148,14 @@ def no_shifts(batch: str) -> CheckResult:
     return CheckResult(name=DISTRIBUTIONS_ARE_USUAL, passed=True, severity=Severity.WARN, batch=batch, figures=told)
 
 
-def _by_column(report: DriftReport) -> dict[tuple[str, Code], list[Shift]]:
+def _by_column(report: DriftReport, *, unreadable: Collection[str]) -> dict[tuple[str, Code], list[Shift]]:
     """What moved by column and kind, each with the whole batch first; not what a plain fault of the column tells."""
     plain = {(shift.column, shift.measure) for shift in report.moved if shift.scope == OVERALL}
     grouped: dict[tuple[str, Code], list[Shift]] = {}
     for shift in report.moved:
         code = _CODES[shift.measure]
+        if code in (Code.ALL_MISSING, Code.MISSING_SHARE_MOVED) and shift.column in unreadable:
+            continue
         if not any((shift.column, measure) in plain for measure in _TOLD_BY.get(code, ())):
             grouped.setdefault((shift.column, code), []).append(shift)
     return grouped
@@ -224,10 +236,13 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, sides: _Sides, ref
     cause, explanation = (
         (form.cause, form.explanation) if form else tell_evidence(top, found=found, reference=reference)
     )
+    severity = _severity(shifts, refused=refused)
+    since = _since(shifts) if cause in _NO_FAULT and severity is not Severity.ERROR else None
+    goes_on = f", as since {since}" if since else ""
     return anomaly(
         _CODES[top.measure],
-        f"{top.column}{where} {said}{more}{young}.",
-        severity=_severity(shifts, refused=refused),
+        f"{top.column}{where} {said}{more}{young}{goes_on}.",
+        severity=severity,
         column=top.column,
         slice=None if top.scope == OVERALL else top.scope,
         rule=top.measure,
@@ -236,4 +251,12 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, sides: _Sides, ref
         rows=top.rows,
         cause=cause,
         explanation=explanation,
+        since=since,
     )
+
+
+def _since(shifts: Sequence[Shift]) -> str | None:
+    """The batch with which the level of all these shifts began; none if one of them is new or not of a distribution."""
+    if _CODES[shifts[0].measure] is not Code.DISTRIBUTION_MOVED or not all(shift.since for shift in shifts):
+        return None
+    return shifts[0].since

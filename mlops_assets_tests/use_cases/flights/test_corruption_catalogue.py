@@ -46,7 +46,11 @@ OTHERWISE_TESTED = {
 }
 """No small file of flights can bring these about: its rules never fail, none is about whole tables, its keys are those
 of a day, and writes are audited elsewhere."""
-ONE_FINDING = ("the header again in the middle", "a row of totals at the end")
+ONE_FINDING = (
+    "the header again in the middle",
+    "a row of totals at the end",
+    "wind direction in radians, not rounded",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

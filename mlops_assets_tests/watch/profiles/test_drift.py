@@ -123,7 +123,7 @@ def test_declared_bound_replaces_the_learnt_one() -> None:
 
 def test_references_are_the_window_the_weekdays_or_the_training_days() -> None:
     known = profiles(100)
-    trailing = compare(known, batches=[LAST], plan=DriftPlan(window=7))[LAST]
+    trailing = compare(known, batches=[LAST], plan=DriftPlan(window=7, minimum_past=7))[LAST]
     assert trailing.reference == tuple((FIRST + timedelta(days=n)).isoformat() for n in range(DAYS - 8, DAYS - 1))
     weekly = compare(known, batches=[LAST], plan=DriftPlan(reference="same weekday"))[LAST]
     assert {date.fromisoformat(day).weekday() for day in weekly.reference} == {date.fromisoformat(LAST).weekday()}
@@ -186,6 +186,44 @@ def test_a_fault_on_the_accepted_level_is_found() -> None:
     assert "number_1" in report.moved_columns
 
 
+def test_a_level_that_stays_is_new_once_and_then_goes_on_since_it_began() -> None:
+    known = level(stays=True)
+    days = [day for day in known if day >= STEP]
+    told = compare(known, batches=days, plan=DriftPlan())
+    assert {shift.since for shift in told[STEP].moved} == {""}
+    for day in days[1:]:
+        assert STEP <= min(shift.since for shift in told[day].moved) < day
+    accepted = compare(known, batches=days, plan=DriftPlan(), accepted=[STEP])
+    assert {shift.since for report in accepted.values() for shift in report.moved} == {""}
+
+
+def test_a_fault_on_a_level_that_stays_is_new() -> None:
+    known = level(stays=True, fault=30.0)
+    told = compare(known, batches=[day for day in known if day >= STEP], plan=DriftPlan())
+    assert {shift.since for shift in told[LAST].moved if shift.measure == "wasserstein"} == {""}
+
+
+def test_a_storm_hides_no_smaller_fault_in_the_weeks_after_it() -> None:
+    storm = [DAYS - 14, DAYS - 13]
+    random = np.random.default_rng(5)
+    days = {(FIRST + timedelta(days=number)).isoformat(): table(random, 500) for number in range(DAYS)}
+    for number, day in enumerate(days):
+        if number in (*storm, DAYS - 1):
+            lost = np.arange(500) < (300 if number in storm else 50)
+            values = pa.array(np.where(lost, np.nan, days[day]["number_1"]), from_pandas=True)
+            days[day] = days[day].set_column(1, "number_1", values)
+    with duckdb.connect() as connection:
+        known = profile_batches(days, columns=["number_0", "number_1"], connection=connection)
+    (found,) = [s for s in after_storm(known).moved if s.measure == "missing_share"]
+    assert found.found == pytest.approx(0.1)
+    assert found.bound == pytest.approx(0.02)
+    assert not {list(days)[number] for number in storm} & set(found.against)
+
+
+def after_storm(known: dict[str, Profile]) -> DriftReport:
+    return compare(known, batches=list(known)[-20:], plan=DriftPlan())[LAST]
+
+
 def test_many_batches_judged_at_once_are_judged_as_one_after_the_other() -> None:
     known = level(stays=True)
     days = [day for day in known if day >= STEP]
@@ -194,7 +232,9 @@ def test_many_batches_judged_at_once_are_judged_as_one_after_the_other() -> None
     for day in days:
         before = {name: profile for name, profile in known.items() if name <= day}
         alone = compare(before, batches=[day], plan=DriftPlan(), unusual=unusual)[day]
-        assert alone.moved_columns == together[day].moved_columns
+        assert {(shift.column, bool(shift.since)) for shift in alone.moved} == {
+            (shift.column, bool(shift.since)) for shift in together[day].moved
+        }
         unusual |= {day: alone.moved_columns}
 
 
@@ -231,3 +271,15 @@ def test_drops_with_names_are_judged_by_effect_and_chance_while_few_are_known() 
     spoilt = judge_drop(last=put("number_1", lambda values: values + 20))
     assert spoilt.moved_columns == {"number_1"}
     assert "too few earlier batches to know what is usual" in spoilt.moved[0].why
+
+
+@pytest.mark.parametrize("names", [[f"month-{n}" for n in range(16)], [f"2024-{n % 12 + 1:02}-01" for n in range(12)]])
+def test_a_share_of_labels_that_no_batch_had_is_told(names: list[str]) -> None:
+    random = np.random.default_rng(11)
+    shares = [*random.uniform(0.34, 0.45, len(names) - 1), 0.97]
+    rows = {name: pa.table({"label": random.random(800) < share}) for name, share in zip(names, shares, strict=True)}
+    with duckdb.connect() as connection:
+        known = profile_batches(rows, columns=["label"], connection=connection)
+    plan = DriftPlan(window=365) if "month" not in names[0] else DriftPlan()
+    report = compare(known, batches=names[-1:], plan=plan, order=names)[names[-1]]
+    assert report.moved_columns == {"label"}

@@ -64,6 +64,7 @@ def keep(found: Columns, *, where: np.ndarray) -> Columns:
     [
         ("weight", put("weight", lambda values: values * 2.20462), Cause.FACTOR, "kilograms to pounds"),
         ("weight", put("weight", lambda values: -values), Cause.FACTOR, "sign turned"),
+        ("height", put("height", np.radians), Cause.FACTOR, "angles in degrees to radians (times 0.01745)"),
         ("height", put("height", lambda values: values + 40), Cause.OFFSET, "+40"),
         ("weight", swap, Cause.SWAPPED_COLUMNS, "has the values of height"),
         ("gap", put("gap", lambda values: np.nan_to_num(values, nan=99.0)), Cause.MISSING_AS_CONSTANT, "become 99"),

@@ -98,6 +98,12 @@ def test_draft_has_columns_whatever_they_are_called(name: str, tmp_path: Path) -
     assert valid[of_file].to_pylist()[:2] == [0.5, 1.5]
 
 
+def test_dates_under_a_name_with_marks_are_imported(tmp_path: Path) -> None:
+    rows = "".join(f"2013-01-{i % 28 + 1:02}\n" for i in range(40))
+    _, _, valid = accepts_its_own(tmp_path, f"तिथि\n{rows}")
+    assert valid["तिथि"].type == pa.date32()
+
+
 def test_draft_has_hundreds_of_columns_in_any_letters(tmp_path: Path) -> None:
     names = [f"{['größe', 'имя', 'ταχύτητα', '気温', 'x-y'][i % 5]}{i}" for i in range(300)]
     rows = "".join(",".join(str(i * n) for n in range(300)) + "\n" for i in range(25))
