@@ -17,7 +17,7 @@ from mlops_assets.lake.settings import environment_directory
 from mlops_assets.stores.alerts.book import AlertBook, standing_alerts
 from mlops_assets.stores.alerts.outbox import undelivered
 
-alerts_app = typer.Typer(help="What people must know: list alerts, acknowledge, silence and resolve them.")
+alerts_app = typer.Typer(help="What somebody must know: list alerts, acknowledge, silence and resolve them.")
 console = Console()
 AlertId = Annotated[str, typer.Argument(help="An alert's id, or the beginning of one.", metavar="ID")]
 COLOURS = {"page": "red", "inform": "yellow"}

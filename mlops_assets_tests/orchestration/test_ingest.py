@@ -127,7 +127,7 @@ def test_an_unusual_file_size_is_said_by_check_log_lake_and_terminal_alike(empty
     (found,) = check.metadata["anomalies"].data
     assert "rows as usual, each line is 1." in found["explanation"]
     lake = json.loads(deployment.lake.at().read(f"parcels/anomalies/parcels/{day}.json"))
-    assert lake["anomalies"] == [{**dict.fromkeys(("column", "slice", "rule", "rows", "cause")), **found}]
+    assert lake["anomalies"] == [{**dict.fromkeys(("column", "slice", "rule", "rows", "cause", "since")), **found}]
     told = judge_file(landed, use_case=since, source=since.source("parcels"), batch=day, head=deployment.lake.at())
     assert told.anomalies.model_dump(mode="json") == lake
 

@@ -117,7 +117,7 @@ def refusal(status: int, body: bytes) -> str | None:
     """Why a request, or a row of it, was not answered; None if all of it was."""
     if status != 200:
         return body.decode(errors="replace")[:500]
-    return next((json.dumps(each["error"]) for each in answers_of(body) if each.get("error")), None)
+    return next((json.dumps(each) for each in answers_of(body) if each.get("error")), None)
 
 
 def _asked(request: urllib.request.Request) -> tuple[int, bytes]:

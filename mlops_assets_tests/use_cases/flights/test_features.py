@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pytest
 
 from mlops_assets.features.history import daily_aggregates, split_by_batch
-from mlops_assets.features.matrix import learn_vocabulary
+from mlops_assets.features.matrix import Vocabulary, learn_vocabulary
 from mlops_assets.features.online_view import online_view
-from mlops_assets.features.request_step import RequestStep
+from mlops_assets.features.request_plan import Encoded, RequestPlan
 from mlops_assets.features.requests import request_table
 from mlops_assets.features.training_view import attach, attach_asof, labelled_examples, request_features
-from mlops_assets.stores.features.online import OnlineStore
+from mlops_assets.stores.features.online import LookUp, OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 from mlops_assets.use_cases.flights.features import (
     ASOF,
@@ -191,9 +191,8 @@ def test_a_day_computed_alone_equals_its_part_of_all_days_together(seed: duckdb.
 def test_ten_thousand_flights_are_the_same_to_the_bit_online_and_offline(
     examples: pa.Table, seed: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    """Eleven days, each served by the store of that morning, through the request model and the prepared step."""
+    """Eleven days, each served by the store of that morning, through the request model and the plan of a request."""
     store = OnlineStore(SqliteBackend(tmp_path / "flights.sqlite"))
-    step = RequestStep(features_sql=FEATURES_SQL, features=FEATURES)
     days = [_of_day(examples, day) for day in days_from(date(2013, 6, 24), 11)]
     offline = _matrix(seed, pa.concat_tables(days))
     vocabulary = learn_vocabulary(offline, features=FEATURES)
@@ -202,16 +201,30 @@ def test_ten_thousand_flights_are_the_same_to_the_bit_online_and_offline(
         day = rows.column("event_time")[0].as_py().date()
         store.refresh(online_view(seed, as_of=day, history=HISTORY, asof=ASOF), commit=f"{day}")
 
-        online = step.compute(store.look_up(_requests(rows)).examples)
+        served = _served(store.look_up(_requests(rows)), vocabulary=vocabulary)
 
-        expected = offline.slice(compared, rows.num_rows)
-        assert online.equals(expected)
-        encoded = [vocabulary.encode(table, features=FEATURES).values.tobytes() for table in (online, expected)]
-        assert encoded[0] == encoded[1]
+        expected = vocabulary.encode(offline.slice(compared, rows.num_rows), features=FEATURES)
+        assert served.matrix.values.tobytes() == expected.values.tobytes()
+        assert served.matrix.names == expected.names
         compared += rows.num_rows
     assert compared >= 10_000
-    step.close()
     store.close()
+
+
+def _served(look_up: LookUp, *, vocabulary: Vocabulary) -> Encoded:
+    """What was looked up, as the service encodes it."""
+    requests = look_up.requests
+    columns = {name: requests[name].combine_chunks() for name in requests.column_names} | dict(look_up.side)
+    plan = RequestPlan(
+        examples=pa.schema([(name, column.type) for name, column in columns.items()]),
+        blocks=[names for names, _ in look_up.history],
+        features=FEATURES,
+        features_sql=FEATURES_SQL,
+        vocabulary=vocabulary,
+    )
+    encoded = plan.encode(columns, blocks=look_up.history, rows=requests.num_rows)
+    plan.close()
+    return encoded
 
 
 def _requests(rows: pa.Table) -> pa.Table:
