@@ -19,6 +19,7 @@ from mlops_assets_tests.orchestration.conftest import (
     empty,
     ingested,
     ingested_template,
+    once_for_all,
     trained,
     trained_template,
 )
@@ -56,14 +57,17 @@ def run_mlops(monkeypatch: pytest.MonkeyPatch, installed_toy: Path) -> Mlops:
 def challenged_template(trained_template: Path, installed_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days taken in and two versions, packaged and rehearsed: the younger is the champion."""
 
-    def make(deployment: Deployment) -> None:
+    def challenge(deployment: Deployment) -> None:
         with on_path(installed_toy):
             deployment.run("train", assets=["bento"])
             deployment.land(10, 11)
             deployment.ingest()
             deployment.run("train", assets=[*TRAINED, "bento"])
 
-    return _made(copy_deployment(trained_template, to=tmp_path_factory.mktemp("challenged") / "data"), make)
+    def make(folder: Path) -> None:
+        _made(copy_deployment(trained_template, to=folder), challenge)
+
+    return once_for_all(tmp_path_factory, "challenged-template", make=make)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Deployments of the toy, empty or with days taken in; the latter are copies of one made once per test process."""
+"""Deployments of the toy, empty or with days taken in; the latter are copies of one made once for all test processes."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -30,33 +31,42 @@ def _made(folder: Path, make: Callable[[Deployment], object]) -> Path:
     return folder
 
 
-@cache
-def _ingested(folder: Path) -> Path:
-    """Made once in a test process, however many packages of tests have the fixture."""
-
-    def make(deployment: Deployment) -> None:
-        deployment.land(0, INGESTED_DAYS - 1)
-        deployment.ingest()
-
-    folder.mkdir()
-    return _made(folder, make)
-
-
-@cache
-def _trained(folder: Path, *, of: Path) -> Path:
-    return _made(copy_deployment(of, to=folder), lambda deployment: deployment.train())
+def once_for_all(factory: pytest.TempPathFactory, name: str, *, make: Callable[[Path], object]) -> Path:
+    """The folder ``name`` that ``make`` has filled: once, whichever test process comes first."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = shared / name, shared / f"{name}.made"
+    with (shared / f"{name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def ingested_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten days taken in."""
-    return _ingested(tmp_path_factory.getbasetemp() / "ingested-template")
+
+    def ingest(deployment: Deployment) -> None:
+        deployment.land(0, INGESTED_DAYS - 1)
+        deployment.ingest()
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        _made(folder, ingest)
+
+    return once_for_all(tmp_path_factory, "ingested-template", make=make)
 
 
 @pytest.fixture(scope="session")
 def trained_template(ingested_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten days taken in and a champion promoted."""
-    return _trained(tmp_path_factory.getbasetemp() / "trained-template", of=ingested_template)
+
+    def make(folder: Path) -> None:
+        _made(copy_deployment(ingested_template, to=folder), lambda deployment: deployment.train())
+
+    return once_for_all(tmp_path_factory, "trained-template", make=make)
 
 
 def _deployment(data: Path, patch: pytest.MonkeyPatch) -> Iterator[Deployment]:
