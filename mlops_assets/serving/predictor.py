@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -211,7 +213,9 @@ def _open_online(use_case: UseCase, *, data_dir: Path) -> OnlineStore | None:
 
 
 def _new_id() -> str:
-    return str(uuid4())
+    """A UUID of version 7 (RFC 9562): ids that rise with time keep the log's index of them dense."""
+    bits = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+    return str(UUID(int=bits & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
 
 
 def _bodies(requests: Sequence[Pending], answers: Sequence[dict[str, Any]]) -> Iterator[tuple[Pending, bytes]]:

@@ -28,7 +28,7 @@ class ServiceSettings:
     max_rows: int = 1_000
     max_bytes: int = 1_048_576
     max_waiting: int = 500
-    max_waiting_rows: int = 10_000
+    max_waiting_rows: int = 20_000
     budget_ms: int = 5_000
     body_timeout_ms: int = 10_000
     watch_ms: int = 1_000

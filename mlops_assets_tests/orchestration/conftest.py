@@ -1,4 +1,4 @@
-"""Deployments of the toy, empty or with days taken in; the latter are copies of one made once for all test processes."""
+"""Deployments of the toy, empty or with days taken in; the latter are copies of one made for all test processes."""
 
 from __future__ import annotations
 
