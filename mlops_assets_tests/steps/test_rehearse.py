@@ -124,7 +124,10 @@ def test_a_bento_that_answers_otherwise_than_its_version_or_costs_too_much_is_re
 
 
 @pytest.mark.slow
-def test_a_bento_that_does_not_start_is_refused_with_what_it_said_and_its_pointer_does_not_move(loop: Loop) -> None:
+def test_a_bento_that_does_not_start_is_refused_with_what_it_said_and_its_pointer_does_not_move(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_assets.stores.models.running_service.START_SECONDS", 15)  # it is waited for to the end
     built = find_bento("parcels", version=version(loop), data_dir=loop.data)
     assert built is not None
     shutil.rmtree(built.path / "src" / "mlops_assets" / "features")
