@@ -40,7 +40,7 @@ def seed_requests(batch: str, *, seed: Path = SEED) -> list[dict[str, Any]]:
     asked = PersonRequest.model_fields
     rows = (dict(zip(names, line.split(","), strict=True)) for line in drops(seed).get(batch, ()))
     told = ({name: None if row[name] == "?" else row[name] for name in names if name in asked} for row in rows)
-    return [PersonRequest(**each).model_dump(mode="json", include=set(asked)) for each in told]
+    return [PersonRequest.model_validate(each).model_dump(mode="json", include=set(asked)) for each in told]
 
 
 def drops(seed: Path) -> dict[str, list[str]]:
