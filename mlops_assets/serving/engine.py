@@ -38,12 +38,13 @@ class State(Enum):
 
 @dataclass(kw_only=True, eq=False)
 class Pending:
-    """One admitted request. ``fingerprint`` is of its body, where it may be repeated under a key."""
+    """One admitted request, ``since`` when. ``fingerprint`` is of its body, where it may be repeated under a key."""
 
     asked: Asked
     deadline: float
     fingerprint: bytes = b""
     answer: asyncio.Future[bytes]
+    since: float = field(default_factory=time.monotonic)
     _state: State = State.WAITING
     _changing: threading.Lock = field(default_factory=threading.Lock)
 

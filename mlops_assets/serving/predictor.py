@@ -42,8 +42,10 @@ from mlops_assets.training.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
-LOG_TIMEOUT = 2.0
-"""Seconds to wait for another writer of the log before requests are refused."""
+LOG_TIMEOUT, LEAST_TIMEOUT = 2.0, 0.1
+"""Seconds that a request waits for other writers of the log before it is refused, those included that it has waited
+behind others; and what is waited at least.
+"""
 
 
 class Predictor:
@@ -170,9 +172,9 @@ class Predictor:
         if self.answering.online:
             self.answering.online.close()
 
-    def _write(self, group: RecordGroup) -> frozenset[str]:
+    def _write(self, group: RecordGroup, *, timeout: float = LOG_TIMEOUT) -> frozenset[str]:
         """Makes a group durable, as the use case lets it be known; the keys that were answered before."""
-        return self.log.append([self.hiding.hide(group)], timeout=LOG_TIMEOUT)
+        return self.log.append([self.hiding.hide(group)], timeout=timeout)
 
     def _show(self, records: pa.RecordBatch) -> None:
         """What was recorded to those who count it, or score it once more."""
@@ -198,7 +200,9 @@ class Predictor:
         if not any(taken):
             return dict(bodies)
         records, repeatable = _kept(requests, bodies, taken=taken, records=answered.records)
-        refused = self._write(RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable))
+        timeout = max(LEAST_TIMEOUT, LOG_TIMEOUT + min(pending.since for pending in requests) - time.monotonic())
+        group = RecordGroup(rows=records, layout=self.answering.layout, repeatable=repeatable)
+        refused = self._write(group, timeout=timeout)
         self._show(records)
         return {
             pending: bodies[pending] if pending.asked.key not in refused else self._repeated(pending) or bodies[pending]
