@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,6 +35,8 @@ nothing else.
 ``wasserstein`` and ``segment_gap`` (how far a segment is from the other rows of its batch, beside how far it usually
 is) are in standard deviations of the reference; ``missing_share`` is a difference of shares.
 """
+PLAIN = frozenset({"became_constant", "all_missing", "vanished", "same_rows", "copied_segment"})
+"""Faults that are there or not, which is 1 or 0; what is usual of them is never learnt."""
 BOUNDED = frozenset({"jensen_shannon", "missing_share", "unseen_share", "outside_share", "off_grid_share"})
 """Measures that are never above 1, so that no bound of theirs may be."""
 REFUSED_EFFECTS: Mapping[str, float] = {
@@ -42,8 +44,14 @@ REFUSED_EFFECTS: Mapping[str, float] = {
     "wasserstein": 20.0,
     "missing_share": 0.9,
     "unseen_share": 0.9,
+    "off_grid_share": 1.0,
+    "segment_gap": 20.0,
+    "same_rows": 1.0,
 }
-"""A whole batch that is as far as this in a column, and beyond what is usual, is not published."""
+"""A whole batch that is as far as this in a column (or a segment that is so far from the others), and beyond what is
+usual, is not published. The others happen in good batches too (a clean day of 2013 has all of its air pressure beyond
+that of the four weeks before), and only refuse where a plan says so.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +60,8 @@ class DriftPlan:
     the past that calibrates reach; same weekdays are those of twice as many days, previous is the one before alone.
 
     ``bounds`` are declared by (column, measure) and then hold in every segment; beyond them a batch is unusual.
-    ``refused`` are those beyond which a batch is not published, by measure; a measure that is not named never refuses.
+    ``refused`` are those from which on a batch is not published, by measure, of ``PLAIN`` ones 1; a measure that is not
+    named never refuses.
     A reference needs ``minimum_batches``, unless it is the batch before alone, and the past ``minimum_past`` of them to
     be learnt from.
     """
@@ -78,9 +87,8 @@ class DriftPlan:
             refused=ZERO_OR_MORE,
         )
         self._refuse_unreachable()
-        unknown = sorted({*(measure for _, measure in self.bounds), *self.refused} - set(LEAST_EFFECTS))
-        if unknown:
-            raise DeclarationError(f"Unknown measures {unknown} in bounds. Measures: {', '.join(LEAST_EFFECTS)}.")
+        _refuse_unknown({measure for _, measure in self.bounds}, known=LEAST_EFFECTS)
+        _refuse_unknown(set(self.refused), known=(*LEAST_EFFECTS, *sorted(PLAIN)))
 
     def _refuse_unreachable(self) -> None:
         """What a window never holds and a share never reaches would judge nothing."""
@@ -97,5 +105,10 @@ class DriftPlan:
         of_bounds = [(f"bounds[{key!r}]", key[1], value) for key, value in self.bounds.items()]
         of_refused = [(f"refused[{measure!r}]", measure, value) for measure, value in self.refused.items()]
         for name, measure, value in (*of_bounds, *of_refused):
-            if measure in BOUNDED and value > 1:
+            if measure in BOUNDED | PLAIN and value > 1:
                 raise DeclarationError(f"{name} of DriftPlan is {value}: {measure} is never above 1.")
+
+
+def _refuse_unknown(measures: set[str], *, known: Collection[str]) -> None:
+    if unknown := sorted(measures - set(known)):
+        raise DeclarationError(f"Unknown measures {unknown} in bounds. Measures: {', '.join(known)}.")

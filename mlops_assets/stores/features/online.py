@@ -30,7 +30,7 @@ from mlops_assets.stores.features.online_backend import Asked, Backend, Generati
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
 
 REMEMBERED = 200_000
-"""Entities whose values a process keeps in memory: at the 22 figures of a view about 50 MB."""
+"""Entities whose values a process keeps in memory: at the 22 figures of a view about 63 MB."""
 _ALWAYS = 0  # until when a value without a moment of its own may have been observed
 _DAY = 86_400_000_000  # microseconds
 

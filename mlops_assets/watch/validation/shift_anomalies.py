@@ -70,6 +70,8 @@ _TOLD_BY = {
 """A plain fault of a column says all that these would say of it."""
 _NO_FAULT = (None, Cause.BROAD_CHANGE, Cause.SOME_SEGMENTS)
 """The causes of what the world may have done; all others name what went wrong with the file."""
+_OF_SEGMENTS = frozenset({"segment_gap", COPIED_SEGMENT})
+"""Measures that compare segments of a batch with each other: the whole batch has none."""
 _LISTED = 5
 
 
@@ -162,12 +164,14 @@ def _by_column(report: DriftReport, *, unreadable: Collection[str]) -> dict[tupl
 
 
 def _severity(shifts: Sequence[Shift], *, refused: Mapping[str, float]) -> Severity:
-    """Refused is what is as far as declared in the whole batch; a steady column that steps has one batch before it, and
-    is never as sure as that."""
+    """Refused is what is as far as declared in the whole batch, or in a segment where it is segments that are compared;
+    a steady column that steps has one batch before it, and is never as sure as that."""
     beyond = [
         shift
         for shift in shifts
-        if shift.scope == OVERALL and len(shift.against) > 1 and shift.found >= refused.get(shift.measure, np.inf)
+        if (shift.scope == OVERALL or shift.measure in _OF_SEGMENTS)
+        and (len(shift.against) > 1 or shift.measure == SAME_ROWS)
+        and shift.found >= refused.get(shift.measure, np.inf)
     ]
     return Severity.ERROR if beyond else Severity.WARN
 
@@ -176,7 +180,7 @@ def _plain(shifts: Sequence[Shift], *, report: DriftReport, refused: Mapping[str
     """A fault that needs no scale, told of all values or segments at once."""
     top = shifts[0]
     of_missing = [shift for shift in report.moved if shift.column == top.column and shift.measure == "missing_share"]
-    severity = _severity(of_missing, refused=refused) if top.measure == ALL_MISSING else None
+    severity = _severity([*shifts, *(of_missing if top.measure == ALL_MISSING else ())], refused=refused)
     return anomaly(
         _CODES[top.measure],
         _plain_words(shifts),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from mlops_assets.contract.anomalies import AnomalyReport, Code
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.drift import DriftPlan
+from mlops_assets.contract.drift import REFUSED_EFFECTS, DriftPlan
 from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.profiling import profile_batches
 from mlops_assets.watch.validation.shift_anomalies import judge_shifts
@@ -20,7 +21,9 @@ DAYS = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in ra
 BEGUN, AFTER = DAYS[-3], DAYS[-2:]
 
 
-def checks(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, CheckResult]:
+def checks(
+    change: Callable[[np.ndarray], np.ndarray], *, refused: Mapping[str, float] = REFUSED_EFFECTS
+) -> dict[str, CheckResult]:
     """The last three days, whose number is changed, beside those before."""
     random = np.random.default_rng(3)
     days = {day: np.round(random.gamma(4.0, 10.0, 400)) for day in DAYS}
@@ -32,7 +35,17 @@ def checks(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, CheckResult]
             connection=connection,
         )
     reports = compare(profiles, batches=DAYS[-3:], plan=DriftPlan())
-    return {day: judge_shifts(reports[day], profile=profiles[day], profiles=profiles) for day in reports}
+    return {
+        day: judge_shifts(reports[day], profile=profiles[day], profiles=profiles, refused=refused) for day in reports
+    }
+
+
+@pytest.mark.parametrize(("refused", "blocks"), [({}, False), ({"became_constant": 1.0}, True)])
+def test_a_plain_fault_warns_and_refuses_where_a_plan_says_so(refused: Mapping[str, float], blocks: bool) -> None:
+    found = checks(lambda values: np.full_like(values, 7.0), refused=refused)[BEGUN]
+
+    assert [anomaly.code for anomaly in found.anomalies] == [Code.BECAME_CONSTANT]
+    assert (found.passed, found.blocks) == (False, blocks)
 
 
 def test_a_level_that_stays_is_one_alarm() -> None:
