@@ -49,7 +49,7 @@ class Access:
         except KeyRefused as error:
             raise Refused(403 if isinstance(error, ScopeMissing) else 401, str(error)) from error
         except ServingError as error:
-            log.error("keys cannot be read", extra={"told": {"reason": str(error)}})
+            log.error("keys cannot be read", extra={"fields": {"reason": str(error)}})
             raise Refused(503, "Nobody can be let in: the keys cannot be read.", retry_after=1) from error
 
 

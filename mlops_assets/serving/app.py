@@ -172,7 +172,7 @@ def _reaching_history() -> Iterator[None]:
     try:
         yield
     except ServingError as error:
-        log.error("history cannot be reached", extra={"told": {"reason": str(error)}})
+        log.error("history cannot be reached", extra={"fields": {"reason": str(error)}})
         raise Refused(503, "History cannot be reached: try again later.") from error
 
 

@@ -71,10 +71,10 @@ class Asking:
         if not in the body. ``Refused`` where no row is good.
         """
         try:
-            told = self._adapter.validate_json(body, strict=True)
+            ask = self._adapter.validate_json(body, strict=True)
         except ValidationError as error:
             return self._partly(body, error, day=day, key=key)
-        return self._asked(told.rows, places=range(len(told.rows)), faulty={}, key=told.id or key, day=day)
+        return self._asked(ask.rows, places=range(len(ask.rows)), faulty={}, key=ask.id or key, day=day)
 
     def _partly(self, body: bytes, error: ValidationError, *, day: date, key: str | None) -> Asked:
         """The rows that are good although others are not."""
@@ -91,8 +91,8 @@ class Asking:
         if not places:
             raise _refused(faulty)
         rest = pydantic_core.to_json({**document, "rows": [document["rows"][place] for place in places]})
-        told = self._adapter.validate_json(rest, strict=True)
-        return self._asked(told.rows, places=places, faulty=faulty, key=told.id or key, day=day)
+        ask = self._adapter.validate_json(rest, strict=True)
+        return self._asked(ask.rows, places=places, faulty=faulty, key=ask.id or key, day=day)
 
     def _asked(
         self,

@@ -126,7 +126,7 @@ class Connection(HttpToolsProtocol):
         """Answers below HTTP's routes, once."""
         self._head_is_there()
         self._is_refused = True
-        log.info("refused", extra={"told": {"route": "none", "status": status}})
+        log.info("refused", extra={"fields": {"route": "none", "status": status}})
         body = Refusal(error=error).model_dump_json().encode()
         head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)

@@ -173,7 +173,7 @@ class Engine:
         except Refused as refused:
             return [refused] * len(requests)
         except Exception:  # whatever one request makes fail must not reach the others
-            log.exception("answering failed", extra={"told": {"requests": len(requests)}})
+            log.exception("answering failed", extra={"fields": {"requests": len(requests)}})
             if len(requests) == 1:
                 return [Refused(500, "This request could not be answered.")]
             return [outcome for pending in requests for outcome in self._outcomes([pending])]

@@ -57,10 +57,10 @@ class Explaining:
         try:
             rows = list(_contributions(self._answering(), asked))
         except FeatureError as error:
-            log.warning("a request could not be computed", extra={"told": {"reason": str(error)}})
+            log.warning("a request could not be computed", extra={"fields": {"reason": str(error)}})
             raise Refused(400, "What follows from these rows could not be computed.") from error
         except ServingError as error:
-            log.error("nothing can be explained", extra={"told": {"reason": str(error)}})
+            log.error("nothing can be explained", extra={"fields": {"reason": str(error)}})
             raise Refused(503, "Nothing was explained: history cannot be reached. Try again later.") from error
         return pydantic_core.to_json({"explanations": asked.in_order(rows)})
 

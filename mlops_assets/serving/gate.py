@@ -60,7 +60,7 @@ class Gate:
         except Refused as refused:
             await refusal(refused)(scope, receive, answer)
         except Exception:
-            log.exception("failed", extra={"told": {"request_id": answer.request_id, "path": scope["path"][:200]}})
+            log.exception("failed", extra={"fields": {"request_id": answer.request_id, "path": scope["path"][:200]}})
             if not answer.status:
                 failed = Refused(500, "This request could not be answered.")
                 await refusal(failed)(scope, receive, answer)
@@ -72,8 +72,8 @@ class Gate:
         self._metrics.requests.labels(route, str(answer.status)).inc()
         self._metrics.latency.labels(route).observe(seconds)
         if answer.status >= 400 and answer.status != 503:  # refusals under load are counted, not written one by one
-            told = {"request_id": answer.request_id, "route": route, "status": answer.status}
-            log.info("refused", extra={"told": told | {"ms": round(seconds * 1e3, 1)}})
+            fields = {"request_id": answer.request_id, "route": route, "status": answer.status}
+            log.info("refused", extra={"fields": fields | {"ms": round(seconds * 1e3, 1)}})
 
 
 class _Answer:
@@ -115,5 +115,5 @@ def header(scope: Scope, name: bytes) -> str:
 
 def _request_id(scope: Scope) -> str:
     """The caller's own where it is one that can be logged."""
-    told = header(scope, b"x-request-id")
-    return told if REQUEST_ID.match(told) else uuid4().hex
+    sent = header(scope, b"x-request-id")
+    return sent if REQUEST_ID.match(sent) else uuid4().hex

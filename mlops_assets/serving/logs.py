@@ -1,7 +1,7 @@
 """The service's log: one JSON object a line on stderr, with what every line says of the service.
 
-A line's message is the name of an event; what else is known is given as ``extra={"told": {...}}``. BentoML's own lines
-stay as they are.
+A line's message is the name of an event; what else is known is given as ``extra={"fields": {...}}``. BentoML's own
+lines stay as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
             "use_case": self._use_case,
             "process": os.getpid(),
-            **getattr(record, "told", {}),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -95,7 +95,7 @@ class Outcomes:
         try:
             statuses = self._log.record_outcomes([self._outcome(each, now=now) for each in told])
         except ServingError as error:
-            log.error("no outcome can be recorded", extra={"told": {"reason": str(error)}})
+            log.error("no outcome can be recorded", extra={"fields": {"reason": str(error)}})
             raise Refused(503, f"{NOTHING} The log cannot be reached: try again later.") from error
         return pydantic_core.to_json({"outcomes": [{"status": status} for status in statuses]})
 

@@ -118,10 +118,10 @@ class Predictor:
         except FeatureError as error:
             if len(requests) > 1:
                 raise
-            log.warning("a request could not be computed", extra={"told": {"reason": str(error)}})
+            log.warning("a request could not be computed", extra={"fields": {"reason": str(error)}})
             raise Refused(400, "What follows from these rows could not be computed.") from error
         except ServingError as error:
-            log.error("nothing can be answered", extra={"told": {"reason": str(error)}})
+            log.error("nothing can be answered", extra={"fields": {"reason": str(error)}})
             raise Refused(
                 503, "Nothing was answered: history or the log cannot be reached. Try again later."
             ) from error

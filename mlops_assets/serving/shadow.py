@@ -61,7 +61,7 @@ class Shadow:
             try:
                 kept = append_pairs(self._path, self._pairs(records))
             except Exception:  # a shadow may fail in any way, and nobody who waits for an answer may notice
-                log.exception("the shadow failed", extra={"told": {"version": self.version.version}})
+                log.exception("the shadow failed", extra={"fields": {"version": self.version.version}})
                 self._count("failed", records.num_rows)
             else:
                 self._count("scored", kept)

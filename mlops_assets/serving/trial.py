@@ -115,7 +115,7 @@ class Serving:
             ]
         except Exception:  # whatever the challenger does wrong, nobody may be refused for it
             answered = champion.answer(rows, answered_at=answered_at, new_id=iter(ids).__next__)
-            log.exception("the canary failed", extra={"told": {"version": trial.version.version}})
+            log.exception("the canary failed", extra={"fields": {"version": trial.version.version}})
             trial.challenger.failed(int(chosen.sum()))
             trial.share = 0.0
             return answered

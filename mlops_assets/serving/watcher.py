@@ -110,7 +110,7 @@ class Watcher:
         try:
             self.look()
         except ServingError as error:
-            log.error("orders cannot be followed", extra={"told": {"reason": str(error)}})
+            log.error("orders cannot be followed", extra={"fields": {"reason": str(error)}})
         except Exception:  # whatever goes wrong with what comes, what is there goes on answering
             log.exception("orders cannot be followed")
 
@@ -122,7 +122,7 @@ class Watcher:
         self._since = self._clock()
         self._metrics.swaps.labels("taken").inc()
         told = {"version": order.version, "before": before, "sequence": order.sequence}
-        log.info("champion taken into service", extra={"told": told})
+        log.info("champion taken into service", extra={"fields": told})
 
     def _follow_shadow(self) -> None:
         order, shadow = self._orders.shadow(), self._predictor.shadow
@@ -184,7 +184,7 @@ class Watcher:
             self._orders.write(to)
             event = {"canary": to.version, "state": to.state, "share": to.share, "reason": to.reason}
             self._orders.note(event)
-        log.info("canary", extra={"told": event})
+        log.info("canary", extra={"fields": event})
 
     def _opened(self, order: VersionOrder) -> OpenVersion | None:
         """The version, verified; None when it is refused."""
@@ -203,7 +203,7 @@ class Watcher:
         if self._refused_before.get(version) != reason:
             self._metrics.swaps.labels("refused").inc()
             told = {"version": version, "reason": reason, "serves": self._predictor.answering.version}
-            log.error("version refused", extra={"told": told})
+            log.error("version refused", extra={"fields": told})
         self._refused[version] = reason
 
     def _status(self) -> WorkerStatus:

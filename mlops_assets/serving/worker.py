@@ -82,7 +82,7 @@ class Worker:
             app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
         )
         worker.watcher.start()
-        log.info("open", extra={"told": {"version": predictor.answering.version}})
+        log.info("open", extra={"fields": {"version": predictor.answering.version}})
         return worker
 
     def is_ready(self) -> bool:
@@ -92,7 +92,7 @@ class Worker:
                 raise ServingError("Nothing answers any more: the thread that did has ended.")
             self.predictor.ready()
         except ServingError as error:
-            log.error("not ready", extra={"told": {"reason": str(error)}})
+            log.error("not ready", extra={"fields": {"reason": str(error)}})
             return False
         return True
 
