@@ -20,7 +20,7 @@ def build_bento(use_case: UseCase) -> dg.AssetsDefinition:
     @platform_asset(
         use_case,
         name="bento",
-        stage="serving",
+        stage="model",
         deps=["evaluation"],
         kinds={"lakefs", "bentoml"},
         checks=_checks(use_case),
