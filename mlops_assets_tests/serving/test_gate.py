@@ -100,7 +100,7 @@ def test_what_fails_is_a_500_that_tells_nothing_and_is_logged_with_its_id(
 
     assert (answer.status_code, answer.json()["error"]) == (500, "This request could not be answered.")
     (failed,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert failed.told["request_id"] == answer.headers["x-request-id"]  # type: ignore[attr-defined]
+    assert failed.fields["request_id"] == answer.headers["x-request-id"]  # type: ignore[attr-defined]
 
 
 def test_requests_are_counted_by_route_and_status_never_by_path(metrics: ServiceMetrics) -> None:

@@ -222,7 +222,7 @@ def test_a_version_that_fails_is_refused_with_the_reason_and_the_old_one_goes_on
     status = deployment.status()
     assert status.version == "v1"
     assert deployment.count('mlops_swaps_total{outcome="refused"}') == 1
-    (told,) = [record.told for record in caplog.records if record.message == "version refused"]  # type: ignore[attr-defined]
+    (told,) = [record.fields for record in caplog.records if record.message == "version refused"]  # type: ignore[attr-defined]
     assert told["reason"] == status.refused["v2"]
     assert re.search(reason, status.refused["v2"])
 
