@@ -51,7 +51,7 @@ class Finding(_Kept):
     """One cause as one look found it. Use case and ``cause`` are its identity; everything else may change.
 
     ``what`` is one sentence, ``scope`` the slice or column, ``normal`` what it is compared with, ``evidence`` a link or
-    a place, ``to_do`` what a person does about it.
+    a place, ``to_do`` what a person does about it, ``chart`` the figure's last values, oldest first.
     """
 
     use_case: str
@@ -64,6 +64,7 @@ class Finding(_Kept):
     likely_cause: str = ""
     evidence: str = ""
     to_do: str = ""
+    chart: tuple[float, ...] = ()
 
     @property
     def id(self) -> str:

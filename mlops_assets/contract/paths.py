@@ -92,6 +92,21 @@ def served_outcomes_folder(use_case: str) -> str:
     return f"{use_case}/served_outcomes/"
 
 
+def served_metrics_folder(use_case: str) -> str:
+    """The hourly figures of what was served: a file beside each of ``prediction_log_folder``, under the same name."""
+    return f"{use_case}/served_metrics/"
+
+
+def served_truth_path(use_case: str, *, batch: str) -> str:
+    """How right the answers of a day were, by hour: replaced as a whole when outcomes land."""
+    return f"{use_case}/served_truth/{batch}.parquet"
+
+
+def served_profile_path(use_case: str, *, batch: str) -> str:
+    """What the requests of a day looked like: one small mergeable profile."""
+    return f"{use_case}/served_profiles/{batch}.parquet"
+
+
 def monitoring_path(use_case: str, *, batch: str) -> str:
     """What monitoring found for one day."""
     return f"{use_case}/monitoring/{batch}.json"
