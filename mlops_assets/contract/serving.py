@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_assets.contract.declared_numbers import ABOVE_ZERO, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
@@ -40,8 +40,12 @@ class EventTimes:
     time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
-        if self.time_zone not in available_timezones():
-            raise DeclarationError(f"EventTimes' time_zone is '{self.time_zone}': an IANA name such as Europe/Berlin.")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise DeclarationError(
+                f"EventTimes' time_zone is '{self.time_zone}': an IANA name such as Europe/Berlin is needed."
+            ) from None
         for name, span in (("max_age", self.max_age), ("max_ahead", self.max_ahead)):
             if span < timedelta(0):
                 raise DeclarationError(f"EventTimes' {name} is {span}: a time of zero or more is needed.")
