@@ -83,6 +83,11 @@ def made_of(snapshot: Snapshot, *, use_case: UseCase, day: date) -> str:
     return _made_of(snapshot, _Answers.read(snapshot, use_case=use_case), use_case=use_case, day=day)
 
 
+def told_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date) -> set[str]:
+    """The files of outcomes that callers have told which may be of a day's answers."""
+    return _Answers.read(snapshot, use_case=use_case).outcomes_of(day)
+
+
 def has_answers(snapshot: Snapshot, *, use_case: UseCase, event_day: date) -> bool:
     """Whether the lake holds answers about a day's events."""
     return event_day in _Answers.read(snapshot, use_case=use_case).by_day
