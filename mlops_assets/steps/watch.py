@@ -65,3 +65,41 @@ def watch(
         checks=[check for each in watched for check in (*_verdicts(each.report), each.parity)],
         outcome={each.report.day.isoformat(): each.report for each in watched},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Watched:
+    """What one day came to."""
+
+    report: WatchReport
+    files: Mapping[str, bytes]
+    parity: CheckResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ServedDay:
+    """What is known of one served day, read as it is asked for."""
+
+    head: Snapshot
+    use_case: UseCase
+    day: date
+    lake: Lake
+    connect: Connect
+    now: datetime
+
+    @cached_property
+    def watched(self) -> _Watched:
+        """The report, and everything that is written with it."""
+        plan, until = self.use_case.monitoring, watched_until(self.day, clock=wall_clock(self.use_case, now=self.now))
+        requests = judge_served_requests(...)
+        truth = self.truth
+        cells = judge(
+            self.figures,
+            day=self.day,
+            until=until,
+            version=self.version,
+            plan=plan,
+            held_out=self.held_out,
+            binary=isinstance(self.use_case.task, Binary),
+        )
+        ...
