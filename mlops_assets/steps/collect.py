@@ -39,7 +39,7 @@ COLLECTED_ONCE = "every_record_collected_once"
 class Collected:
     """What of the log the lake did not hold yet, how many files of it the lake held, and how many of them are
     ``joined`` now; ``pruned`` records were dropped from the log. Once published, the lake holds the log ``upto`` this
-    number. ``caught_up`` files of an earlier version got their figures. ``service`` says which services are not told of.
+    number. ``caught_up`` files of an earlier version got their figures. ``service`` says which are not told of.
     """
 
     pieces: tuple[Piece, ...]

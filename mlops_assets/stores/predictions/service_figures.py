@@ -24,11 +24,10 @@ import pyarrow.parquet as pq
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.paths import served_metrics_folder
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.watch.served.table import ERRORS, LATENCY, METRICS, REFUSED, REQUESTS, SERVICE, WAITING
+from mlops_assets.watch.served.table import ERRORS, LATENCY, LATENCY_P99, METRICS, REFUSED, REQUESTS, SERVICE, WAITING
 
 HERE = "http://127.0.0.1:3001"
 """Where `mlops serve` answers unless it is told otherwise."""
-LATENCY_P99 = "latency_p99_seconds"
 ROUTE = "/predict"
 COUNTED = b"counted"
 """In a file's metadata: what each service had counted when it was asked for these figures."""
@@ -100,7 +99,7 @@ class Services:
                 counted[url] = _counted(_page(url, key=self.key), url=url, use_case=use_case, now=now)
             except ServingError as error:
                 notes.append(str(error))
-        return counted, " ".join(notes) if self.asked_for or counted else "No service answers here."
+        return counted, " ".join(notes) if self.asked_for or counted else "No service of this use case answers here."
 
 
 def service_file(
