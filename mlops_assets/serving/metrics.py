@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-KINDS = ("unknown", "no history", "history is as of")
+from mlops_assets.contract.flags import kinds_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -37,6 +37,9 @@ class ServiceMetrics:
         self.shadow_rows = Counter("mlops_shadow_rows", "Rows a shadow was to score", ["outcome"], registry=own)
         self.canary_share = Gauge(
             "mlops_canary_share", "Share of rows a canary answers", registry=own, multiprocess_mode="mostrecent"
+        )
+        self.serving = Gauge(
+            "mlops_serving", "1 of the use case that is served", ["use_case"], registry=own, multiprocess_mode="max"
         )
         self.waiting_rows = Gauge(
             "mlops_waiting_rows", "Rows of admitted requests", registry=own, multiprocess_mode="livesum"
@@ -63,8 +66,8 @@ class ServiceMetrics:
         )
         for count in groups.aggregate([([], "count_all")]).to_pylist():
             self.predictions.labels(count["version"], count["predicted"]).inc(count["count_all"])
-        for flag in records["flags"].flatten().to_pylist():
-            self.flags.labels(_kind(flag)).inc()
+        for kind in pc.value_counts(kinds_of(records["flags"].flatten())).to_pylist():
+            self.flags.labels(kind["values"]).inc(kind["counts"])
 
     def page(self) -> bytes:
         """All counters of all workers as text."""
@@ -73,8 +76,3 @@ class ServiceMetrics:
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
-
-
-def _kind(flag: str) -> str:
-    """What of a flag is the same for all rows."""
-    return next((kind for kind in KINDS if flag.startswith(kind)), "other")
