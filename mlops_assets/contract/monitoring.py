@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
+from mlops_assets.contract.drift import DriftPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +13,8 @@ class MonitoringPlan:
     """What a use case watches: ``slices`` are request columns; the rest says when a cell can be judged and
     how strictly.
 
-    ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day.
+    ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day. ``inputs`` says how the
+    requests of a day are compared with those of the days before.
     """
 
     slices: tuple[str, ...] = ()
@@ -20,6 +22,7 @@ class MonitoringPlan:
     minimum_weeks: int = 3
     minimum_freedom: int = 12
     false_discovery_rate: float = 0.01
+    inputs: DriftPlan = field(default_factory=DriftPlan)
 
     def __post_init__(self) -> None:
         refuse_numbers(
