@@ -127,7 +127,8 @@ def _due(use_case: UseCase, *, lake: Lake, instance: object) -> str | None:
         raise DeclarationError(
             f"{use_case.name} does not declare when to retrain: say why with --reason, or give its use case a Retrain."
         )
-    state, now = state_of_training(use_case, lake=lake, instance=instance), datetime.now(UTC)
+    now, folder = datetime.now(UTC), environment_directory()
+    state = state_of_training(use_case, lake=lake, instance=instance, folder=folder)
     wait = why_wait(use_case.retrain, state=state, now=now)
     if wait is not None:
         console.print(f"Nothing was trained. {escape(wait)}", soft_wrap=True)

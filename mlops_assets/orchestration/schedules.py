@@ -110,12 +110,13 @@ def _retrain(use_case: UseCase, *, job: AssetJob, plan: Retrain) -> dg.ScheduleD
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=(
             "Trains a challenger on everything that has landed when the champion is due to be challenged: by its age, "
-            "or because a watched day deviates. It goes through the same gates as any other. The reason is on the run."
+            "because its realised loss is worse than promised, or because an input changed for good. It goes through "
+            "the same gates as any other. The reason is on the run."
         ),
     )
-    def retrain(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
-        tick = _tick(context)
-        state = state_of_training(use_case, lake=lake.connect(), instance=context.instance)
+    def retrain(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
+        tick, folder = _tick(context), data.environment
+        state = state_of_training(use_case, lake=lake.connect(), instance=context.instance, folder=folder)
         reason, wait = (why(plan, state=state, now=tick) for why in (why_retrain, why_wait))
         if wait is not None or reason is None:
             return dg.SkipReason(wait or "Not due.")
