@@ -18,6 +18,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
 from mlops_assets.stores.predictions.served_days import has_answers, served_days
 
@@ -116,6 +117,8 @@ def retrain(
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"
             console.print(f"{escape(because)} {after.version if after else 'None'} {moved}.", soft_wrap=True)
+            if (proposed := proposal(lake.at(), use_case=use_case)) and proposed.reason == because:
+                console.print(f"Challenger {escape(proposed.told())}", soft_wrap=True)
 
 
 def _due(use_case: UseCase, *, lake: Lake, instance: object) -> str | None:

@@ -38,6 +38,23 @@ def p_above(days: Floats, *, bound: float = 0.0) -> float:
     return float(stdtr(len(days) - 1, -mean / error))
 
 
+def compare_few_days(
+    labels: NDArray[np.generic],
+    challenger: NDArray[np.generic],
+    *,
+    champion: NDArray[np.generic],
+    days: NDArray[np.generic],
+    by_day: bool,
+    clusters: NDArray[np.generic] | None,
+    **told: Any,
+) -> Comparison:
+    """Overall only: ``by_day`` where the rows of a day depend on each other, else as ``compare`` does it."""
+    if by_day:
+        return compare_by_day(labels, challenger, champion=champion, days=days, **told)
+    nothing = pa.table({DAY: pa.array(days).cast(pa.string())})
+    return compare(labels, challenger, champion=champion, slice_columns=nothing, slices=(), clusters=clusters, **told)
+
+
 def compare_by_day(
     labels: NDArray[np.generic],
     challenger: NDArray[np.generic],

@@ -27,6 +27,11 @@ def retraining_tags(reason: str) -> Mapping[str, str]:
     return {REASON: reason, STARTED_AS: RETRAINING}
 
 
+def reason_of_retraining(run: dg.DagsterRun) -> str:
+    """Why a run retrains; empty of a run that a person started to train."""
+    return run.tags.get(REASON, "") if run.tags.get(STARTED_AS) == RETRAINING else ""
+
+
 def state_of_training(use_case: UseCase, *, lake: Lake, instance: dg.DagsterInstance, folder: Path) -> TrainingState:
     """Everything that decides whether to retrain: from the lake, from the alerts in ``folder`` and from the runs."""
     return replace(

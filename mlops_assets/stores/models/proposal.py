@@ -43,6 +43,11 @@ class Proposal(Document):
         """Whether it is on trial, or about to be."""
         return self.stage in ("to be tried", "in shadow", "as canary")
 
+    @property
+    def waits(self) -> bool:
+        """Whether a person is to say that it may serve."""
+        return self.stage == "waits for approval"
+
     def told(self) -> str:
         """Where it stands, as a sentence."""
         return f"{self.version} ({self.stage} since {self.at:%Y-%m-%d %H:%M}): {self.why}"
