@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlops_assets.contract.paths import (
+    evaluation_path,
     folder_of,
     model_path,
     prediction_log_folder,
@@ -21,15 +22,18 @@ from mlops_assets.contract.paths import (
     served_truth_path,
 )
 from mlops_assets.contract.slices import OVERALL
+from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.matrix import Vocabulary
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import count_rows, parquet_bytes, read_parquet
+from mlops_assets.stores.models.record import PREDICTIONS
+from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files
 from mlops_assets.stores.predictions.records import SCHEMA
 from mlops_assets.stores.predictions.service_figures import service_files
 from mlops_assets.training.scoring import VOCABULARY
-from mlops_assets.watch.served.figures import READ, Categories, figures_of_answers
+from mlops_assets.watch.served.figures import READ, Categories, figures_of_answers, figures_of_held_out
 from mlops_assets.watch.served.table import ANSWERED, METRICS
 
 CAUGHT_UP = 1_000_000
@@ -93,6 +97,21 @@ def served_metrics(snapshot: Snapshot, *, use_case: str, first: date, last: date
     inside = _inside(first, last)
     paths = [*answers, *(info.path for info in truth), *service]
     return added(read_parquet(snapshot.local(path), rows=inside) for path in paths)
+
+
+def held_out_metrics(snapshot: Snapshot, *, use_case: UseCase, version: str) -> pa.Table:
+    """``METRICS`` of the rows that a version was judged on: what it is compared with until enough was served."""
+    predictions = read_parquet(snapshot.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
+    priors = priors_of(snapshot, use_case=use_case, versions=[version])
+    return figures_of_held_out(predictions, use_case=use_case, version=version, priors=priors)
+
+
+def priors_of(snapshot: Snapshot, *, use_case: UseCase, versions: Iterable[str]) -> dict[str, float]:
+    """The share of positives that each version has learnt from; none for other tasks, of which records do not say it."""
+    if not isinstance(use_case.task, Binary):
+        return {}
+    records = {each: load_record(snapshot, use_case=use_case.name, version=each) for each in versions}
+    return {each: record.split["train"].positives / record.split["train"].rows for each, record in records.items()}
 
 
 def added(tables: Iterable[pa.Table]) -> pa.Table:
