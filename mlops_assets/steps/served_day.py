@@ -19,7 +19,7 @@ from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.gates import NotWorseThanChampion
-from mlops_assets.contract.paths import evaluation_path, monitoring_path
+from mlops_assets.contract.paths import evaluation_path
 from mlops_assets.contract.slices import OVERALL, Slice
 from mlops_assets.contract.tasks import Binary, Multiclass
 from mlops_assets.contract.use_case import UseCase
@@ -36,6 +36,7 @@ from mlops_assets.stores.predictions.labels import with_labels
 from mlops_assets.stores.predictions.parity import SAMPLE, audit_parity
 from mlops_assets.stores.predictions.served_days import made_of, told_outcomes, wall_clock, watched_until
 from mlops_assets.stores.predictions.served_metrics import added, served_metrics
+from mlops_assets.stores.predictions.watch_reports import watch_reports
 from mlops_assets.watch.served.cells import judge
 from mlops_assets.watch.served.estimated_truth import (
     estimate_binary,
@@ -44,7 +45,7 @@ from mlops_assets.watch.served.estimated_truth import (
     score_estimates,
 )
 from mlops_assets.watch.served.figures import figures_of_held_out, figures_of_truth
-from mlops_assets.watch.served.report import Cell, Estimated, Realised, WatchReport
+from mlops_assets.watch.served.report import Cell, Estimated, Realised
 from mlops_assets.watch.served.requests import parse
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.truth import judge_truth
@@ -278,20 +279,13 @@ class ServedDay:
     def _past_estimates(self) -> list[tuple[date, dict[str, float], dict[str, float]]]:
         """What was estimated and came true on the days before, of the same version."""
         first, last = (self.day - back for back in (SCORED, timedelta(days=1)))
-        folder = monitoring_path(self.use_case.name, batch="").rsplit("/", 1)[0] + "/"
-        found = self.head.between(
-            folder,
-            first=monitoring_path(self.use_case.name, batch=first.isoformat()),
-            last=monitoring_path(self.use_case.name, batch=last.isoformat()),
-        )
-        reports = [WatchReport.from_json(self.head.read(info.path)) for info in found]
         return [
             (
                 report.day,
                 {each.metric: each.value for each in report.estimated},
                 {each.metric: each.realised for each in report.estimated if each.realised is not None},
             )
-            for report in reports
+            for report in watch_reports(self.head, use_case=self.use_case.name, first=first, last=last)
             if report.version == self.version
         ]
 
