@@ -1,0 +1,73 @@
+"""The inputs of a monitoring page, then and now: each column of the requests on the last day beside the days before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlops_assets.contract.slices import OVERALL
+from mlops_assets.reports.monitoring_figures import Timeline, percent, plain
+from mlops_assets.reports.profile_figures import columns_figures
+from mlops_assets.reports.time_charts import bars, spark
+from mlops_assets.watch.profiles.profile import CATEGORY, Profile, merge
+from mlops_assets.watch.served.view import MonitoringView
+
+
+def input_cards(view: MonitoringView, timeline: Timeline) -> list[dict[str, Any]]:
+    """A card for each column: its distribution then and now, the one that differs most first.
+
+    Then are all days before the last one with requests. How far two distributions differ is the share of rows that
+    would have to be elsewhere (total variation); whether that is unusual is said by the alerts.
+    """
+    profiles = [_of_all(profile) for day, profile in sorted(view.inputs.items()) if day in timeline.days]
+    if len(profiles) < 2:
+        return []
+    *past, now = profiles
+    told = columns_figures(now, reference=merge(past), drift=None, past=past)
+    named = {cause.key.rsplit(":", 1)[-1] for cause in view.last.causes} if view.last else set()
+    cards = [_card(each, named=named) for each in told if each["scopes"][OVERALL]]
+    return sorted(cards, key=lambda card: (not card["named"], -card["moved"], card["name"]))
+
+
+def _of_all(profile: Profile) -> Profile:
+    return merge([profile], scopes=[OVERALL])
+
+
+def _card(column: dict[str, Any], *, named: set[str]) -> dict[str, Any]:
+    """One column; ``named`` are those that a cause of the last day is about."""
+    scope = column["scopes"][OVERALL]
+    shares, marks = scope["bars"], scope["marks"]
+    moved = float(np.abs(np.array(shares) - np.array(marks)).sum() / 2) if len(shares) == len(marks) and shares else 0.0
+    told = f"{percent(moved)} of the rows lie elsewhere than before" if any(shares) else "no values on the last day"
+    statistic = "missing" if column["kind"] == CATEGORY else "mean"
+    line = np.array([np.nan if value is None else value for value in column["lines"].get(statistic, [])])
+    write = percent if statistic == "missing" else plain
+    return {
+        "name": column["name"],
+        "kind": column["kind"],
+        "named": column["name"] in named,
+        "moved": moved,
+        "told": told,
+        "bars": bars(shares, marks=marks, labels=scope["labels"], title=f"{column['name']}, then and now", told=told)
+        if shares
+        else "",
+        "ends": scope["labels"] if column["kind"] == CATEGORY else _ends(scope["labels"]),
+        "rows": [_figures(name, scope) for name in ("missing", "mean") if scope["found"].get(name) is not None],
+        "line": spark(line, title=f"{statistic} of {column['name']} by day", told=f"last {write(line[-1])}")
+        if np.isfinite(line).sum() > 1 and np.isfinite(line[-1])
+        else "",
+        "statistic": statistic,
+    }
+
+
+def _figures(name: str, scope: dict[str, Any]) -> dict[str, str]:
+    """A statistic now and then."""
+    write = percent if name == "missing" else plain
+    before = (scope["reference"] or {}).get(name)
+    return {"name": name, "now": write(scope["found"][name]), "then": "–" if before is None else write(before)}
+
+
+def _ends(labels: list[str]) -> list[str]:
+    """What stands at the two ends below bars of numbers."""
+    return [labels[0].split(" to ")[0], labels[-1].split(" to ")[-1]] if labels else []
