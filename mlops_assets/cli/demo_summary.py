@@ -128,7 +128,9 @@ def _served(told: Demo) -> Group:
     lines += [Text(f"! {cause.what}", style="yellow") for cause in watched.causes]
     if watched.labelled:
         lines.append(Text(f"outcomes have landed for {watched.labelled} of {watched.answered} answers:"))
-        lines += [Text(_realised(each), style="dim") for each in watched.realised if each.scope == OVERALL and each.prior]
+        lines += [
+            Text(_realised(each), style="dim") for each in watched.realised if each.scope == OVERALL and each.prior
+        ]
     lines += [Text(_estimated(each), style="dim") for each in watched.estimated]
     return Group(*lines)
 

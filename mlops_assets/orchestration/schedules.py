@@ -90,7 +90,9 @@ def _watch_hourly(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
         if served.uncollected:
             log = asset_key(use_case, "prediction_log")
             return [dg.RunRequest(run_key=f"{tick}/collect", asset_selection=[log])]
-        return dg.SkipReason("Everything the service answered is collected, and every day is watched as far as it is over.")
+        return dg.SkipReason(
+            "Everything the service answered is collected, and every day is watched as far as it is over."
+        )
 
     return watch_hourly
 

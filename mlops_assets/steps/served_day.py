@@ -217,14 +217,14 @@ class ServedDay:
         slices = [Slice(name=name, columns=(name,)) for name in self.use_case.watched_slices]
         labels, scores = (_floats(self.labelled[name]) for name in ("label", "score"))
         task, threshold = self.use_case.task, self.record.threshold
-        report = evaluate(
-            labels, scores, slice_columns=self.labelled, slices=slices, task=task, threshold=threshold
-        )
+        report = evaluate(labels, scores, slice_columns=self.labelled, slices=slices, task=task, threshold=threshold)
         return judge_truth(
             report,
             against_prior=self._against_prior(labels, scores, slices=slices),
             promised=self.promised,
-            margins={gate.metric: gate.margin for gate in self.use_case.gates if isinstance(gate, NotWorseThanChampion)},
+            margins={
+                gate.metric: gate.margin for gate in self.use_case.gates if isinstance(gate, NotWorseThanChampion)
+            },
         )
 
     def _against_prior(self, labels: Floats, scores: Floats, *, slices: Sequence[Slice]) -> Comparison | None:

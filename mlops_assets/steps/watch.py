@@ -1,70 +1,41 @@
 """Watch: what the service was asked and answered on a day against what is usual, and how right it was once that is known.
 
-Belongs here: what the report of a day is made of, and that it is published. How requests, figures and outcomes are
-judged is in ``watch/served/``; which days are to be watched in ``stores/predictions/served_days.py``.
+Belongs here: the report of a day, its verdicts, and that it is published. What is known of a day is in
+``served_day.py``, how it is judged in ``watch/served/``; which days are to be watched in
+``stores/predictions/served_days.py``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from datetime import date, datetime, time
+from typing import get_args
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import LakeError
-from mlops_assets.contract.paths import evaluation_path, monitoring_path, served_truth_path
+from mlops_assets.contract.alerts import Urgency
+from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.paths import monitoring_path, served_truth_path
 from mlops_assets.contract.severity import Severity
-from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.tasks import Binary, Multiclass
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.judge.report import EvaluationReport, evaluate
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
+from mlops_assets.lake.tables import Connect, parquet_bytes
+from mlops_assets.steps.served_day import ServedDay
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord
-from mlops_assets.stores.models.registry import load_evaluation, load_record
-from mlops_assets.stores.predictions import parity
-from mlops_assets.stores.predictions.labels import known_labels
-from mlops_assets.stores.predictions.served_days import made_of, wall_clock, watched_until
-from mlops_assets.stores.predictions.served_metrics import served_metrics
-from mlops_assets.watch.served.report import Order, Realised, WatchReport
-from mlops_assets.watch.served.table import METRICS
+from mlops_assets.watch.served.causes import causes, headline
+from mlops_assets.watch.served.report import Cause, Order, WatchReport
 
 READABLE = "report_is_readable"
 CHECKS: Mapping[Order, str] = {
     "exact": "service_answers_as_it_should",
     "inputs": "requests_are_as_usual",
     "predictions": "answers_are_as_usual",
-    "truth": "answers_are_right_as_promised",
+    "truth": "answers_are_as_right_as_promised",
 }
 """One verdict for each kind of thing that is judged, in the order of trust."""
-NAMED_CELLS = 10
+PARITY = "scores"
 
 Reports = Mapping[str, WatchReport]
-
-
-def watch(
-    head: Snapshot, *, use_case: UseCase, days: Sequence[str], lake: Lake, connect: Connect, now: datetime
-) -> Step[Reports]:
-    """The report of each of ``days``, as far as it is over ``now``, of the version that gave most of its answers."""
-    watched = [
-        _ServedDay(
-            head=head, use_case=use_case, day=date.fromisoformat(day), lake=lake, connect=connect, now=now
-        ).watched
-        for day in days
-    ]
-    return Step(
-        files={path: content for each in watched for path, content in each.files.items()},
-        audit=lambda staged: [_readable(staged, use_case, day) for day in days],
-        checks=[check for each in watched for check in (*_verdicts(each.report), each.parity)],
-        outcome={each.report.day.isoformat(): each.report for each in watched},
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,33 +44,123 @@ class _Watched:
 
     report: WatchReport
     files: Mapping[str, bytes]
-    parity: CheckResult
+    checks: tuple[CheckResult, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ServedDay:
-    """What is known of one served day, read as it is asked for."""
+def watch(
+    head: Snapshot, *, use_case: UseCase, days: Sequence[str], lake: Lake, connect: Connect, now: datetime
+) -> Step[Reports]:
+    """The report of each of ``days``, as far as it is over ``now``, of the version that gave most of its answers."""
+    known = (
+        ServedDay(head=head, use_case=use_case, day=date.fromisoformat(day), lake=lake, connect=connect, now=now)
+        for day in days
+    )
+    watched = [_watch(day) for day in known]
+    return Step(
+        files={path: content for each in watched for path, content in each.files.items()},
+        audit=lambda staged: [_readable(staged, use_case, day) for day in days],
+        checks=[check for each in watched for check in each.checks],
+        outcome={each.report.day.isoformat(): each.report for each in watched},
+    )
 
-    head: Snapshot
-    use_case: UseCase
-    day: date
-    lake: Lake
-    connect: Connect
-    now: datetime
 
-    @cached_property
-    def watched(self) -> _Watched:
-        """The report, and everything that is written with it."""
-        plan, until = self.use_case.monitoring, watched_until(self.day, clock=wall_clock(self.use_case, now=self.now))
-        requests = judge_served_requests(...)
-        truth = self.truth
-        cells = judge(
-            self.figures,
-            day=self.day,
-            until=until,
-            version=self.version,
-            plan=plan,
-            held_out=self.held_out,
-            binary=isinstance(self.use_case.task, Binary),
+def _watch(known: ServedDay) -> _Watched:
+    report = _report(known)
+    name, batch = known.use_case.name, report.day.isoformat()
+    truth = {served_truth_path(name, batch=batch): parquet_bytes(known.truth)} if known.truth.num_rows else {}
+    return _Watched(
+        report=report,
+        files={monitoring_path(name, batch=batch): report.to_json(), **known.requests.files, **truth},
+        checks=(known.parity, *_verdicts(report)),
+    )
+
+
+def _report(known: ServedDay) -> WatchReport:
+    use_case, day = known.use_case, known.day
+    asked = known.requests.days.get(day.isoformat())
+    told = {"day": day, "figures": known.figures, "positive_word": use_case.positive_word}
+    found = causes(known.cells, given=[*_differing(known), *(asked.causes if asked else ())], **told)
+    return WatchReport(
+        use_case=use_case.name,
+        day=day,
+        until=known.until,
+        made_of=known.made_of,
+        version=known.version,
+        versions=known.versions,
+        answered=known.records.num_rows,
+        labelled=known.labelled.num_rows,
+        headline=headline(known.cells, causes=found, facts=_facts(known), **told),
+        cells=known.cells,
+        estimated=known.estimated,
+        realised=known.realised,
+        causes=found,
+        inputs=asked.shifts if asked else (),
+        compared_with=asked.compared_with if asked else "",
+    )
+
+
+def _differing(known: ServedDay) -> Iterator[Cause]:
+    """Scores that are not what the model says of the same rows: nothing else that is served can be trusted then."""
+    check = known.parity
+    if not check.passed and check.severity is Severity.ERROR:
+        yield Cause(
+            key=PARITY,
+            order="exact",
+            urgency=Urgency.PAGE,
+            what=f"What was served is not what the model says of the same rows. {check.reasons[0]}",
+            normal="Equal to the bit.",
+            likely_cause="The online store, or the service's code, is not what the model was trained with.",
+            to_do="`mlops trace` one of these predictions; refresh the online store, or roll back.",
+            since=datetime.combine(known.day, time()),
+            consequences=check.reasons[1:],
         )
-        ...
+
+
+def _facts(known: ServedDay) -> list[str]:
+    """What else belongs into the headline: whether scoring is exact, and the outcomes so far."""
+    compared = known.parity.figures["compared"]
+    exact = "scoring exact" if known.parity.passed else "scores differ from the model's"
+    facts = [exact if compared else "scoring could not be checked"] if known.served.num_rows else []
+    loss = known.use_case.task.by_slice[1]
+    for each in known.realised:
+        if (each.metric, each.scope) == (loss, "overall") and each.value is not None:
+            prior = "" if each.prior is None else f" against {each.prior:.3f} of the prior on the same rows"
+            facts.append(f"{loss.replace('_', ' ')} {each.value:.3f}{prior} for the {each.n} outcomes so far")
+    return facts
+
+
+def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
+    """One for each kind of thing; what could not be judged at all does not pass."""
+    for order in get_args(Order):
+        found = [cause for cause in report.causes if cause.order == order]
+        cells = [cell for cell in report.cells if cell.order == order]
+        judged = [cell for cell in cells if cell.verdict != "cannot be judged"]
+        reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
+        if cells and not judged and order != "truth" and not reasons:
+            reasons = [f"insufficient data: none of {len(cells)} figures can be judged yet. {cells[0].why}."]
+        figures: dict[str, Figure] = {
+            "answers": report.answered,
+            "judged": len(judged),
+            "cannot_be_judged": len(cells) - len(judged),
+            "unusual": sum(cell.verdict == "unusual" for cell in cells),
+        }
+        yield CheckResult(
+            name=CHECKS[order],
+            passed=not reasons,
+            severity=Severity.ERROR if any(c.urgency is Urgency.PAGE for c in found) else Severity.WARN,
+            batch=report.day.isoformat(),
+            figures=figures,
+            reasons=tuple(reasons),
+        )
+
+
+def _readable(staged: Snapshot, use_case: UseCase, day: str) -> CheckResult:
+    told = WatchReport.from_json(staged.read(monitoring_path(use_case.name, batch=day)))
+    passed = told.day.isoformat() == day
+    return CheckResult(
+        name=READABLE,
+        passed=passed,
+        batch=day,
+        figures={"answers": told.answered, "cells": len(told.cells)},
+        reasons=() if passed else (f"The report of {day} speaks of {told.day}.",),
+    )

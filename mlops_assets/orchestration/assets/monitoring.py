@@ -98,7 +98,11 @@ def _metadata(reports: Reports) -> dict[str, object]:
         "outcomes": sum(told.labelled for told in reports.values()),
         "causes": table_of(
             ("day", "judged", "what", "usual"),
-            [(told.day.isoformat(), each.order, each.what, each.normal) for told in reports.values() for each in told.causes],
+            [
+                (told.day.isoformat(), each.order, each.what, each.normal)
+                for told in reports.values()
+                for each in told.causes
+            ],
         ),
         "cells": table_of(
             ("day", "figure", "scope", "hour", "answers", "value", "usual", "found from", ""),

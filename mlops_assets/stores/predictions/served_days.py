@@ -18,7 +18,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pyarrow.compute as pc
 
 from mlops_assets.contract.errors import EvaluationError
 from mlops_assets.contract.paths import (
@@ -175,7 +174,9 @@ def _decides(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: d
         landed = [validated_path(use_case.name, source=each.name, batch=day.isoformat()) for each in use_case.arriving]
         infos += [info for info in snapshot.find_many(landed).values() if info is not None]
     else:
-        infos += [info for each in use_case.arriving for info in snapshot.paths(f"{use_case.name}/validated/{each.name}/")]
+        infos += [
+            info for each in use_case.arriving for info in snapshot.paths(f"{use_case.name}/validated/{each.name}/")
+        ]
     return infos
 
 

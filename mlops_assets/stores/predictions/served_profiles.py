@@ -105,9 +105,7 @@ def held_out_profiles(
     return {name: only(profile, known) for name, profile in made.items()}
 
 
-def _held_out_examples(
-    head: Snapshot, *, use_case: UseCase, version: str, connection: DuckDBPyConnection
-) -> pa.Table:
+def _held_out_examples(head: Snapshot, *, use_case: UseCase, version: str, connection: DuckDBPyConnection) -> pa.Table:
     """The examples that a version was judged on, with what is looked up as of their moments."""
     judged = read_parquet(head.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
     wanted = EVERY_BATCH

@@ -307,9 +307,7 @@ def _moved_value(columns: Sequence[ColumnProfile | None]) -> str:
     if len(known) < 2:
         return known[-1].values[0] if known and known[-1].values else ""
     now, then = known[-1], known[-2]
-    return max(
-        sorted({*now.values, *then.values}), key=lambda each: _share(then, each) - _share(now, each), default=""
-    )
+    return max(sorted({*now.values, *then.values}), key=lambda each: _share(then, each) - _share(now, each), default="")
 
 
 def _share(column: ColumnProfile, value: str) -> float:
