@@ -161,7 +161,8 @@ def _realised(each: Realised) -> str:
     interval = "" if each.low is None else f" ({each.low:.3f}–{each.high:.3f})"
     promised = "" if each.promised is None else f", promised {each.promised:.3f}"
     value = "not enough rows" if each.value is None else f"{each.value:.3f}"
-    return f"{_plain(each.metric)} {value}{interval}, the prior on the same rows {each.prior:.3f}{promised}: {each.verdict}"
+    beside = f"the prior on the same rows {each.prior:.3f}{promised}"
+    return f"{_plain(each.metric)} {value}{interval}, {beside}: {each.verdict}"
 
 
 def _estimated(each: Estimated) -> str:

@@ -35,7 +35,7 @@ from mlops_assets.stores.predictions.collected_files import records_of_day
 from mlops_assets.stores.predictions.labels import with_labels
 from mlops_assets.stores.predictions.parity import SAMPLE, audit_parity
 from mlops_assets.stores.predictions.served_days import made_of, told_outcomes, wall_clock, watched_until
-from mlops_assets.stores.predictions.served_metrics import added, served_metrics
+from mlops_assets.stores.predictions.served_metrics import added, priors_of, served_metrics
 from mlops_assets.stores.predictions.watch_reports import watch_reports
 from mlops_assets.watch.served.cells import judge
 from mlops_assets.watch.served.estimated_truth import (
@@ -56,8 +56,8 @@ SCORED = timedelta(days=90)
 
 @dataclass(frozen=True, kw_only=True)
 class ServedDay:
-    """``day`` as far as it is over ``now``. Everything is of the version that gave most of its answers, and of an example
-    that was asked about more than once only the last answer.
+    """``day`` as far as it is over ``now``. Everything is of the version that gave most of its answers, and of an
+    example that was asked about more than once only the last answer.
     """
 
     head: Snapshot
@@ -147,9 +147,8 @@ class ServedDay:
 
     @cached_property
     def priors(self) -> Mapping[str, float]:
-        """What one would say without a model, by version: the share of positives of the rows that it learnt from."""
-        learnt = self.record.split["train"]
-        return {self.version: learnt.positives / learnt.rows} if isinstance(self.use_case.task, Binary) else {}
+        """What one would say without a model, by version."""
+        return priors_of(self.head, use_case=self.use_case, versions=[self.version])
 
     @cached_property
     def truth(self) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Watch: what the service was asked and answered on a day against what is usual, and how right it was once that is known.
+"""Watch: what the service was asked and answered on a day against what is usual, and how right that was once known.
 
 Belongs here: the report of a day, its verdicts, and that it is published. What is known of a day is in
 ``served_day.py``, how it is judged in ``watch/served/``; which days are to be watched in

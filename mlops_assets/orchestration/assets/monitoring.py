@@ -22,8 +22,8 @@ from mlops_assets.watch.served.report import Cell
 WATCHED = (
     Check(
         name=parity.NAME,
-        description="A random sample of the day's answers, computed again from the lake as of their own moment, has the "
-        "same features and scores, to the bit.",
+        description="A random sample of the day's answers, computed again from the lake as of their own moment, has "
+        "the same features and scores, to the bit.",
         blocking=False,
     ),
     Check(
@@ -34,14 +34,14 @@ WATCHED = (
     ),
     Check(
         name=CHECKS["inputs"],
-        description="The requests of the day, as they came in, pass the judge of landed files against those of the days "
-        "before.",
+        description="The requests of the day, as they came in, pass the judge of landed files against those of the "
+        "days before.",
         blocking=False,
     ),
     Check(
         name=CHECKS["predictions"],
-        description="Scores and shares of the day, its hours and its slices are as usual beyond chance, or something else "
-        "that is unusual explains it. Fails, too, if nothing could be judged.",
+        description="Scores and shares of the day, its hours and its slices are as usual beyond chance, or something "
+        "else that is unusual explains it. Fails, too, if nothing could be judged.",
         blocking=False,
     ),
     Check(
@@ -66,8 +66,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=served_days(use_case),
         description=(
             "One served day, as far as it is over: what was asked and answered against the same hours of the weeks "
-            "before, with the smallest shift that each comparison would find; how right the answers probably were, and, "
-            "where outcomes are known, were. Each cause that a person must know of becomes one alert."
+            "before, with the smallest shift that each comparison would find; how right the answers probably were, "
+            "and, where outcomes are known, were. Each cause that a person must know of becomes one alert."
         ),
     )
     def monitoring(

@@ -1,4 +1,4 @@
-"""What turned out to be true of what was served: from the sources that landed, and from what callers told the service."""
+"""What turned out to be true of what was served: by sources that landed, and by what callers told the service."""
 
 from __future__ import annotations
 
