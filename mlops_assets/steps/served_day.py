@@ -40,8 +40,8 @@ from mlops_assets.stores.predictions.watch_reports import watch_reports
 from mlops_assets.watch.served.cells import judge
 from mlops_assets.watch.served.estimated_truth import (
     estimate_binary,
+    estimate_likeliest,
     estimate_numbers,
-    estimate_top_class,
     score_estimates,
 )
 from mlops_assets.watch.served.figures import figures_of_held_out, figures_of_truth
@@ -50,6 +50,8 @@ from mlops_assets.watch.served.requests import parse
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.truth import judge_truth
 
+MOSTLY = 0.8
+"""Of the outcomes must be known before an estimate for all is scored."""
 SCORED = timedelta(days=90)
 """How far back estimates are scored against what came true."""
 
@@ -266,14 +268,14 @@ class ServedDay:
             decided = _floats(self.served["predicted_positive"])
             return estimate_binary(scores, decided=decided, held_out=self.held_out.num_rows)
         if isinstance(task, Multiclass):
-            return estimate_top_class(scores, held_out=self.held_out.num_rows)
+            return estimate_likeliest(scores, held_out=self.held_out.num_rows)
         held_out = {name: _floats(self.held_out[name]) for name in ("score", "label")}
         return estimate_numbers(scores, held_out_scores=held_out["score"], held_out_labels=held_out["label"])
 
     @property
     def _is_known(self) -> bool:
         """Whether nearly all outcomes are there: those of a part say little about the estimate for all."""
-        return self.labelled.num_rows >= 0.8 * self.served.num_rows
+        return bool(self.labelled.num_rows >= MOSTLY * self.served.num_rows)
 
     def _past_estimates(self) -> list[tuple[date, dict[str, float], dict[str, float]]]:
         """What was estimated and came true on the days before, of the same version."""

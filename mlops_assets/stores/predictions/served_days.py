@@ -28,7 +28,7 @@ from mlops_assets.contract.paths import (
     validated_path,
 )
 from mlops_assets.contract.use_case import DailyBatches, UseCase
-from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.snapshot import ObjectInfo, Snapshot
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto, event_days
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
@@ -167,7 +167,7 @@ def _is_stale(
     return younger and report.made_of != _made_of(snapshot, answers, use_case=use_case, day=day)
 
 
-def _decides(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date) -> list[object]:
+def _decides(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date) -> list[ObjectInfo]:
     paths = [*answers.by_day.get(day, ()), *answers.outcomes_of(day)]
     infos = [snapshot.info(path) for path in paths]
     if isinstance(use_case.batches, DailyBatches):
