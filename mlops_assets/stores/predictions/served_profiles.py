@@ -96,7 +96,7 @@ def held_out_profiles(
     columns = request_columns(use_case)
     examples = _held_out_examples(head, use_case=use_case, version=version, connection=connection)
     rows = _as_requests(examples, use_case=use_case, columns=columns)
-    day = _days_before(examples, before=date.fromisoformat(before), daily=isinstance(use_case.batches, DailyBatches))
+    day = days_before(examples, before=date.fromisoformat(before), daily=isinstance(use_case.batches, DailyBatches))
     days = {name: rows.filter(pc.equal(day, name)) for name in sorted(pc.unique(day).to_pylist())}
     empty = [name for name in rows.column_names if rows[name].null_count == rows.num_rows]
     known = [name for name in rows.column_names if name not in empty or name in examples.column_names]
@@ -131,7 +131,7 @@ def _as_requests(examples: pa.Table, *, use_case: UseCase, columns: RequestColum
     return pa.table({**found, EVENT_HOUR: hour})
 
 
-def _days_before(examples: pa.Table, *, before: date, daily: bool) -> pa.Array:
+def days_before(examples: pa.Table, *, before: date, daily: bool) -> pa.Array:
     """The day that each row stands for, as text."""
     if not daily:
         back = 1 + np.arange(examples.num_rows) % PARTS

@@ -259,7 +259,8 @@ def _likely(root: _Root, asked: Asked) -> str:
 
 def _to_do(root: _Root, asked: Asked) -> str:
     if root.view is None:
-        return f"Ask who calls the service what changed in {root.name}; if it is right so, accept the day."
+        accept = f"mlops accept {asked.use_case.name} --source requests --day {asked.day}"
+        return f"Ask who calls the service what changed in {root.name}; if it is right so, `{accept}`."
     behind = ", ".join(view_sources(root.view.sql, use_case=asked.use_case))
     return f"See whether {behind} has landed and been validated as usual, then ask its owner."
 
