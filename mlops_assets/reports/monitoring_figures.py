@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -46,6 +47,8 @@ SHARES = (CLASS, MISSING, UNSEEN, FLAGGED)
 COUNTS = (ANSWERED, LABELLED, REQUESTS)
 LATENCIES = "latency_"
 """How the metrics begin that are seconds of a request."""
+NOTHING = 1e-9
+"""What is nearer to 0 is the rounding of sums."""
 RANKS: Mapping[Verdict, int] = {"cannot be judged": 0, "usual": 1, "unusual": 2}
 
 Write = Callable[[float], str]
@@ -75,6 +78,8 @@ class Timeline:
 
     def __init__(self, view: MonitoringView) -> None:
         self._view = view
+        scopes = pa.array([OVERALL, SERVICE])
+        self._figures = view.figures.filter(pc.is_in(view.figures["scope"], value_set=scopes))
         self.days = _days(view)
         self._place = {day: i for i, day in enumerate(self.days)}
 
@@ -85,7 +90,7 @@ class Timeline:
 
     def metrics_of(self, scope: str) -> tuple[str, ...]:
         """What there is of one scope."""
-        counted = self._view.figures["metric"].filter(pc.equal(self._view.figures["scope"], scope)).unique().to_pylist()
+        counted = self._figures["metric"].filter(pc.equal(self._figures["scope"], scope)).unique().to_pylist()
         return tuple(dict.fromkeys([*counted, *(metric for metric, each, _ in self._cells if each == scope)]))
 
     def segments(self, metrics: Collection[str]) -> list[tuple[str, str]]:
@@ -101,10 +106,9 @@ class Timeline:
         return sorted(shown, key=lambda each: (-last[each], each))
 
     def sums(self, metric: str, *, scope: str = OVERALL) -> tuple[Floats, Floats]:
-        """The sums of value and n by hour, NaN where there is no row."""
-        rows = self._view.figures.filter(
-            pc.and_(pc.equal(self._view.figures["metric"], metric), pc.equal(self._view.figures["scope"], scope))
-        )
+        """The sums of value and n by hour, NaN where there is no row; of segments only what was judged is known."""
+        is_metric, is_scope = pc.equal(self._figures["metric"], metric), pc.equal(self._figures["scope"], scope)
+        rows = self._figures.filter(pc.and_(is_metric, is_scope))
         hours = rows["hour"].to_numpy().astype("datetime64[h]").astype(np.int64)
         slots = hours - _hours_since_epoch(self.days[0])
         known = (slots >= 0) & (slots < HOURS * len(self.days))
@@ -129,7 +133,7 @@ class Timeline:
         of_classes = POSITIVES in self.metrics or any(name.startswith(CLASS) for name in self.metrics)
         if is_share(metric) or (metric == SCORE and of_classes):
             return 0.0, 1.0
-        return (0.0, np.inf) if metric in COUNTS or metric.startswith(LATENCIES) else (-np.inf, np.inf)
+        return (0.0, np.inf) if metric in (*COUNTS, HISTORY_AGE) or metric.startswith(LATENCIES) else (-np.inf, np.inf)
 
     def day_ticks(self, *, most: int = 6) -> tuple[Tick, ...]:
         """Days to be named below a chart, evenly far apart."""
@@ -225,16 +229,18 @@ def writer(metric: str) -> Write:
         return lambda value: f"{value:,.0f}"
     if metric.startswith(LATENCIES):
         return lambda value: f"{1000 * value:,.3g} ms"
-    return (lambda value: f"{value:.1f} d") if metric == HISTORY_AGE else plain
+    return (lambda value: f"{plain(value)} d") if metric == HISTORY_AGE else plain
 
 
 def percent(value: float) -> str:
     """``26 %``, with a digit more where it is needed."""
+    value = 0.0 if abs(value) < NOTHING else value
     return f"{100 * value:.0f} %" if abs(value) >= 0.0995 or value == 0 else f"{100 * value:.2g} %"
 
 
 def plain(value: float) -> str:
     """Three digits, or thousands told apart."""
+    value = 0.0 if abs(value) < NOTHING else value
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

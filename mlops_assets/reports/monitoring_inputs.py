@@ -5,33 +5,46 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.reports.monitoring_figures import Timeline, percent, plain
 from mlops_assets.reports.profile_figures import columns_figures
-from mlops_assets.reports.time_charts import bars, spark
+from mlops_assets.reports.time_charts import Floats, bars, spark
 from mlops_assets.watch.profiles.profile import CATEGORY, Profile, merge
 from mlops_assets.watch.served.view import MonitoringView
 
+FEWEST_DAYS = 10
+"""Of fewer no spread is told."""
+
 
 def input_cards(view: MonitoringView, timeline: Timeline) -> list[dict[str, Any]]:
-    """A card for each column: its distribution then and now, the one that differs most first.
+    """A card for each column: its distribution then and now. First come columns that a cause names, then those that are
+    farthest off their days.
 
     Then are all days before the last one with requests. How far two distributions differ is the share of rows that
     would have to be elsewhere (total variation); whether that is unusual is said by the alerts.
     """
-    profiles = [_of_all(profile) for day, profile in sorted(view.inputs.items()) if day in timeline.days]
-    if len(profiles) < 2:
+    profiles = [view.inputs[day] for day in timeline.days if day in view.inputs]
+    if not profiles:
         return []
-    *past, now = profiles
+    now = _of_all(profiles[-1])
+    past = [found for profile in profiles[:-1] if (found := _of_all(profile, like=now)).table.num_rows]
+    if not past:
+        return []
     told = columns_figures(now, reference=merge(past), drift=None, past=past)
     named = {cause.key.rsplit(":", 1)[-1] for cause in view.last.causes} if view.last else set()
     cards = [_card(each, named=named) for each in told if each["scopes"][OVERALL]]
-    return sorted(cards, key=lambda card: (not card["named"], -card["moved"], card["name"]))
+    return sorted(cards, key=lambda card: (not card["named"], -card["off"], -card["moved"], card["name"]))
 
 
-def _of_all(profile: Profile) -> Profile:
-    return merge([profile], scopes=[OVERALL])
+def _of_all(profile: Profile, *, like: Profile | None = None) -> Profile:
+    """The profile of all rows; of columns that ``like`` has and that are of the same kind there, if it is given."""
+    table = profile.table.filter(pc.equal(profile.table["scope"], OVERALL))
+    if like is not None:
+        own, other = (pc.binary_join_element_wise(each["column"], each["kind"], "\n") for each in (table, like.table))
+        table = table.filter(pc.is_in(own, value_set=other))
+    return Profile(table=table)
 
 
 def _card(column: dict[str, Any], *, named: set[str]) -> dict[str, Any]:
@@ -39,15 +52,18 @@ def _card(column: dict[str, Any], *, named: set[str]) -> dict[str, Any]:
     scope = column["scopes"][OVERALL]
     shares, marks = scope["bars"], scope["marks"]
     moved = float(np.abs(np.array(shares) - np.array(marks)).sum() / 2) if len(shares) == len(marks) and shares else 0.0
-    told = f"{percent(moved)} of the rows lie elsewhere than before" if any(shares) else "no values on the last day"
     statistic = "missing" if column["kind"] == CATEGORY else "mean"
-    line = np.array([np.nan if value is None else value for value in column["lines"].get(statistic, [])])
+    lines = {name: _line(column, name) for name in dict.fromkeys((statistic, "missing"))}
+    line, off = lines[statistic], max(map(_deviations, lines.values()))
+    told = f"{percent(moved)} of the rows lie elsewhere than before" if any(shares) else "no values on the last day"
+    told += f", {off:.1f} deviations off its days" if off >= 0.05 else ""
     write = percent if statistic == "missing" else plain
     return {
         "name": column["name"],
         "kind": column["kind"],
         "named": column["name"] in named,
         "moved": moved,
+        "off": off,
         "told": told,
         "bars": bars(shares, marks=marks, labels=scope["labels"], title=f"{column['name']}, then and now", told=told)
         if shares
@@ -59,6 +75,18 @@ def _card(column: dict[str, Any], *, named: set[str]) -> dict[str, Any]:
         else "",
         "statistic": statistic,
     }
+
+
+def _line(column: dict[str, Any], statistic: str) -> Floats:
+    """A statistic by day, NaN where there is none."""
+    return np.array([np.nan if value is None else value for value in column["lines"].get(statistic, ())])
+
+
+def _deviations(line: Floats) -> float:
+    """How many standard deviations of the days before the last value is off their mean; 0 if there are too few."""
+    past = line[:-1][np.isfinite(line[:-1])]
+    spread = past.std(ddof=1) if len(past) >= FEWEST_DAYS else 0.0
+    return float(abs(line[-1] - past.mean()) / spread) if spread > 0 and np.isfinite(line[-1]) else 0.0
 
 
 def _figures(name: str, scope: dict[str, Any]) -> dict[str, str]:

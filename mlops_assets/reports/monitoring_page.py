@@ -47,7 +47,7 @@ from mlops_assets.watch.served.table import (
     SCORE,
     SERVICE,
 )
-from mlops_assets.watch.served.view import Light, MonitoringView, day_light, metric_words, standing
+from mlops_assets.watch.served.view import Light, MonitoringView, day_light, key_of, metric_words, standing
 
 MOST = 24
 """So many small charts of a kind are shown, as many behind a click, and the others not at all."""
@@ -150,8 +150,7 @@ def _alerts(view: MonitoringView) -> list[dict[str, Any]]:
     causes = {cause.key: cause for cause in view.last.causes} if view.last else {}
     told = []
     for alert in view.alerts:
-        key = next((key for key in causes if alert.finding.cause.endswith(key)), None)
-        told.append(_alert(alert, causes.pop(key) if key else None))
+        told.append(_alert(alert, causes.pop(key_of(alert), None)))
     return [*told, *map(_cause, causes.values())]
 
 
@@ -262,10 +261,11 @@ def _chart(
     unusual, grey = judged.verdict == "unusual", judged.verdict == "cannot be judged"
     least, most = timeline.ends(metric)
     below, above = judged.usual - judged.detectable, judged.usual + judged.detectable
+    falls, rises = (below >= least) & (below <= judged.low), (above <= most) & (above >= judged.high)
     parts: list[Band | Line] = [
         Band(low=judged.low, high=judged.high),
-        Line(values=np.where(below >= least, below, np.nan), kind="detectable"),
-        Line(values=np.where(above <= most, above, np.nan), kind="detectable"),
+        Line(values=np.where(falls, below, np.nan), kind="detectable"),
+        Line(values=np.where(rises, above, np.nan), kind="detectable"),
         Line(values=judged.usual, kind="usual"),
         Line(values=judged.figure, kind="line"),
         Line(values=np.where(grey, judged.figure, np.nan), kind="grey", dots=True),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +13,8 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.reports.monitoring_figures import Judged, Timeline, Write, answer_metrics, plain, writer
 from mlops_assets.watch.served.report import Realised, WatchReport
 from mlops_assets.watch.served.view import MonitoringView, day_light, metric_words
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +78,23 @@ def day_rows(view: MonitoringView, timeline: Timeline) -> DayRows:
 
 
 def unjudged(report: WatchReport | None) -> list[Unjudged]:
-    """What could not be judged on that day by the reason why, the most frequent first."""
-    by_reason: dict[str, Counter[str]] = {}
+    """What could not be judged on that day by the reason why, the most frequent first.
+
+    Reasons that differ in their numbers are one: ``1 to 9 rows, needs 10``.
+    """
+    names: dict[str, Counter[str]] = defaultdict(Counter)
+    whys: dict[str, list[str]] = defaultdict(list)
     for cell in report.cells if report else ():
         if cell.verdict == "cannot be judged":
+            reason = NUMBER.sub("#", cell.why)
             where = "" if cell.scope == OVERALL else f" of {cell.scope}"
             when = cell.span if cell.hour is None else "hour"
-            names = by_reason.setdefault(cell.why or "no reason is given", Counter())
-            names[f"{metric_words(cell.metric)}{where} by {when}"] += 1
-    told = [Unjudged(why=why, count=names.total(), names=_said_names(names)) for why, names in by_reason.items()]
+            names[reason][f"{metric_words(cell.metric)}{where} by {when}"] += 1
+            whys[reason].append(cell.why or "no reason is given")
+    told = [
+        Unjudged(why=_one_reason(whys[reason]), count=counts.total(), names=_said_names(counts))
+        for reason, counts in names.items()
+    ]
     return sorted(told, key=lambda each: -each.count)
 
 
@@ -118,6 +129,17 @@ def _against_usual(judged: Judged | None, slot: int, *, write: Write) -> dict[st
 def _realised(report: WatchReport, metric: str | None) -> str:
     values = [each.value for each in overall(report) if each.metric == metric and each.value is not None]
     return plain(values[0]) if values else "–"
+
+
+def _one_reason(whys: list[str]) -> str:
+    """Sentences that differ in their numbers at most, as one with the ranges of these."""
+    numbers = list(zip(*([float(found) for found in NUMBER.findall(why)] for why in whys), strict=True))
+    ranges = iter([(min(each), max(each)) for each in numbers])
+    return NUMBER.sub(lambda _: _range(*next(ranges)), whys[0])
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _said_names(names: Counter[str]) -> str:

@@ -6,11 +6,13 @@ import re
 from dataclasses import replace
 from html import escape, unescape
 
+import pyarrow as pa
 import pytest
 
 from mlops_assets.reports.monitoring_figures import HOURS, Timeline, percent
 from mlops_assets.reports.monitoring_page import render
-from mlops_assets.reports.monitoring_rows import day_rows
+from mlops_assets.reports.monitoring_rows import day_rows, unjudged
+from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.served.view import MonitoringView
 from mlops_assets_tests.reports.monitoring_views import LAST, NEW, NIGHT, NOW, OLD, make_alerts, make_view
 
@@ -166,6 +168,30 @@ def test_many_segments_do_not_make_the_page_heavy() -> None:
 
     assert len(page.encode()) < 1_000_000
     assert "72 more are not shown" in plain(page)
+
+
+def test_reasons_that_differ_in_numbers_are_told_as_one() -> None:
+    report = make_view(days=30).days[-1]
+    grey = next(cell for cell in report.cells if cell.verdict == "cannot be judged")
+    whys = ["1 rows, needs 10", "9 rows, needs 10", "4 rows, needs 10", "its clock is wrong"]
+    cells = tuple(grey.model_copy(update={"why": why}) for why in whys)
+
+    told = unjudged(report.model_copy(update={"cells": cells}))
+
+    assert [(each.count, each.why) for each in told] == [(3, "1 to 9 rows, needs 10"), (1, "its clock is wrong")]
+
+
+def test_a_column_that_became_another_kind_is_shown_without_its_past() -> None:
+    view = make_view(days=20)
+    before, last = sorted(view.inputs)[-2:]
+    table = view.inputs[before].table
+    columns = zip(table["column"].to_pylist(), table["kind"].to_pylist(), strict=True)
+    kinds = ["number" if name == "carrier" else kind for name, kind in columns]
+    other = Profile(table=table.set_column(table.schema.names.index("kind"), "kind", pa.array(kinds)))
+
+    page = render(replace(view, inputs={before: other, last: view.inputs[last]}), now=NOW)
+
+    assert "<b>carrier</b><span>category</span>" in page
 
 
 @pytest.mark.parametrize("days", [0, 1, 5])

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from mlops_assets.contract.alerts import Alert, State, Urgency
+from mlops_assets.contract.alerts import PART, Alert, State, Urgency
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.served.report import WatchReport
 from mlops_assets.watch.served.table import (
@@ -129,6 +129,11 @@ def metric_words(metric: str, *, positive_word: str = "positive") -> str:
     return WRITTEN.get(metric, metric.replace("_", " ").replace(":", ": "))
 
 
+def key_of(alert: Alert) -> str:
+    """The ``key`` of the cause that an alert of monitoring is about."""
+    return alert.finding.cause.partition(PART)[2]
+
+
 def day_light(report: WatchReport) -> Light:
     """One day at a glance, whatever became of its causes since."""
     if any(cause.urgency is Urgency.PAGE for cause in report.causes):
@@ -146,8 +151,8 @@ def _loudest(view: MonitoringView) -> Light | None:
 
 def _light(view: MonitoringView, last: WatchReport, *, now: datetime) -> Light:
     """By the last day alone. A cause whose alert is silenced is known: it asks nobody."""
-    silenced = {alert.finding.cause for alert in view.alerts if alert.state is State.SILENCED}
-    told = [cause for cause in last.causes if not any(key.endswith(cause.key) for key in silenced)]
+    silenced = {key_of(alert) for alert in view.alerts if alert.state is State.SILENCED}
+    told = [cause for cause in last.causes if cause.key not in silenced]
     of_day = day_light(last.model_copy(update={"causes": tuple(told)}))
     return Light.SILENT if of_day is Light.USUAL and _is_silent(last, now=now) else of_day
 
