@@ -37,6 +37,7 @@ class Commands(LazyGroup):
         "score": "mlops_assets.cli.loop:score",
         "watch": "mlops_assets.cli.loop:watch",
         "retrain": "mlops_assets.cli.loop:retrain",
+        "replay": "mlops_assets.cli.replay:replay",
         "alerts": "mlops_assets.cli.alerts:alerts_app",
         "env": "mlops_assets.cli.serving:env",
         "tune": "mlops_assets.cli.tuning:tune",

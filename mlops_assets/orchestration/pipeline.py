@@ -123,10 +123,18 @@ def collect(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter)
         return run_job(use_case, job=WATCH, instance=instance, assets=["prediction_log"], watch=watched)
 
 
-def watch(use_case: UseCase, *, day: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+def watch(
+    use_case: UseCase,
+    *,
+    day: str,
+    instance: dg.DagsterInstance,
+    steps: Reporter,
+    tags: Mapping[str, str] | None = None,
+) -> RunSummary:
     """Collects what was served and compares the day with what is normal."""
     add_served_days(use_case, [day], instance=instance)
-    return _run(use_case, WATCH, f"Watch what was served on {day}", instance=instance, steps=steps, batches=[day])
+    what = f"Watch what was served on {day}"
+    return _run(use_case, WATCH, what, instance=instance, steps=steps, batches=[day], tags=tags)
 
 
 def _run(

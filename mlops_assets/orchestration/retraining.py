@@ -12,6 +12,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.orchestration.asset_run import REASON
 from mlops_assets.orchestration.jobs import TRAIN, job_name
+from mlops_assets.orchestration.moments import MOMENT, moment_of
 from mlops_assets.stores.predictions.training_state import training_state
 
 STARTED_AS = "mlops/started_as"
@@ -42,6 +43,8 @@ def running_training(use_case: UseCase, *, instance: dg.DagsterInstance) -> str 
 def _last_retraining(use_case: UseCase, *, instance: dg.DagsterInstance) -> datetime | None:
     wanted = dg.RunsFilter(job_name=job_name(use_case, TRAIN), tags={STARTED_AS: RETRAINING})
     for record in instance.get_run_records(wanted, limit=1):
+        if MOMENT in record.dagster_run.tags:
+            return moment_of(record.dagster_run.tags)
         if record.start_time is None:
             return record.create_timestamp
         return datetime.fromtimestamp(record.start_time, UTC)

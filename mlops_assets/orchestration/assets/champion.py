@@ -1,6 +1,5 @@
 """``champion``: the pointer to the version in service, moved by one lake commit when the gates allow it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
@@ -52,7 +52,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             run.lake,
             use_case=use_case,
             by=f"dagster run {context.run.run_id[:8]}",
-            at=datetime.now(UTC),
+            at=moment_of(context.run.tags),
             version=config.version,
             run_id=context.run.run_id,
         )
