@@ -50,8 +50,6 @@ def demo(
 
 def play(use_case: UseCase) -> Demo:
     """The demo of a use case, shown in the terminal; what it found out."""
-    if use_case.monitoring is None:
-        raise PlatformError(f"A demo ends with a day that is watched, and {use_case.name} declares no monitoring.")
     told = Demo(use_case=use_case)
     console.print(f"[bold]{told.use_case.title}[/]\n{told.use_case.description}\n", highlight=False)
     with dagster_instance() as instance, Steps(console) as steps:

@@ -76,8 +76,6 @@ def watch(
     Without a day: every one that was not watched since its answers, or its first outcomes, came in.
     """
     chosen = use_case_of(use_case)
-    if chosen.monitoring is None:
-        raise DeclarationError(f"{use_case} declares no monitoring: `mlops collect {use_case}` collects its answers.")
     served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory(), now=datetime.now(UTC))
     days = [_served_day(chosen, day)] if day else _days_that_are_over(chosen, served)
     with dagster_instance() as instance, Steps(console) as steps:

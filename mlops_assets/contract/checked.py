@@ -47,8 +47,10 @@ def refuse_cadences(sources: Iterable[Source], *, daily: bool, use_case: str) ->
 
 
 def refuse_watched(plan: MonitoringPlan | None, *, request: type[BaseModel], use_case: str) -> None:
-    """Raises DeclarationError for a watched slice that no request has."""
-    for name in plan.slices if plan else ():
+    """Raises DeclarationError for no plan, which earlier versions took, and for a slice that no request has."""
+    if plan is None:
+        raise DeclarationError(f"Use case '{use_case}' is watched as every other: leave monitoring=None out.")
+    for name in plan.slices:
         known = request_fields(request)
         refuse_unknown(name, known=known, use_case=use_case, field="monitoring.slices", what="request field")
 
@@ -57,7 +59,7 @@ def refuse_hidden(
     logged: Mapping[str, str],
     *,
     words: Iterable[str],
-    plan: MonitoringPlan | None,
+    plan: MonitoringPlan,
     request: type[BaseModel],
     use_case: str,
 ) -> None:
@@ -65,7 +67,7 @@ def refuse_hidden(
     for name, word in logged.items():
         refuse_unknown(name, known=request_fields(request), use_case=use_case, field="logged", what="request field")
         refuse_unknown(word, known=words, use_case=use_case, field=f"logged, '{name}'", what="word")
-        if plan and name in plan.slices:
+        if name in plan.slices:
             raise DeclarationError(
                 f"Use case '{use_case}', logged: monitoring watches slices of '{name}', which are read off the log: "
                 "leave it out of monitoring.slices, or log it as it is."

@@ -1,31 +1,38 @@
-"""What of the service's answers is watched, as declared. Judging them is in ``watch/monitoring.py``."""
+"""What of the service's answers is watched, as declared. Judging them is in ``watch/``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
+from mlops_assets.contract.declared_numbers import ABOVE_ZERO, BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringPlan:
-    """What a use case watches: ``slices`` are request columns; the rest says when a cell can be judged and
-    how strictly.
+    """What a use case watches: ``slices`` are request columns, none for those of its declared slices that a request
+    has (``UseCase.watched_slices``); the rest says what a figure is compared with, and how strictly.
 
-    ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day.
+    A figure is compared with the ``weeks`` before it, of which it needs ``minimum_weeks``, and is made of
+    ``minimum_rows`` at least. ``false_alarms_a_month`` is how many may be expected where nothing is wrong.
+    ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day, ``minimum_freedom`` what a
+    spread must be estimated from.
     """
 
     slices: tuple[str, ...] = ()
+    weeks: int = 10
+    minimum_weeks: int = 4
     minimum_rows: int = 10
-    minimum_weeks: int = 3
+    false_alarms_a_month: float = 0.5
     minimum_freedom: int = 12
     false_discovery_rate: float = 0.01
 
     def __post_init__(self) -> None:
         refuse_numbers(
             self,
-            minimum_rows=ONE_OR_MORE,
+            weeks=ONE_OR_MORE,
             minimum_weeks=ONE_OR_MORE,
+            minimum_rows=ONE_OR_MORE,
+            false_alarms_a_month=ABOVE_ZERO,
             minimum_freedom=ONE_OR_MORE,
             false_discovery_rate=BETWEEN_ZERO_AND_ONE,
         )

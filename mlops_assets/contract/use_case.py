@@ -20,10 +20,13 @@ from mlops_assets.contract.checked import (
     refuse_history,
     refuse_references,
     refuse_watched,
+    request_fields,
 )
 from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.serving import EventTimes, ServiceBudget
+from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.tasks import BINARY, Binary, Task
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from mlops_assets.contract.gates import Gate
     from mlops_assets.contract.history import HistoryView
     from mlops_assets.contract.learning import Learning
-    from mlops_assets.contract.monitoring import MonitoringPlan
     from mlops_assets.contract.retraining import Retrain
     from mlops_assets.contract.search_space import Tuning
     from mlops_assets.contract.slices import AnySlice
@@ -127,8 +129,8 @@ class UseCase:
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
     how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
     for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated alike:
-    they get a fairness report. ``monitoring`` is what of the service's answers is watched: shares of positives, so None
-    for other tasks. ``calibrated`` says that scores are mapped to probabilities by what validation rows
+    they get a fairness report. ``monitoring`` is what of the service's answers is watched, and how strictly.
+    ``calibrated`` says that scores are mapped to probabilities by what validation rows
     choose: nothing, a sigmoid or an isotonic map. ``backtest`` says over which past windows the asset of that name
     tries the recipe; ``tuning`` which of its hyperparameters the asset ``hyperparameters`` searches; ``retrain`` when a
     challenger is trained without anybody asking, never if None. ``relations`` are named steps of SQL that several views
@@ -158,9 +160,9 @@ class UseCase:
     recipe: Recipe
     slices: tuple[AnySlice, ...]
     gates: tuple[Gate, ...]
-    monitoring: MonitoringPlan | None
     threshold: ThresholdRule
     seed: SeedData
+    monitoring: MonitoringPlan = field(default_factory=MonitoringPlan)
     relations: tuple[Relation, ...] = ()
     history: tuple[HistoryView, ...] = ()
     asof: tuple[AsOfView, ...] = ()
@@ -198,10 +200,6 @@ class UseCase:
             self.tuning.refuse_outside(self.recipe.hyperparameters)
         if not isinstance(self.task, Binary) and (self.calibrated or self.protected):
             raise DeclarationError(f"Use case '{self.name}': only a task of two outcomes is calibrated and fair.")
-        if not isinstance(self.task, Binary) and self.monitoring is not None:
-            raise DeclarationError(
-                f"Use case '{self.name}' asks for no share of positives that could be watched: monitoring=None."
-            )
         for what, names in (
             ("sources", [source.name for source in self.sources]),
             ("features", [each.name for each in (*self.features, *(self.learning.features if self.learning else ()))]),
@@ -220,6 +218,15 @@ class UseCase:
         refuse_hidden(
             self.logged, words=get_args(Logged), plan=self.monitoring, request=self.request, use_case=self.name
         )
+
+    @property
+    def watched_slices(self) -> tuple[str, ...]:
+        """The request columns whose values are watched by themselves: as the plan says, else of the declared slices of
+        one column those that a request has and the log holds as they are.
+        """
+        columns = [each.columns[0] for each in self.slices if isinstance(each, Slice) and len(each.columns) == 1]
+        shown = set(request_fields(self.request)).difference(self.logged)
+        return self.monitoring.slices or tuple(dict.fromkeys(name for name in columns if name in shown))
 
     @property
     def columns_beside(self) -> tuple[str, ...]:

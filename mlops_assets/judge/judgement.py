@@ -234,8 +234,7 @@ def _without_figures(difference: Difference, *, reason: str) -> Difference:
 def _predictions(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float) -> pa.Table:
     """Every test row with what was answered: for classes the most probable one and its probability."""
     columns = [column for declared in use_case.slices for column in declared.columns]
-    watched = use_case.monitoring.slices if use_case.monitoring else ()
-    kept = dict.fromkeys(("id", "event_time", "label", *columns, *watched))
+    kept = dict.fromkeys(("id", "event_time", "label", *columns, *use_case.watched_slices))
     rows = test.select([name for name in kept if name in test.column_names])
     for name, column in answers(scores, task=use_case.task, threshold=threshold).items():
         rows = rows.append_column(name, column)

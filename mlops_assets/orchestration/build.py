@@ -97,7 +97,7 @@ def asset_makers(use_case: UseCase) -> dict[str, Callable[[], dg.AssetsDefinitio
         "champion": build_champion,
         "predictions": build_predictions,
         "prediction_log": build_prediction_log,
-        **({"monitoring": build_monitoring} if use_case.monitoring else {}),
+        "monitoring": build_monitoring,
     }
     plan, tuning = use_case.backtest, use_case.tuning
     return {

@@ -39,7 +39,7 @@ def assets_of(use_case: UseCase, job: str) -> list[str]:
         TUNE: ["hyperparameters"] if use_case.tuning else [],
         TRAIN: ["training_view", "model", "evaluation", "bento", "champion", *looked_up],
         SCORE: ["predictions"],
-        WATCH: ["prediction_log", *(["monitoring"] if use_case.monitoring else [])],
+        WATCH: ["prediction_log", "monitoring"],
     }[job]
 
 

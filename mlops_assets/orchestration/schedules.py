@@ -77,8 +77,6 @@ def _watch_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
         description=(
             "Collects what the service answered and watches every day that is over (UTC) and was not watched since its "
             "records, or its first outcomes, came in."
-            if use_case.monitoring
-            else "Collects what the service answered."
         ),
     )
     def watch_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
@@ -107,8 +105,6 @@ def _watch_requests(
 
 def _nothing_to_watch(use_case: UseCase, served: ServedDays) -> str:
     said = "Everything the service answered is collected"
-    if use_case.monitoring is None:
-        return f"{said}; {use_case.name} declares no monitoring."
     if not served.unwatchable:
         return f"{said}, and every day that is over is watched."
     days = ", ".join(day.isoformat() for day in served.unwatchable[:NAMED])

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-KINDS = ("unknown", "no history", "history is as of")
+from mlops_assets.contract.flags import kinds_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -63,8 +63,8 @@ class ServiceMetrics:
         )
         for count in groups.aggregate([([], "count_all")]).to_pylist():
             self.predictions.labels(count["version"], count["predicted"]).inc(count["count_all"])
-        for flag in records["flags"].flatten().to_pylist():
-            self.flags.labels(_kind(flag)).inc()
+        for kind in pc.value_counts(kinds_of(records["flags"].flatten())).to_pylist():
+            self.flags.labels(kind["values"]).inc(kind["counts"])
 
     def page(self) -> bytes:
         """All counters of all workers as text."""
@@ -73,8 +73,3 @@ class ServiceMetrics:
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
-
-
-def _kind(flag: str) -> str:
-    """What of a flag is the same for all rows."""
-    return next((kind for kind in KINDS if flag.startswith(kind)), "other")

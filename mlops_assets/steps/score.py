@@ -73,8 +73,7 @@ def _of_batch(examples: pa.Table, use_case: UseCase, batch: str) -> pa.Table:
 def _scored(view: pa.Table, use_case: UseCase, *, record: ModelRecord, by: Scorer) -> pa.Table:
     if lacking := why_not_answered(record, by, columns=view.column_names):
         raise RegistryError(f"Champion {lacking}.")
-    watched = use_case.monitoring.slices if use_case.monitoring else ()
-    kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *watched))
+    kept = dict.fromkeys(("id", "event_time", *use_case.columns_beside, *use_case.watched_slices))
     rows = view.select([name for name in kept if name in view.column_names])
     for name, column in answers(by.scores(view), task=use_case.task, threshold=record.threshold).items():
         rows = rows.append_column(name, column)

@@ -95,12 +95,8 @@ def _agreement(pairs: pa.Table, *, segment: str) -> Agreement:
     )
 
 
-def _slices(use_case: UseCase) -> tuple[str, ...]:
-    return use_case.monitoring.slices if use_case.monitoring else ()
-
-
 def _by_slice(asked: pa.Table, *, use_case: UseCase) -> Iterator[Agreement]:
-    for name in _slices(use_case):
+    for name in use_case.watched_slices:
         for value in sorted(asked[name].drop_null().unique().to_pylist()):
             yield _agreement(asked.filter(pc.equal(asked[name], value)), segment=f"{name}={value}")
 
@@ -115,7 +111,7 @@ def _asked(head: Snapshot, *, use_case: UseCase, pairs: pa.Table) -> pa.Table:
     nothing = pa.schema([("prediction_id", pa.string()), ("event_time", pa.timestamp("us")), ("inputs", pa.string())])
     records = pa.concat_tables([nothing.empty_table(), *kept])
     inputs = [json.loads(text) for text in records["inputs"].to_pylist()]
-    wanted = dict.fromkeys([*_slices(use_case), *([use_case.clusters] if use_case.clusters else [])])
+    wanted = dict.fromkeys([*use_case.watched_slices, *([use_case.clusters] if use_case.clusters else [])])
     for name in wanted:
         if name != "day":
             values = [None if row.get(name) is None else str(row[name]) for row in inputs]
@@ -149,7 +145,7 @@ def _compared(judged: pa.Table, *, use_case: UseCase, champion: str, thresholds:
         champion=judged["champion_score"].to_numpy(),
         opponent=champion,
         slice_columns=judged,
-        slices=[Slice(name=name, columns=(name,)) for name in _slices(use_case)],
+        slices=[Slice(name=name, columns=(name,)) for name in use_case.watched_slices],
         task=use_case.task,
         thresholds=(thresholds[0], thresholds[1]),
         **told,

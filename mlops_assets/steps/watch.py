@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import DeclarationError, LakeError
+from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.paths import evaluation_path, monitoring_path, validated_path
 from mlops_assets.contract.slices import Slice
@@ -96,9 +96,7 @@ def _report(head: Snapshot, served: pa.Table, *, use_case: UseCase, day: date, c
 
 
 def _plan(use_case: UseCase) -> MonitoringPlan:
-    if use_case.monitoring is None:
-        raise DeclarationError(f"{use_case.name} declares nothing to watch: give its use case a MonitoringPlan.")
-    return use_case.monitoring
+    return replace(use_case.monitoring, slices=use_case.watched_slices)
 
 
 def _baseline(head: Snapshot, use_case: UseCase, version: str) -> Baseline:

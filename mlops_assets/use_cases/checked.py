@@ -116,7 +116,7 @@ def _refuse_columns(use_case: UseCase) -> None:
 def _refuse_watched(use_case: UseCase) -> None:
     """Answers are compared with held-out rows, which have features and what is kept beside them."""
     kept = (*(each.name for each in use_case.features), *use_case.columns_beside)
-    for name in use_case.monitoring.slices if use_case.monitoring else ():
+    for name in use_case.watched_slices:
         what = "feature or slice column"
         refuse_unknown(name, known=kept, use_case=use_case.name, field="monitoring.slices", what=what)
 

@@ -13,6 +13,7 @@ from sklearn import metrics
 from mlops_assets.contract.errors import DeclarationError, EvaluationError
 from mlops_assets.contract.features import Feature
 from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion, SliceBound, TrainTestGap
+from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.splits import HashSplit
 from mlops_assets.contract.tasks import BINARY, Multiclass, Regression, two_outcomes
@@ -197,7 +198,7 @@ def toy(task: Any, *, metric: str, gates: tuple[Any, ...]) -> UseCase:
         QUIET,
         name="animals",
         task=task,
-        monitoring=None,
+        monitoring=MonitoringPlan(),
         features=(
             Feature(name="size", kind="numeric", description="Size.", owner="toys"),
             Feature(name="home", kind="categorical", description="Home.", owner="toys"),

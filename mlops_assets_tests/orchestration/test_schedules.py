@@ -221,15 +221,6 @@ def test_a_use_case_without_a_time_axis_gets_its_served_days_as_partitions(kept:
     assert "parcels__score_daily" not in names
 
 
-def test_without_monitoring_what_was_served_is_collected(kept: Deployment, tick: Tick) -> None:
-    blind = replace(LEARNING, monitoring=None)
-    answer(kept)
-
-    assert asked(tick(kept, "watch_daily", use_case=blind)) == [None]
-    kept.run("watch", assets=["prediction_log"])
-    assert "declares no monitoring" in str(tick(kept, "watch_daily", use_case=blind))
-
-
 def test_days_that_landed_after_the_champion_are_scored_in_one_run_and_only_once(kept: Deployment, tick: Tick) -> None:
     kept.land(10, 12)
     kept.land(14)

@@ -11,7 +11,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from mlops_assets.cli.main import app
-from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
 from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.contract.use_case import UseCase
@@ -37,7 +36,6 @@ LABELS = {
 CLASSES = replace(
     PARCELS,
     task=Multiclass(classes=("evening", "morning", "late")),
-    monitoring=None,
     gates=(
         MetricBound(metric="recall_score[late]", at_least=0.5, judge="point"),
         NotWorseThanChampion(metric="log_loss", margin=0.2),
@@ -46,7 +44,6 @@ CLASSES = replace(
 NUMBERS = replace(
     PARCELS,
     task=Regression(),
-    monitoring=None,
     gates=(
         MetricBound(metric="r2_score", at_least=0.3, judge="point"),
         NotWorseThanChampion(metric="root_mean_squared_error", margin=0.2),
@@ -126,7 +123,7 @@ def test_a_class_is_learnt_served_scored_and_collected(classes: Deployment) -> N
     answers = ask(classes)
     take_in_served_day(classes)
     classes.run("score", SERVED)
-    done = classes.run("watch")
+    done = classes.run("watch", assets=["prediction_log"])
 
     assert {answer["predicted"] for answer in answers.values()} == {"evening", "morning", "late"}
     assert all(answer["predicted_positive"] is None and 1 / 3 < answer["score"] <= 1 for answer in answers.values())
@@ -138,7 +135,7 @@ def test_a_number_is_learnt_served_scored_and_collected(numbers: Deployment) -> 
     answers = ask(numbers)
     take_in_served_day(numbers)
     numbers.run("score", SERVED)
-    done = numbers.run("watch")
+    done = numbers.run("watch", assets=["prediction_log"])
 
     assert max(answer["score"] for answer in answers.values()) > 30
     assert {answer["predicted_positive"] for answer in answers.values()} == {None}
@@ -213,8 +210,6 @@ def test_versions_are_listed_and_compared_by_figures_of_the_task(
     assert "champion" in listed
 
 
-def test_a_task_without_two_outcomes_has_nothing_to_be_watched_and_says_so() -> None:
-    with pytest.raises(DeclarationError, match="'parcels' asks for no share of positives that could be watched"):
-        replace(NUMBERS, monitoring=PARCELS.monitoring)
-
-    assert assets_of(NUMBERS, WATCH) == ["prediction_log"]
+@pytest.mark.parametrize("use_case", [CLASSES, NUMBERS])
+def test_every_task_is_watched(use_case: UseCase) -> None:
+    assert assets_of(use_case, WATCH) == ["prediction_log", "monitoring"]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, computed_field
 
+from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.serving.asking import Asked, Asking
 from mlops_assets.serving.wire import Refused
 from mlops_assets_tests.serving.factories import PARCELS, make_parcel
@@ -202,4 +203,4 @@ def test_the_id_in_the_body_names_the_request() -> None:
 
 def asking_of(request: type[BaseModel]) -> Asking:
     """What checks such rows."""
-    return Asking(replace(QUIET, request=request, monitoring=None), most_rows=5)
+    return Asking(replace(QUIET, request=request, monitoring=MonitoringPlan()), most_rows=5)

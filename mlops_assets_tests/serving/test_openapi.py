@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.asking import Asking
 from mlops_assets.serving.openapi import REFUSED, openapi
@@ -58,4 +59,4 @@ def test_an_example_that_would_be_refused_is_not_shown() -> None:
     class Sent(BaseModel):
         code: str = Field(pattern="^[0-9]{7}$")
 
-    assert "example" not in asked(document(replace(QUIET, request=Sent, monitoring=None)))
+    assert "example" not in asked(document(replace(QUIET, request=Sent, monitoring=MonitoringPlan())))

@@ -55,7 +55,7 @@ def make_checkout(folder: Path, use_case: UseCase) -> Path:
     shutil.copytree(toy.SQL, package / toy.SQL.name)
     declared = f"\nfrom mlops_assets.contract.tasks import Multiclass, Regression\n\nTASK = {use_case.task!r}\n"
     text = Path(toy.__file__).read_text(encoding="utf-8") + declared
-    text += "USE_CASE = replace(PARCELS, task=TASK, monitoring=None)\n"
+    text += "USE_CASE = replace(PARCELS, task=TASK)\n"
     (package / "__init__.py").write_text(text, encoding="utf-8")
     return folder
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import duckdb
 import pytest
 
-from mlops_assets.contract.errors import DeclarationError, LakeError
+from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.tables import read_parquet
-from mlops_assets.steps.watch import watch
 from mlops_assets.stores.models.registry import load_evaluation, load_record
 from mlops_assets.training.baselines import CONSTANT
 from mlops_assets.watch.monitoring import MonitoringReport, losses_of_constant
-from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.steps.played import DAYS, SERVED, Loop
 
 
@@ -74,11 +71,3 @@ def test_a_report_without_a_prior_is_read(served: Loop) -> None:
 def test_a_day_on_which_nothing_was_served_says_what_to_do(served: Loop) -> None:
     with pytest.raises(LakeError, match=f"Nothing served for {DAYS[0]} was collected yet: serve, then materialise"):
         served.watch(DAYS[0])
-
-
-def test_a_use_case_that_declares_nothing_to_watch_is_told_so(served: Loop) -> None:
-    served.watch(SERVED)
-    unwatched = replace(PARCELS, monitoring=None)
-
-    with pytest.raises(DeclarationError, match="give its use case a MonitoringPlan"):
-        watch(served.lake.at(), use_case=unwatched, days=[SERVED], lake=served.lake, connect=duckdb.connect)

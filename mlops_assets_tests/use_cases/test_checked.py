@@ -35,7 +35,7 @@ def gated(*gates: Gate, **more: Any) -> UseCase:
 
 
 def of_classes(*gates: Gate) -> UseCase:
-    return gated(*gates, task=CLASSES, monitoring=None)
+    return gated(*gates, task=CLASSES)
 
 
 def referring(*columns: str, to: tuple[str, ...] = ()) -> UseCase:

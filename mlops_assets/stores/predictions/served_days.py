@@ -109,4 +109,4 @@ def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watch
 
 
 def _can_be_watched(use_case: UseCase, day: date) -> bool:
-    return use_case.monitoring is not None and use_case.batches.why_not_taken(day.isoformat()) is None
+    return use_case.batches.why_not_taken(day.isoformat()) is None
