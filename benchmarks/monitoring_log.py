@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, ValidationError
 
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.relations import compute_relations
@@ -45,6 +47,9 @@ class World:
 
     use_case: UseCase
     snapshot: Snapshot
+    every_feature: bool = False
+    """Whether records tell every feature, as the service's do; else looked-up side data alone, which is what is judged.
+    """
 
     @cached_property
     def version(self) -> str:
@@ -91,9 +96,16 @@ class World:
     def _asked(self, *, first: date, last: date, fault: Fault) -> pa.Table:
         """Checked requests as rows; ``_inputs`` is what was sent of each, as JSON."""
         parts = list(self._sent(first=first, last=last, fault=fault))
-        checked = [self.use_case.request(**row) for part in parts for row in part.to_pylist()]
+        checked = [each for part in parts for row in part.to_pylist() if (each := self._checked(row)) is not None]
         rows = request_table(checked, model=self.use_case.request)
         return rows.append_column("_inputs", pa.array([each.model_dump_json() for each in checked], pa.string()))
+
+    def _checked(self, row: dict[str, Any]) -> BaseModel | None:
+        """None for what the service refuses: nothing is logged of it."""
+        try:
+            return self.use_case.request(**row)
+        except ValidationError:
+            return None
 
     def _sent(self, *, first: date, last: date, fault: Fault) -> Iterator[pa.Table]:
         for age, day in enumerate(days_between(first, last)):
@@ -144,10 +156,15 @@ class World:
             "history_as_of": pc.strftime(as_of, "%Y-%m-%d"),
             "history_commit": commits,
             "inputs": rows["_inputs"],
-            "features": _json(features.drop_columns(["id", "event_time"])),
+            "features": _json(features.select(self._told(features.column_names))),
             "flags": self._flags(attached, features, lags=lags),
         }
         return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+
+    def _told(self, names: list[str]) -> list[str]:
+        views = tuple(view.column("") for view in self.use_case.asof)
+        beside = ("id", "event_time")
+        return [name for name in names if name not in beside and (self.every_feature or name.startswith(views))]
 
     def _flags(self, attached: pa.Table, features: pa.Table, *, lags: Ages) -> pa.Array:
         """What the service would flag, as JSON lists."""

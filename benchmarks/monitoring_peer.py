@@ -1,0 +1,133 @@
+"""NannyML beside ``monitoring.py``: its environment, the logs as it reads them, and what it finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.monitoring_cases import CASES, HALF_YEAR, STARTS, Case
+from benchmarks.monitoring_log import World
+
+PEER = Path(__file__).with_name("monitoring_nannyml.py")
+PACKAGES = ("nannyml==0.13.1",)
+REFERENCE = timedelta(days=56)
+Alerts = dict[str, dict[str, list[tuple[str, str, str]]]]
+_FRAME = """
+SELECT
+    event_time, score, predicted_positive::INTEGER AS predicted, label,
+    inputs->>'carrier' AS carrier, inputs->>'origin' AS origin, inputs->>'dest' AS dest,
+    inputs->>'tailnum' AS tailnum,
+    (inputs->>'hour_of_day')::DOUBLE AS hour_of_day, (inputs->>'distance')::DOUBLE AS distance,
+    (inputs->>'sched_arr_time')::DOUBLE AS sched_arr_time,
+    (features->>'weather__temp')::DOUBLE AS weather__temp, (features->>'weather__dewp')::DOUBLE AS weather__dewp,
+    (features->>'weather__humid')::DOUBLE AS weather__humid,
+    (features->>'weather__wind_speed')::DOUBLE AS weather__wind_speed,
+    (features->>'weather__precip')::DOUBLE AS weather__precip,
+    (features->>'weather__pressure')::DOUBLE AS weather__pressure,
+    (features->>'weather__visib')::DOUBLE AS weather__visib
+FROM records LEFT JOIN outcomes ON outcomes.id = records.example_id
+ORDER BY event_time
+"""
+
+
+def peer_python(folder: Path) -> Path | None:
+    """The interpreter of NannyML's own environment, made if it is not there; None without a Python 3.12."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        command = shutil.which("python3.12")
+        if command is None:
+            return None
+        made = subprocess.run([command, "-m", "venv", folder], capture_output=True, text=True)
+        if made.returncode:
+            return None
+        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    return python
+
+
+def frame(records: pa.Table, outcomes: pa.Table) -> pa.Table:
+    """A log with its outcomes as NannyML reads it."""
+    with duckdb.connect() as connection:
+        connection.register("records", records)
+        connection.register("outcomes", outcomes.select(["id", "label"]))
+        return connection.sql(_FRAME).to_arrow_table()
+
+
+def write_logs(world: World, folder: Path, *, records: pa.Table, outcomes: pa.Table) -> None:
+    """The reference and the clean days of each start, and the weeks of the clean half year after the first."""
+    clean = frame(records, outcomes)
+    longest = timedelta(days=max(case.days for case in CASES))
+    for start in STARTS:
+        place = folder / start.isoformat()
+        place.mkdir(parents=True, exist_ok=True)
+        pq.write_table(_between(clean, start - REFERENCE, start), place / "reference.parquet")
+        pq.write_table(_between(clean, start, start + longest), place / "clean.parquet")
+
+
+def write_fault(folder: Path, case: Case, *, start: date, records: pa.Table, outcomes: pa.Table) -> None:
+    """One log with a fault."""
+    pq.write_table(frame(records, outcomes), folder / start.isoformat() / f"{CASES.index(case)}.parquet")
+
+
+def write_months(folder: Path, *, records: pa.Table, outcomes: pa.Table) -> None:
+    """The clean half year in four weeks each, after the eight weeks before them."""
+    clean, begin = frame(records, outcomes), HALF_YEAR[0] + REFERENCE
+    while begin < HALF_YEAR[1]:
+        place = folder / f"month-{begin}"
+        place.mkdir(parents=True, exist_ok=True)
+        pq.write_table(_between(clean, begin - REFERENCE, begin), place / "reference.parquet")
+        pq.write_table(_between(clean, begin, begin + timedelta(days=28)), place / "clean.parquet")
+        begin += timedelta(days=28)
+
+
+def ask(python: Path, folder: Path) -> Alerts:
+    """Every alert by start and log."""
+    environment = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1"}
+    environment.pop("PYTHONPATH", None)
+    asked = subprocess.run([python, PEER, folder], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    told: Mapping[str, Mapping[str, list[list[str]]]] = json.loads(asked.stdout)
+    return {
+        start: {name: [(a, b, c) for a, b, c in each] for name, each in logs.items()} for start, logs in told.items()
+    }
+
+
+def found_after(alerts: Alerts, case: Case, *, start: date, without: tuple[str, ...] = ()) -> int | None:
+    """Hours from the start to the first alert that the clean log does not have; by the end of its day, and a day later
+    where outcomes are needed. None if there is none.
+    """
+    of_start = alerts[start.isoformat()]
+    clean = {tuple(each) for each in of_start["clean"]}
+    new = [each for each in of_start.get(str(CASES.index(case)), []) if each not in clean and each[1] not in without]
+    hours = [
+        ((date.fromisoformat(day) - start).days + 1) * 24 + (24 if kind == "realised" else 0) for day, kind, _ in new
+    ]
+    return min(hours, default=None)
+
+
+def opened_a_month(alerts: Alerts) -> float:
+    """Alerts of the clean months that the day before does not have, in 30 days."""
+    opened, days = 0, 0
+    for start, logs in alerts.items():
+        if start.startswith("month-"):
+            there = set(logs["clean"])
+            before = {(str(date.fromisoformat(day) + timedelta(days=1)), kind, column) for day, kind, column in there}
+            opened += len(there - before)
+            days += 28
+    return opened / max(days, 1) * 30
+
+
+def _between(rows: pa.Table, first: date, after: date) -> pa.Table:
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        return connection.sql(
+            "FROM rows WHERE event_time >= $first AND event_time < $after ORDER BY event_time",
+            params={"first": first, "after": after},
+        ).to_arrow_table()
