@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_assets.contract.declared_numbers import ABOVE_ZERO, BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
+from mlops_assets.contract.drift import DriftPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class MonitoringPlan:
     A figure is compared with the ``weeks`` before it, of which it needs ``minimum_weeks``, and is made of
     ``minimum_rows`` at least. ``false_alarms_a_month`` is how many may be expected where nothing is wrong.
     ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day, ``minimum_freedom`` what a
-    spread must be estimated from.
+    spread must be estimated from. ``inputs`` says how the requests of a day are compared with those of the days before.
     """
 
     slices: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class MonitoringPlan:
     false_alarms_a_month: float = 0.5
     minimum_freedom: int = 12
     false_discovery_rate: float = 0.01
+    inputs: DriftPlan = field(default_factory=DriftPlan)
 
     def __post_init__(self) -> None:
         refuse_numbers(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
@@ -85,6 +86,31 @@ def example_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     return {name: tuple(sorted(origins)) for name, origins in columns.items()}
 
 
+def request_lineage(use_case: UseCase) -> dict[str, tuple[str, ...]]:
+    """For every column of a request the features that are made of it or looked up by it, in the order declared.
+
+    What a model of requests computes in Python is a column by itself; ``event_time`` is of the one time that is asked.
+    """
+    schema = request_schema(use_case.request)
+    times = [name for name in use_case.request.model_fields if pa.types.is_timestamp(schema.field(name).type)]
+    asked = {name: _itself(name) for name in schema.names}
+    asked["event_time"] = _itself(times[0]) if len(times) == 1 else asked.get("event_time", frozenset())
+    keyed = [(name, view.keys) for view in use_case.history for name, _, _ in view.columns()]
+    keyed += [(side.column(name), side.keys) for side in use_case.asof for name in yielded_by(side.sql)]
+    attached = {name: _union(asked.get(key, frozenset()) for key in keys) for name, keys in keyed}
+    examples = {"id": frozenset[SourceColumn](), **asked, **attached}
+    found = {**examples, **_columns_of(use_case.features_sql, relations={EXAMPLES: examples})}
+    known = {name.lower(): origins for name, origins in found.items()}
+    return {
+        column: tuple(
+            each.name
+            for each in use_case.features
+            if SourceColumn(source=EXAMPLES, column=column) in known.get(each.name.lower(), ())
+        )
+        for column in use_case.request.model_fields
+    }
+
+
 def view_sources(sql: Path, *, use_case: UseCase) -> tuple[str, ...]:
     """The sources that the columns of a view are made of, sorted."""
     columns = _columns_of(sql, relations=_relations(use_case))
@@ -149,6 +175,10 @@ def attached_names(use_case: UseCase) -> tuple[str, ...]:
     """The names of the columns of history and side data that are attached to examples, by declarations alone."""
     history = [name for view in use_case.history for name, _, _ in view.columns()]
     return (*history, *(view.column(name) for view in use_case.asof for name in yielded_by(view.sql)))
+
+
+def _itself(column: str) -> Origins:
+    return frozenset({SourceColumn(source=EXAMPLES, column=column)})
 
 
 def _given(query: exp.Expr) -> set[str]:

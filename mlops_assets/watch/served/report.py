@@ -100,11 +100,37 @@ class Cause(_Kept):
     consequences: tuple[str, ...] = ()
 
 
+class InputShift(_Kept):
+    """How a column of the requests is distributed in a day, beside what it is compared with.
+
+    ``measure`` is the distance that is farthest beyond (or nearest to) its ``bound``; ``detectable`` the smallest
+    change of it that would be noticed. ``now`` and ``then`` are means of numbers and of hours, and ``value``'s share of
+    texts; ``missing_now`` and ``missing_then`` shares of rows. ``since`` is the day from which a level goes on.
+    """
+
+    column: str
+    looked_up: bool
+    rows: int
+    measure: str = ""
+    figure: float | None = None
+    bound: float | None = None
+    detectable: float | None = None
+    verdict: Verdict
+    why: str = ""
+    value: str = ""
+    now: float | None = None
+    then: float | None = None
+    missing_now: float | None = None
+    missing_then: float | None = None
+    since: str = ""
+
+
 class WatchReport(_Kept):
     """One served day as far as ``until`` (its end, once it is over), on the use case's wall clock.
 
     ``versions`` are the answers of each version, ``version`` the one that gave most. ``headline`` is one sentence that
-    a person reads first. ``labelled`` of ``answered`` rows have an outcome.
+    a person reads first. ``labelled`` of ``answered`` rows have an outcome. ``inputs`` are the columns of its requests
+    against those of ``compared_with``.
     """
 
     use_case: str
@@ -119,6 +145,8 @@ class WatchReport(_Kept):
     estimated: tuple[Estimated, ...] = ()
     realised: tuple[Realised, ...] = ()
     causes: tuple[Cause, ...] = ()
+    inputs: tuple[InputShift, ...] = ()
+    compared_with: str = ""
 
     @property
     def unusual(self) -> tuple[Cell, ...]:

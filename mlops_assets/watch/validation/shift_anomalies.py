@@ -68,7 +68,7 @@ _TOLD_BY = {
     Code.VALUES_VANISHED: (BECAME_CONSTANT,),
 }
 """A plain fault of a column says all that these would say of it."""
-_NO_FAULT = (None, Cause.BROAD_CHANGE, Cause.SOME_SEGMENTS)
+NO_FAULT = (None, Cause.BROAD_CHANGE, Cause.SOME_SEGMENTS)
 """The causes of what the world may have done; all others name what went wrong with the file."""
 _OF_SEGMENTS = frozenset({"segment_gap", COPIED_SEGMENT})
 """Measures that compare segments of a batch with each other: the whole batch has none."""
@@ -241,7 +241,7 @@ def _anomaly(shifts: Sequence[Shift], *, report: DriftReport, sides: _Sides, ref
         (form.cause, form.explanation) if form else tell_evidence(top, found=found, reference=reference)
     )
     severity = _severity(shifts, refused=refused)
-    since = _since(shifts) if cause in _NO_FAULT and severity is not Severity.ERROR else None
+    since = _since(shifts) if cause in NO_FAULT and severity is not Severity.ERROR else None
     goes_on = f", as since {since}" if since else ""
     return anomaly(
         _CODES[top.measure],
