@@ -10,6 +10,8 @@ import pytest
 # Several test processes share the cores: a thread of XGBoost that waits for another one sleeps instead of spinning on
 # a core that the other one needs. Read when the library is loaded; child processes inherit it.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# No service that somebody runs on this machine is asked what it has counted.
+os.environ.setdefault("MLOPS_SERVICE_URL", "")
 
 
 def pytest_configure() -> None:

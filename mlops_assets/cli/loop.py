@@ -36,6 +36,8 @@ def collect(use_case: UseCaseName) -> None:
         done = collect_served(chosen, instance=instance, steps=steps)
     rows, days = (done.metadata["prediction_log"][name] for name in ("dagster/row_count", "event_days"))
     console.print(f"{rows} answers were collected, of days: {days}.")
+    if note := done.metadata["prediction_log"].get("service"):
+        console.print(escape(str(note)), soft_wrap=True)
     _show_checks([done])
 
 

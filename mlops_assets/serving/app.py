@@ -93,6 +93,7 @@ class Routes:
 
     def _counted(self) -> bytes:
         service = self._service()
+        self._metrics.serving.labels(service.predictor.answering.use_case.name).set(1)
         self._metrics.waiting_rows.set(service.engine.waiting_rows)
         with suppress(ServingError):  # a log that cannot be read is told by /readyz; everything else is counted still
             self._metrics.uncollected.set(service.predictor.log.uncollected())

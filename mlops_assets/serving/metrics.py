@@ -38,6 +38,9 @@ class ServiceMetrics:
         self.canary_share = Gauge(
             "mlops_canary_share", "Share of rows a canary answers", registry=own, multiprocess_mode="mostrecent"
         )
+        self.serving = Gauge(
+            "mlops_serving", "1 of the use case that is served", ["use_case"], registry=own, multiprocess_mode="max"
+        )
         self.waiting_rows = Gauge(
             "mlops_waiting_rows", "Rows of admitted requests", registry=own, multiprocess_mode="livesum"
         )

@@ -1,4 +1,6 @@
-"""Collect: what the service answered and what became of it, into the lake exactly once, and whether it was right."""
+"""Collect: what the service answered and what became of it, into the lake exactly once, with its hourly figures; and
+whether it was right.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,13 @@ from mlops_assets.stores.predictions.collected_files import CollectedFile, colle
 from mlops_assets.stores.predictions.collection import Pending, Piece, cut, join, runs
 from mlops_assets.stores.predictions.parity import Sample, audit_parity
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
+from mlops_assets.stores.predictions.served_metrics import (
+    are_of_all_rows,
+    figures_of_file,
+    figures_path,
+    without_figures,
+)
+from mlops_assets.stores.predictions.service_figures import Services, service_file
 
 COLLECTED_ONCE = "every_record_collected_once"
 
@@ -30,7 +39,7 @@ COLLECTED_ONCE = "every_record_collected_once"
 class Collected:
     """What of the log the lake did not hold yet, how many files of it the lake held, and how many of them are
     ``joined`` now; ``pruned`` records were dropped from the log. Once published, the lake holds the log ``upto`` this
-    number.
+    number. ``caught_up`` files of an earlier version got their figures. ``service`` says which are not told of.
     """
 
     pieces: tuple[Piece, ...]
@@ -39,6 +48,8 @@ class Collected:
     joined: int
     pruned: int
     upto: int
+    caught_up: int = 0
+    service: str = ""
 
     @property
     def rows(self) -> int:
@@ -72,12 +83,14 @@ def collect(
     now: datetime,
     into: Path,
     kept: timedelta,
+    services: Services | None = None,
 ) -> Step[Collected]:
     """Hold ``log.collecting()`` from before ``head`` is read until the step is published.
 
     Where collecting goes on is read off ``head``. Its files are written below the empty folder ``into``, and must be
     there until they are published. A sample of the new records, drawn by ``seed``, is computed once more from the
     commits of ``lake`` that they name. What ``head`` holds and is older than ``kept`` is dropped from the log.
+    ``services`` are asked what they have counted.
     """
     held = collected_files(head, folder=prediction_log_folder(use_case.name))
     upto = _upto(held.values(), log=log)
@@ -93,10 +106,22 @@ def collect(
     answers = _made(head, held, pending=pending, now=now, into=into)
     outcomes = _outcomes(head, use_case=use_case, log=log, now=now, into=into)
     written = [*answers.written, *outcomes.written]
+    late = [path for path in without_figures(head, held, use_case=use_case.name) if path not in answers.replaced]
+    told_of = {piece.file.path: piece.source for piece in answers.written} | {path: head.local(path) for path in late}
+    counted, unheard = services.ask(use_case=use_case.name, now=now) if services else ({}, "")
+    service = service_file(head, counted, use_case=use_case.name, now=now)
     return Step(
-        files={piece.file.path: piece.source for piece in written},
-        deletes=[*answers.replaced, *outcomes.replaced],
-        audit=lambda staged: [_collected(staged, written, use_case=use_case, log_id=log.log_id)],
+        files={
+            **{piece.file.path: piece.source for piece in written},
+            **_figures(head, told_of, use_case=use_case),
+            **dict([service] if service else []),
+        },
+        deletes=[
+            *answers.replaced,
+            *outcomes.replaced,
+            *(figures_path(path, use_case=use_case.name) for path in answers.replaced),
+        ],
+        audit=lambda staged: [_collected(staged, written, use_case=use_case, log_id=log.log_id, told_of=told_of)],
         checks=[audit_parity(sample.records, of=sample.size, use_case=use_case, lake=lake, connect=connect, seed=seed)],
         outcome=Collected(
             pieces=tuple(answers.new),
@@ -105,8 +130,18 @@ def collect(
             joined=len(answers.replaced),
             pruned=log.prune(upto=upto, before=now - kept),
             upto=upto + sum(piece.file.rows for piece in answers.new),
+            caught_up=len(late),
+            service=unheard,
         ),
     )
+
+
+def _figures(head: Snapshot, told_of: Mapping[str, Path], *, use_case: UseCase) -> dict[str, bytes]:
+    """The figures of files of answers (by their paths in the lake) as files."""
+    return {
+        figures_path(path, use_case=use_case.name): figures_of_file(head, source, use_case=use_case)
+        for path, source in told_of.items()
+    }
 
 
 def _upto(held: Iterable[CollectedFile], *, log: PredictionLog) -> int:
@@ -150,9 +185,13 @@ def _made(head: Snapshot, held: Mapping[str, CollectedFile], *, pending: Pending
     return made
 
 
-def _collected(staged: Snapshot, written: Sequence[Piece], *, use_case: UseCase, log_id: str) -> CheckResult:
+def _collected(
+    staged: Snapshot, written: Sequence[Piece], *, use_case: UseCase, log_id: str, told_of: Iterable[str]
+) -> CheckResult:
     wrong = [piece.file.path for piece in written if not _holds_all(staged, piece.file)]
     reasons = [f"These files do not hold the log's records: {', '.join(wrong)}."] if wrong else []
+    lacking = [path for path in told_of if not are_of_all_rows(staged, path, use_case=use_case.name)]
+    reasons += [f"The figures of these files are not of all their answers: {', '.join(lacking)}."] if lacking else []
     for folder in (prediction_log_folder(use_case.name), served_outcomes_folder(use_case.name)):
         reasons += _overlaps(collected_files(staged, folder=folder), log_id=log_id)
     return CheckResult(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 
+import pyarrow.compute as pc
 import pytest
 
 from mlops_assets.contract.errors import ServingError
@@ -17,10 +18,13 @@ from mlops_assets.stores.predictions.collected_files import records_of_day
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import Outcome
 from mlops_assets.stores.predictions.served_days import has_answers
+from mlops_assets.stores.predictions.served_metrics import served_metrics
 from mlops_assets.stores.predictions.tracing import trace
+from mlops_assets.watch.served.table import METRICS
 from mlops_assets_tests.steps.played import NOW, SERVED, Loop
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 
+DAY = date.fromisoformat(SERVED)
 LATER = NOW + timedelta(days=8)
 
 
@@ -154,6 +158,61 @@ def test_a_log_that_was_put_back_from_an_older_copy_is_refused(empty: Loop) -> N
 
     with pytest.raises(ServingError, match=r"holds predictions up to number 2 of log .* ends at 1"):
         empty.collect()
+
+
+def figures(loop: Loop, *, day: date = date(2013, 7, 1)) -> dict[str, float]:
+    """Of all rows of a day, by metric: what they add up to."""
+    rows = served_metrics(loop.lake.at(), use_case="parcels", first=day, last=day).to_pylist()
+    return {row["metric"]: row["value"] for row in rows if row["scope"] == "overall"}
+
+
+def test_beside_every_file_lie_its_figures_and_they_are_joined_with_it(empty: Loop) -> None:
+    for name in ("a", "b"):
+        answer(empty, name)
+        empty.collect()
+        assert paths(empty, "served_metrics") == paths(empty)
+    assert len(paths(empty)) == 2
+
+    step = empty.collect(now=NOW + timedelta(days=1))
+
+    assert step.outcome.joined == 2
+    assert paths(empty, "served_metrics") == paths(empty) == ["2024-03-11/1-2"]
+    assert figures(empty)["answered"] == 2
+
+
+def test_the_figures_of_answers_are_by_what_their_version_has_learnt(served: Loop) -> None:
+    served.collect()
+
+    table = served_metrics(served.lake.at(), use_case="parcels", first=DAY, last=DAY)
+    whole = table.filter(pc.field("metric") == "unseen:depot")
+    answered = table.filter(pc.field("metric") == "answered").to_pylist()
+    assert pc.sum(whole["value"]).as_py() == 0
+    assert sum(row["n"] for row in answered if row["scope"] == "overall") == 60
+    assert {row["scope"] for row in answered} == {"overall", "depot=AMS", "depot=BER"}
+
+
+def test_files_that_an_earlier_version_collected_get_their_figures_at_the_next_collection(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    empty.collect()
+    left = [info.path for info in empty.lake.at().paths("parcels/served_metrics/")]
+    write = Write(use_case="parcels", asset="prediction_log")
+    empty.lake.publish(write, files={}, deletes=left, audit=lambda staged: [])
+
+    step = empty.collect()
+
+    assert (step.outcome.rows, step.outcome.caught_up) == (0, 1)
+    assert figures(empty)["answered"] == 2
+    assert empty.collect().files == {}
+
+
+def test_figures_that_are_not_of_all_answers_are_not_published(empty: Loop) -> None:
+    answer(empty, "a", "b")
+    with empty.collecting() as step:
+        lacking = parquet_bytes(METRICS.empty_table())
+        files = {path: lacking if "served_metrics" in path else content for path, content in step.files.items()}
+
+        with pytest.raises(WriteRefused, match="figures of these files are not of all their answers"):
+            empty.lake.publish(Write(use_case="parcels", asset="prediction_log"), files=files, audit=step.audit)
 
 
 def test_records_that_another_collection_published_meanwhile_are_not_published_twice(empty: Loop) -> None:

@@ -15,11 +15,13 @@ from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.collect import COLLECTED_ONCE, collect
 from mlops_assets.stores.predictions import parity
 from mlops_assets.stores.predictions.prediction_log import kept_in_log
+from mlops_assets.stores.predictions.service_figures import Services
 
 CHECKS = (
     Check(
         name=COLLECTED_ONCE,
-        description="What was staged holds the records that the names of the files say, and no record is in two files.",
+        description="What was staged holds the records that the names of the files say, no record is in two files, and "
+        "the figures of each file are of all its answers.",
     ),
     Check(
         name=parity.NAME,
@@ -44,7 +46,8 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
             "Every answer the service gave: id, time, inputs, features, score and model version; and the outcomes it "
             "was told. Where collecting goes on is read off the lake itself, so that a killed run neither loses nor "
             "doubles a record. The files of a day that is over become one, and what the lake has held for a week is "
-            "dropped from the log."
+            "dropped from the log. Beside every file lie its hourly figures, and those of the service itself where it "
+            "answers (MLOPS_SERVICE_URL)."
         ),
     )
     def prediction_log(
@@ -66,6 +69,7 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
                 now=datetime.now(UTC),
                 into=Path(folder),
                 kept=kept_in_log(),
+                services=Services.from_environment(),
             )
             done = step.outcome
             yield from run.publish(
@@ -77,6 +81,8 @@ def build_prediction_log(use_case: UseCase) -> dg.AssetsDefinition:
                     "files_before": done.files_before,
                     "files_joined": done.joined,
                     "pruned": done.pruned,
+                    "files_caught_up": done.caught_up,
+                    **({"service": done.service} if done.service else {}),
                 },
             )
             log.mark_collected(upto=done.upto)

@@ -5,7 +5,8 @@ A file holds the records ``first`` to ``last`` of one log, all of them and no ot
     <use case>/prediction_log/<answered day>/<log id>-<first>-<last>.<first event day>.<last event day>.parquet
 
 Earlier versions made a file for each event day, ``<event day>/<log id>-<first>-<last>.parquet``; they are read like the
-others. Outcomes have no events: ``<use case>/served_outcomes/<told day>/<log id>-<first>-<last>.parquet``.
+others. The figures of a file lie under its name in ``served_metrics``. Outcomes have no events:
+``<use case>/served_outcomes/<told day>/<log id>-<first>-<last>.parquet``.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class CollectedFile:
             log_id=match["log_id"],
             first=int(match["first"]),
             last=int(match["last"]),
-            events=events if first_event or match["folder"].endswith("/prediction_log/") else None,
+            events=events if first_event or not match["folder"].endswith("/served_outcomes/") else None,
             modified=modified,
         )
 

@@ -27,6 +27,8 @@ of what a service says of itself, whose ``version`` is empty.
 """
 
 ANSWERED, DOUBLED = "answered", "doubled"
+"""Rows (``value`` is ``n``, as of LABELLED and REQUESTS), and those asked before in the hour, as far as one file shows.
+"""
 SCORE, SCORE_SQUARED, POSITIVES = "score", "score_squared", "positives"
 HISTORY_AGE = "history_age_days"
 CLASS, MISSING, UNSEEN, FLAGGED = "class:", "missing:", "unseen:", "flagged:"
@@ -36,5 +38,7 @@ ESTIMATED, REALISED, PRIOR = "estimated:", "realised:", "prior:"
 same rows."""
 LABELLED, RATE, RESIDUAL = "labelled", "rate", "residual"
 """Outcomes known, their mean, and the mean of outcome minus score."""
-REQUESTS, ERRORS, REFUSED, LATENCY, WAITING = "requests", "errors", "refused", "latency_seconds", "waiting"
+REQUESTS, ERRORS, REFUSED, WAITING = "requests", "errors", "refused", "waiting"
+LATENCY, LATENCY_P99 = "latency_seconds", "latency_p99_seconds"
+"""The 99th percentile is of what was counted between two looks, times its requests."""
 SERVICE = "service"
