@@ -6,9 +6,9 @@ call them; what the service says of itself is made up, as a log in batch has no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import duckdb
@@ -24,7 +24,9 @@ from mlops_assets.steps.replay_faults import Ages, Fault
 from mlops_assets.stores.models.record import PREDICTIONS
 from mlops_assets.stores.models.registry import load_record, load_version
 from mlops_assets.training.scoring import Scorer
+from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.served.figures import figures_of_answers, figures_of_held_out, figures_of_truth
+from mlops_assets.watch.served.request_profiles import profile_requests, request_columns, request_rows
 from mlops_assets.watch.served.table import ANSWERED, ERRORS, LATENCY, METRICS, REFUSED, REQUESTS, SERVICE
 
 SECONDS, ERROR_SHARE = 0.004, 2e-4
@@ -54,7 +56,9 @@ class Figures:
     @cached_property
     def prior(self) -> Mapping[str, float]:
         """The share of positives that the champion learnt from."""
-        learnt = load_record(self.world.snapshot, use_case=self.use_case.name, version=self.world.version).split["train"]
+        learnt = load_record(self.world.snapshot, use_case=self.use_case.name, version=self.world.version).split[
+            "train"
+        ]
         return {self.world.version: learnt.positives / learnt.rows}
 
     @cached_property
@@ -120,3 +124,20 @@ def _service(answers: pa.Table) -> pa.Table:
 def _ages(moments: pa.ChunkedArray, first: date) -> Ages:
     days = pc.cast(pc.cast(moments, pa.date32(), safe=False), pa.int32()).to_numpy()
     return np.asarray(days - (first - date(1970, 1, 1)).days, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profiles:
+    """Makes profiles of requests."""
+
+    use_case: UseCase
+
+    def of(self, records: pa.Table) -> dict[str, Profile]:
+        """The profile of each day's requests."""
+        columns, days = request_columns(self.use_case), pc.strftime(records["event_time"], "%Y-%m-%d")
+        with duckdb.connect() as connection:
+            parts = {
+                day: request_rows(records.filter(pc.equal(days, day)), columns=columns, connection=connection)
+                for day in sorted(pc.unique(days).to_pylist())
+            }
+            return profile_requests(parts, columns=columns, connection=connection)

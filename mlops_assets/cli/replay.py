@@ -144,17 +144,27 @@ def _service(use_case: UseCase) -> Iterator[tuple[RunningService, str]]:
 
 
 def _day(player: Player, service: RunningService, day: str, *, version: str, progress: Progress) -> PlayedDay:
-    from mlops_assets.orchestration.replay import told_of
+    from mlops_assets.orchestration.replay import with_news
 
-    before = progress.days[-1] if progress.days else None
+    after, cursor, event = player.begin(progress.days[-1] if progress.days else None)
     came = player.look_ahead(day)
     with player.steps.step(f"Ask about {day}", total=24) as tell:  # type: ignore[attr-defined]
-        asked, answered, refused = player.answer(service, day, after=before.seq if before else 0, tell=tell)
+        asked, answered, refused = player.answer(service, day, after=after, tell=tell)
     seq = player.last_seq()
     player.end(day, came=came)
-    events, cursor = player.news(day, cursor=before.cursor if before else player.first_cursor())
-    told = PlayedDay(day=day, asked=asked, answered=answered, refused=refused, champion=version)
-    return told_of(told, events=events, cursor=cursor, seq=seq, retrained=player.retrain(day))
+    events, cursor = player.news(day, cursor=cursor, event=event)
+    told = PlayedDay(
+        day=day,
+        asked=asked,
+        answered=answered,
+        refused=refused,
+        champion=version,
+        retrained=player.retrain(day),
+        seq=seq,
+        cursor=cursor,
+        event=event,
+    )
+    return with_news(told, events)
 
 
 def _show(use_case: UseCase, progress: Progress) -> None:
@@ -168,7 +178,8 @@ def _table_of_days(progress: Progress) -> Table:
     answered = sum(each.answered for each in progress.days)
     table = Table(title=f"{len(progress.days)} days, {answered:,} answers", title_justify="left")
     for name in ("day", "answers", "refused", "alerts opened", "resolved", "retrained"):
-        table.add_column(name, justify="right" if name in ("answers", "refused") else "left")
+        right = name in ("answers", "refused")
+        table.add_column(name, justify="right" if right else "left", no_wrap=right or name == "day")
     for each in progress.days:
         if each.opened or each.resolved or each.retrained or each.refused:
             told = (*each.opened,), (*each.resolved,)
@@ -183,7 +194,7 @@ def _table_of_champions(figures: list[Realised]) -> Table:
     table = Table(title="Champions over time, by what came true", title_justify="left")
     metrics = [name for name in ("roc_auc_score", "log_loss") if any(name in each.figures for each in figures)]
     for name in ("version", "from", "to", "answers", "with outcome", *metrics):
-        table.add_column(name, justify="left" if name in ("version", "from", "to") else "right")
+        table.add_column(name, justify="left" if name in ("version", "from", "to") else "right", no_wrap=True)
     for each in figures:
         told = [each.figures.get(name) for name in metrics]
         shown = ["" if value is None else f"{value:.4f}" for value in told]

@@ -74,9 +74,11 @@ class Player:
             through, moment = day_before(first), _moment(date.fromisoformat(first))
             train(self.use_case, instance=self.instance, steps=self.steps, through=through, tags=_tags(moment))
 
-    def first_cursor(self) -> str:
-        """Where alerts are read from: nothing of what was there before the replay is news."""
-        return Cursor.read(None, now=datetime.now(UTC) + LOOK_BACK).model_dump_json()
+    def begin(self, before: PlayedDay | None) -> tuple[int, str, int]:
+        """Where log, checks and alerts had come to; on the first day nothing of what was there before is news."""
+        if before is not None:
+            return before.seq, before.cursor, before.event
+        return 0, Cursor.read(None, now=datetime.now(UTC) + LOOK_BACK).model_dump_json(), 0
 
     def look_ahead(self, day: str) -> tuple[str, ...]:
         """What lands ahead is taken in, and the online store is as of the day, or as old as a fault has it."""
@@ -142,14 +144,14 @@ class Player:
         if self.use_case.monitoring:
             watch(self.use_case, day=day, tags=_tags(known), **told)
 
-    def news(self, day: str, *, cursor: str) -> tuple[list[Event], str]:
-        """What became of alerts since the cursor, recorded as of the next morning and told to nobody."""
+    def news(self, day: str, *, cursor: str, event: int) -> tuple[list[tuple[int, Event]], str]:
+        """What became of alerts since; what checks and runs said is recorded as of the next morning, nobody is told."""
         read = Cursor.read(cursor, now=datetime.now(UTC))
         partitions = {name: make().partitions_def for name, make in asset_makers(self.use_case).items()}
         looks = read_looks(self.use_case, read, partitions=partitions, instance=self.instance)
         with AlertBook(environment_directory()) as book:
-            events = book.record(looks, now=_next_morning(day))
-        return events, read.model_dump_json()
+            book.record(looks, now=_next_morning(day))
+            return book.events_after(event), read.model_dump_json()
 
     def retrain(self, day: str) -> str:
         """What was trained the morning after a day and what came of it; empty if nothing was due."""
@@ -170,17 +172,11 @@ class Player:
         return f"{reason} {after.version if after else 'None'} {moved}."
 
 
-def told_of(day: PlayedDay, *, events: Sequence[Event], cursor: str, seq: int, retrained: str) -> PlayedDay:
-    """The day with what became of alerts and of the champion."""
-    causes = {kind: tuple(e.alert.finding.cause for e in events if e.kind is kind) for kind in News}
-    return replace(
-        day,
-        opened=causes[News.OPENED],
-        resolved=causes[News.RESOLVED],
-        cursor=cursor,
-        seq=seq,
-        retrained=retrained,
-    )
+def with_news(day: PlayedDay, events: Sequence[tuple[int, Event]]) -> PlayedDay:
+    """The day with what became of alerts."""
+    causes = {kind: tuple(each.alert.finding.cause for _, each in events if each.kind is kind) for kind in News}
+    last = max((number for number, _ in events), default=day.event)
+    return replace(day, opened=causes[News.OPENED], resolved=causes[News.RESOLVED], event=last)
 
 
 def _tags(moment: datetime) -> Mapping[str, str]:

@@ -66,7 +66,7 @@ class Trouble:
 @dataclass(frozen=True, kw_only=True)
 class PlayedDay:
     """What came of one day. ``opened`` and ``resolved`` are causes of alerts, ``retrained`` says what for and what came
-    of it. ``seq`` and ``cursor`` are where log and alerts had come to: the next day goes on there.
+    of it. ``seq``, ``cursor`` and ``event`` are where log, checks and alerts had come to: the next day goes on there.
     """
 
     day: str
@@ -79,6 +79,7 @@ class PlayedDay:
     retrained: str = ""
     seq: int = 0
     cursor: str = ""
+    event: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
