@@ -30,8 +30,9 @@ from mlops_assets.steps.replay_faults import (
 HALF_YEAR = date(2013, 7, 1), date(2013, 12, 30)
 STARTS = tuple(date(2013, 8, 26) + timedelta(days=11 * number) for number in range(10))
 """Of every weekday; before each lie eight weeks that were served."""
-HOUR, DAY, WEEK, FORTNIGHT = 1, 24, 7 * 24, 14 * 24
-LANDED = 24
+WHOLE_DAY = 24
+HOUR, DAY, WEEK, FORTNIGHT = 1, WHOLE_DAY, 7 * WHOLE_DAY, 14 * WHOLE_DAY
+LANDED = WHOLE_DAY
 """Hours until the outcomes of a day have landed."""
 BAD_WEATHER = {"visib": 0.5, "precip": 0.2, "wind_speed": 34.5, "wind_gust": 46.0, "pressure": 995.0}
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,12 +14,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.monitoring_cases import CASES, HALF_YEAR, STARTS, Case
-from benchmarks.monitoring_log import World
+from benchmarks.monitoring_cases import CASES, HALF_YEAR, Case
 
 PEER = Path(__file__).with_name("monitoring_nannyml.py")
 PACKAGES = ("nannyml==0.13.1",)
-REFERENCE = timedelta(days=56)
+REFERENCE, MONTH = timedelta(days=56), timedelta(days=28)
 Alerts = dict[str, dict[str, list[tuple[str, str, str]]]]
 _FRAME = """
 SELECT
@@ -61,53 +60,53 @@ def frame(records: pa.Table, outcomes: pa.Table) -> pa.Table:
         return connection.sql(_FRAME).to_arrow_table()
 
 
-def write_logs(world: World, folder: Path, *, records: pa.Table, outcomes: pa.Table) -> None:
-    """The reference and the clean days of each start, and the weeks of the clean half year after the first."""
+def write_clean(folder: Path, *, starts: Sequence[date], records: pa.Table, outcomes: pa.Table) -> None:
+    """The reference and the clean days of each start; and of four weeks each, after the eight weeks before them."""
     clean = frame(records, outcomes)
     longest = timedelta(days=max(case.days for case in CASES))
-    for start in STARTS:
-        place = folder / start.isoformat()
+    begins = [(start.isoformat(), start, longest) for start in starts]
+    months, begin = [], HALF_YEAR[0] + REFERENCE
+    while begin < HALF_YEAR[1]:
+        months.append((f"month-{begin}", begin, MONTH))
+        begin += MONTH
+    for name, start, days in (*begins, *months):
+        place = folder / name
         place.mkdir(parents=True, exist_ok=True)
         pq.write_table(_between(clean, start - REFERENCE, start), place / "reference.parquet")
-        pq.write_table(_between(clean, start, start + longest), place / "clean.parquet")
+        pq.write_table(_between(clean, start, start + days), place / "clean.parquet")
 
 
-def write_fault(folder: Path, case: Case, *, start: date, records: pa.Table, outcomes: pa.Table) -> None:
+def write_fault(folder: Path, case: Case, *, start: date, logs: tuple[pa.Table, pa.Table]) -> None:
     """One log with a fault."""
-    pq.write_table(frame(records, outcomes), folder / start.isoformat() / f"{CASES.index(case)}.parquet")
+    pq.write_table(frame(*logs), folder / start.isoformat() / f"{CASES.index(case)}.parquet")
 
 
-def write_months(folder: Path, *, records: pa.Table, outcomes: pa.Table) -> None:
-    """The clean half year in four weeks each, after the eight weeks before them."""
-    clean, begin = frame(records, outcomes), HALF_YEAR[0] + REFERENCE
-    while begin < HALF_YEAR[1]:
-        place = folder / f"month-{begin}"
-        place.mkdir(parents=True, exist_ok=True)
-        pq.write_table(_between(clean, begin - REFERENCE, begin), place / "reference.parquet")
-        pq.write_table(_between(clean, begin, begin + timedelta(days=28)), place / "clean.parquet")
-        begin += timedelta(days=28)
-
-
-def ask(python: Path, folder: Path) -> Alerts:
-    """Every alert by start and log."""
+def ask(python: Path, folder: Path) -> str:
+    """Every alert by start and log, as the peer prints them."""
     environment = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1"}
     environment.pop("PYTHONPATH", None)
-    asked = subprocess.run([python, PEER, folder], env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    told: Mapping[str, Mapping[str, list[list[str]]]] = json.loads(asked.stdout)
+    return subprocess.run([python, PEER, folder], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def read(text: str) -> Alerts:
+    """The alerts in what the peer printed."""
+    told: Mapping[str, Mapping[str, list[list[str]]]] = json.loads(text)
     return {
-        start: {name: [(a, b, c) for a, b, c in each] for name, each in logs.items()} for start, logs in told.items()
+        start: {name: [(day, kind, column) for day, kind, column in each] for name, each in logs.items()}
+        for start, logs in told.items()
     }
 
 
-def found_after(alerts: Alerts, case: Case, *, start: date, without: tuple[str, ...] = ()) -> int | None:
+def found_after(alerts: Alerts, case: Case, *, start: date) -> int | None:
     """Hours from the start to the first alert that the clean log does not have; by the end of its day, and a day later
     where outcomes are needed. None if there is none.
     """
     of_start = alerts[start.isoformat()]
-    clean = {tuple(each) for each in of_start["clean"]}
-    new = [each for each in of_start.get(str(CASES.index(case)), []) if each not in clean and each[1] not in without]
+    clean = set(of_start["clean"])
+    new = [each for each in of_start.get(str(CASES.index(case)), []) if each not in clean]
+    first = start + timedelta(days=case.seen_after)
     hours = [
-        ((date.fromisoformat(day) - start).days + 1) * 24 + (24 if kind == "realised" else 0) for day, kind, _ in new
+        ((date.fromisoformat(day) - first).days + 1) * 24 + (24 if kind == "realised" else 0) for day, kind, _ in new
     ]
     return min(hours, default=None)
 
@@ -120,7 +119,7 @@ def opened_a_month(alerts: Alerts) -> float:
             there = set(logs["clean"])
             before = {(str(date.fromisoformat(day) + timedelta(days=1)), kind, column) for day, kind, column in there}
             opened += len(there - before)
-            days += 28
+            days += MONTH.days
     return opened / max(days, 1) * 30
 
 

@@ -6,9 +6,9 @@ call them; what the service says of itself is made up, as a log in batch has no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
 import duckdb
@@ -17,7 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.monitoring_log import World
+from mlops_assets.contract.alerts import Urgency
+from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.paths import evaluation_path
+from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.steps.replay_faults import Ages, Fault
@@ -25,7 +28,10 @@ from mlops_assets.stores.models.record import PREDICTIONS
 from mlops_assets.stores.models.registry import load_record, load_version
 from mlops_assets.training.scoring import Scorer
 from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.served.cells import judge
 from mlops_assets.watch.served.figures import figures_of_answers, figures_of_held_out, figures_of_truth
+from mlops_assets.watch.served.report import Cause, Cell
+from mlops_assets.watch.served.request_judgement import WHOLE_DAY, Past, RequestsJudged, judge_requests
 from mlops_assets.watch.served.request_profiles import profile_requests, request_columns, request_rows
 from mlops_assets.watch.served.table import ANSWERED, ERRORS, LATENCY, METRICS, REFUSED, REQUESTS, SERVICE
 
@@ -96,7 +102,7 @@ def _with_labels(records: pa.Table, outcomes: pa.Table) -> pa.Table:
 
 def _service(answers: pa.Table) -> pa.Table:
     """What a healthy service would have said of these hours; the same for the same hours."""
-    mask = pc.and_(pc.equal(answers["metric"], ANSWERED), pc.equal(answers["scope"], "overall"))
+    mask = pc.and_(pc.equal(answers["metric"], ANSWERED), pc.equal(answers["scope"], OVERALL))
     hours = answers.filter(mask).group_by("hour").aggregate([("n", "sum")]).sort_by("hour")
     asked = hours["n_sum"].to_numpy()
     seconds, failed = np.empty(len(asked)), np.empty(len(asked))
@@ -127,17 +133,121 @@ def _ages(moments: pa.ChunkedArray, first: date) -> Ages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profiles:
-    """Makes profiles of requests."""
+class Day:
+    """One served day as monitoring reads it: ``answers`` and ``truth`` are METRICS."""
+
+    answers: pa.Table
+    truth: pa.Table
+    profile: Profile
+
+    def busy_hours(self, rows: int) -> list[int]:
+        """The hours with at least so many answers, in order."""
+        mask = pc.and_(pc.equal(self.answers["metric"], ANSWERED), pc.equal(self.answers["scope"], OVERALL))
+        busy = self.answers.filter(pc.and_(mask, pc.greater_equal(self.answers["n"], rows)))
+        return sorted(hour.hour for hour in busy["hour"].to_pylist())
+
+
+def days_of(served: Served, *, use_case: UseCase) -> dict[date, Day]:
+    """What was served, day by day."""
+    profiles = profiles_of(served.records, use_case=use_case)
+    answers, truth = by_day(served.answers), by_day(served.truth)
+    nothing = METRICS.empty_table()
+    return {
+        day: Day(answers=answers[day], truth=truth.get(day, nothing), profile=profiles[day.isoformat()])
+        for day in sorted(answers)
+    }
+
+
+def profiles_of(records: pa.Table, *, use_case: UseCase) -> dict[str, Profile]:
+    """The profile of each day's requests."""
+    columns, days = request_columns(use_case), pc.strftime(records["event_time"], "%Y-%m-%d")
+    with duckdb.connect() as connection:
+        parts = {
+            day: request_rows(records.filter(pc.equal(days, day)), columns=columns, connection=connection)
+            for day in sorted(pc.unique(days).to_pylist())
+        }
+        return profile_requests(parts, columns=columns, connection=connection)
+
+
+def by_day(figures: pa.Table) -> dict[date, pa.Table]:
+    """Figures by the day of their hour."""
+    days = pc.cast(figures["hour"], pa.date32(), safe=False)
+    return {day: figures.filter(pc.equal(days, day)) for day in sorted(pc.unique(days).to_pylist())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """Judges days; ``judged`` remembers what was found of requests, as the product's reports do."""
 
     use_case: UseCase
+    version: str
+    held_out: pa.Table
+    days: Mapping[date, Day]
+    judged: dict[tuple[date, int], RequestsJudged] = field(default_factory=dict)
 
-    def of(self, records: pa.Table) -> dict[str, Profile]:
-        """The profile of each day's requests."""
-        columns, days = request_columns(self.use_case), pc.strftime(records["event_time"], "%Y-%m-%d")
-        with duckdb.connect() as connection:
-            parts = {
-                day: request_rows(records.filter(pc.equal(days, day)), columns=columns, connection=connection)
-                for day in sorted(pc.unique(days).to_pylist())
-            }
-            return profile_requests(parts, columns=columns, connection=connection)
+    @property
+    def plan(self) -> MonitoringPlan:
+        """What the use case watches."""
+        return self.use_case.monitoring or MonitoringPlan()
+
+    def with_days(self, days: Mapping[date, Day]) -> Watcher:
+        """The same past until the first of ``days``, and these from there on."""
+        first = min(days)
+        past = {day: each for day, each in self.days.items() if day < first}
+        judged = {key: each for key, each in self.judged.items() if key[0] < first}
+        return replace(self, days={**past, **days}, judged=judged)
+
+    def causes(self, day: date, *, until: int = WHOLE_DAY, with_truth: bool = False) -> dict[str, Cause]:
+        """What a person would be told of ``day`` as far as the hour ``until``, by the cause's key.
+
+        ``with_truth`` is the morning after, when the outcomes of the day have landed; else those of the day before.
+        """
+        moment = datetime.combine(day, time()) + timedelta(hours=until)
+        cells = judge(
+            pa.concat_tables(self._figures(day, with_truth=with_truth)),
+            day=day,
+            until=moment,
+            version=self.version,
+            plan=self.plan,
+            held_out=self.held_out,
+            binary=True,
+        )
+        return {cause.key: cause for cause in causes(cells, inputs=self._inputs(day, until=until), day=day)}
+
+    def _figures(self, day: date, *, with_truth: bool) -> Iterator[pa.Table]:
+        begin = day - timedelta(weeks=self.plan.weeks)
+        for each, served in self.days.items():
+            if begin <= each <= day:
+                yield served.answers
+                if each < day or with_truth:
+                    yield served.truth
+
+    def _inputs(self, day: date, *, until: int) -> tuple[Cause, ...]:
+        if (day, until) not in self.judged:
+            begin = day - timedelta(weeks=self.plan.weeks)
+            past = {each.isoformat(): served.profile for each, served in self.days.items() if begin <= each < day}
+            unusual = {key[0].isoformat(): each.unusual for key, each in self.judged.items() if key[1] == WHOLE_DAY}
+            self.judged[day, until] = judge_requests(
+                self.days[day].profile,
+                day=day.isoformat(),
+                use_case=self.use_case,
+                past=Past(profiles=past, unusual=unusual),
+                until=until,
+            )
+        return self.judged[day, until].causes
+
+
+def causes(cells: Sequence[Cell], *, inputs: Sequence[Cause], day: date) -> tuple[Cause, ...]:
+    """For now: one cause for each order and scope, without consequences of inputs."""
+    found = {cause.key: cause for cause in inputs}
+    for cell in cells:
+        if cell.verdict == "unusual":
+            key = f"{cell.order}:{cell.scope}" + (f":{cell.metric}" if cell.order in ("exact", "inputs") else "")
+            since = datetime.combine(cell.since or day, time(), tzinfo=UTC)
+            what = f"{cell.metric} {cell.span} {cell.gap} {cell.value:.4g} usual {cell.usual} p {cell.p_value}"
+            if cell.order == "predictions" and found:
+                continue
+            found.setdefault(
+                key, Cause(key=key, order=cell.order, urgency=Urgency.INFORM, what=what, scope=cell.scope, since=since)
+            )
+    return tuple(found.values())
