@@ -10,11 +10,13 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from mlops_assets.stores.predictions.service_figures import Services
 from mlops_assets_tests.end_to_end.dagster_ui import browser_page
 from mlops_assets_tests.serving.factories import ROOT, TAG, VERSION, make_parcel, recorded
 from mlops_assets_tests.serving.servers import Client, ServedBento, served
@@ -107,6 +109,16 @@ def test_the_first_page_names_nobody_outside_this_machine_and_lets_a_browser_loa
     linked = re.findall(r'href="(/[^"]+)"', page)
     assert {"/docs.json", "/readyz", "/metrics"} <= set(linked)
     assert [service.get(path)[0] for path in linked] == [200] * len(linked)
+
+
+def test_what_is_counted_names_the_use_case_it_is_of(service: Client) -> None:
+    service.post({"rows": [make_parcel()]})
+
+    counted, note = Services(urls=(service.url,)).ask(use_case="parcels", now=datetime.now(UTC))
+
+    assert note == ""
+    assert counted[service.url].status["200"] >= 1
+    assert counted[service.url].within["+Inf"] >= 1
 
 
 @pytest.mark.slow

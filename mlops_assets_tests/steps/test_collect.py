@@ -14,17 +14,20 @@ from mlops_assets.lake.publishing import WriteRefused
 from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.lake.write import Write
 from mlops_assets.steps.collect import COLLECTED_ONCE
+from mlops_assets.stores.models.champion import require_champion
 from mlops_assets.stores.predictions.collected_files import records_of_day
 from mlops_assets.stores.predictions.prediction_log import PredictionLog, prediction_log_of
 from mlops_assets.stores.predictions.records import Outcome
 from mlops_assets.stores.predictions.served_days import has_answers
-from mlops_assets.stores.predictions.served_metrics import served_metrics
+from mlops_assets.stores.predictions.served_metrics import held_out_metrics, served_metrics
 from mlops_assets.stores.predictions.tracing import trace
 from mlops_assets.watch.served.table import METRICS
+from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.steps.played import NOW, SERVED, Loop
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 
 DAY = date.fromisoformat(SERVED)
+METRIC_NAMES = ("answered", "labelled", "positives", "realised:log_loss", "prior:log_loss")
 LATER = NOW + timedelta(days=8)
 
 
@@ -189,6 +192,20 @@ def test_the_figures_of_answers_are_by_what_their_version_has_learnt(served: Loo
     assert pc.sum(whole["value"]).as_py() == 0
     assert sum(row["n"] for row in answered if row["scope"] == "overall") == 60
     assert {row["scope"] for row in answered} == {"overall", "depot=AMS", "depot=BER"}
+
+
+def test_what_a_version_was_judged_on_has_the_same_figures(served: Loop) -> None:
+    head = served.lake.at()
+    version = require_champion(head, use_case="parcels").version
+
+    table = held_out_metrics(head, use_case=PARCELS, version=version)
+
+    rows = read_parquet(head.local(f"parcels/evaluations/{version}/predictions.parquet"))
+    overall = table.filter(pc.field("scope") == "overall")
+    told = {name: pc.sum(overall.filter(pc.field("metric") == name)["value"]).as_py() for name in METRIC_NAMES}
+    assert (told["answered"], told["labelled"]) == (rows.num_rows, rows.num_rows)
+    assert told["positives"] == pc.sum(rows["predicted_positive"]).as_py()
+    assert told["realised:log_loss"] < told["prior:log_loss"]
 
 
 def test_files_that_an_earlier_version_collected_get_their_figures_at_the_next_collection(empty: Loop) -> None:

@@ -58,6 +58,7 @@ READ = (
     "flags",
 )
 """The columns of collected records that ``figures_of_answers`` reads."""
+MOST_SEGMENTS, OTHERS = 200, "(other)"
 
 
 def figures_of_answers(
@@ -68,9 +69,11 @@ def figures_of_answers(
     ``vocabularies`` are by version; what a version that is not among them has not seen is not told. All rows add up
     with those of other records but one: an example asked again is ``doubled`` only where ``records`` hold the answer
     before, of the same version and hour. A repetition that was answered from memory (an idempotency key) is no record.
+    Of a slice with more than ``MOST_SEGMENTS`` values in ``records`` the rarer ones are one segment, ``(other)``.
     """
     asked, flags = parse(records, columns=[*use_case.watched_slices, *_nullable(use_case), *_categories(use_case)])
-    cells = _cells(records, asked.select(list(use_case.watched_slices)), use_case=use_case)
+    segments = pa.table({name: _told_apart(asked[name]) for name in use_case.watched_slices})
+    cells = _cells(records, segments, use_case=use_case)
 
     def measures() -> Measures:
         yield Measure(metric=ANSWERED, values=np.ones(records.num_rows))
@@ -146,6 +149,16 @@ def _of_scores(rows: pa.Table, *, task: Task) -> Measures:
         for name in task.classes:
             yield Measure(metric=f"{CLASS}{name}", values=_floats(pc.equal(rows["predicted"], name)))
         yield Measure(metric=f"{ESTIMATED}accuracy_score", values=scores)
+
+
+def _told_apart(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values of a slice, which callers choose: too many of them would be as many rows of figures."""
+    counts = pc.value_counts(column.drop_null())
+    if len(counts) <= MOST_SEGMENTS:
+        return column
+    kept = pc.sort_indices(counts.field("counts"), sort_keys=[("", "descending")])[:MOST_SEGMENTS]
+    frequent = pc.is_in(column, value_set=counts.field("values").take(kept))
+    return pc.if_else(pc.or_(frequent, pc.is_null(column)), column, OTHERS)
 
 
 def _doubled(records: pa.Table, *, group: Ints) -> Floats:

@@ -308,6 +308,17 @@ def test_segments_are_called_the_same_whether_values_come_as_json_or_as_a_column
     assert {scope for _, scope, _ in by_name(asked)} == {scope for _, scope, _ in by_name(held)}
 
 
+def test_segments_that_callers_make_up_are_not_told_without_end() -> None:
+    made_up = [{"inputs": {"depot": f"X{number}"}} for number in range(250)]
+    table = figures_of_answers(answered(*[{}, {}, {"inputs": {}}], *made_up), use_case=BINARY)
+
+    answers = {scope: n for (metric, scope, _), (_, n) in by_name(table).items() if metric == "answered"}
+    assert answers["depot=AMS"] == 2
+    assert answers["depot=(missing)"] == 1
+    assert answers["depot=(other)"] == 51
+    assert len(answers) == 200 + 3
+
+
 def test_no_records_have_no_figures() -> None:
     assert figures_of_answers(answered(), use_case=BINARY).equals(METRICS.empty_table())
     assert figures_of_answers(answered(), use_case=CLASSES).equals(METRICS.empty_table())
