@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.monitoring import MonitoringPlan
     from mlops_assets.contract.paths import WHOLE
     from mlops_assets.contract.references import Reference
-    from mlops_assets.contract.retraining import Retrain
+    from mlops_assets.contract.retraining import Canary, Retrain, Shadow
     from mlops_assets.contract.search_space import Between, OneOf, Tuning, WholeBetween
     from mlops_assets.contract.serving import EventTimes, ServiceBudget
     from mlops_assets.contract.severity import Severity
@@ -81,7 +81,7 @@ _NAMES = {
     "contract.monitoring": ("MonitoringPlan",),
     "contract.paths": ("WHOLE",),
     "contract.references": ("Reference",),
-    "contract.retraining": ("Retrain",),
+    "contract.retraining": ("Canary", "Retrain", "Shadow"),
     "contract.search_space": ("Between", "OneOf", "Tuning", "WholeBetween"),
     "contract.serving": ("EventTimes", "ServiceBudget"),
     "contract.severity": ("Severity",),
@@ -104,6 +104,7 @@ __all__ = [
     "Between",
     "Binary",
     "Cadence",
+    "Canary",
     "CostMatrix",
     "Count",
     "DailyBatches",
@@ -145,6 +146,7 @@ __all__ = [
     "SeedData",
     "ServiceBudget",
     "Severity",
+    "Shadow",
     "Slice",
     "SliceBound",
     "Source",

@@ -18,6 +18,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
 from mlops_assets.stores.predictions.served_days import ServedDays, has_answers, served_days
 
@@ -117,6 +118,8 @@ def retrain(
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"
             console.print(f"{escape(because)} {after.version if after else 'None'} {moved}.", soft_wrap=True)
+            if (proposed := proposal(lake.at(), use_case=use_case)) and proposed.reason == because:
+                console.print(f"Challenger {escape(proposed.told())}", soft_wrap=True)
 
 
 def _due(use_case: UseCase, *, lake: Lake, instance: object) -> str | None:
@@ -128,7 +131,8 @@ def _due(use_case: UseCase, *, lake: Lake, instance: object) -> str | None:
         raise DeclarationError(
             f"{use_case.name} does not declare when to retrain: say why with --reason, or give its use case a Retrain."
         )
-    state, now = state_of_training(use_case, lake=lake, instance=instance), datetime.now(UTC)
+    now, folder = datetime.now(UTC), environment_directory()
+    state = state_of_training(use_case, lake=lake, instance=instance, folder=folder)
     wait = why_wait(use_case.retrain, state=state, now=now)
     if wait is not None:
         console.print(f"Nothing was trained. {escape(wait)}", soft_wrap=True)

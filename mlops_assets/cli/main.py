@@ -23,6 +23,7 @@ class Commands(LazyGroup):
         "profile": "mlops_assets.cli.profiles:profile",
         "models": "mlops_assets.cli.models:models",
         "promote": "mlops_assets.cli.models:promote",
+        "approve": "mlops_assets.cli.models:approve",
         "rollback": "mlops_assets.cli.models:rollback",
         "trace": "mlops_assets.cli.models:trace",
         "reproduce": "mlops_assets.cli.reproduction:reproduce",

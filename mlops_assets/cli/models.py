@@ -1,4 +1,4 @@
-"""`mlops models`, `promote`, `rollback` and `trace`: the versions, the one that serves, where an answer came from."""
+"""`mlops models`, `promote`, `approve`, `rollback`, `trace`: the versions, which serves, where an answer came from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import typer
@@ -25,12 +25,14 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.package import make_ready
+from mlops_assets.steps.tell_people import tell_of_challenger
 from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
 from mlops_assets.stores.models.listing import ListedVersion, listed_versions
+from mlops_assets.stores.models.proposal import Proposal, keep_proposal, proposal
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
 from mlops_assets.stores.predictions.tracing import Trace
@@ -50,12 +52,13 @@ def models(
     head = Lake.connect().at()
     task, listing = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
     listed, unreadable = listing.versions, listing.unreadable
-    moves = events(head, use_case=use_case)
+    moves, proposed = events(head, use_case=use_case), proposal(head, use_case=use_case)
     judged = [_evaluation(head, each) for each in listed]
     if as_json:
         told = {
             "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
             "unreadable": unreadable,
+            "proposal": proposed.model_dump(mode="json") if proposed else None,
             "events": [move.model_dump(mode="json") for move in moves],
         }
         typer.echo(json.dumps(told, indent=1))
@@ -75,6 +78,7 @@ def models(
         table.add_row(*_row(each, found), *(_told(found, metric=name) for name in task.headline))
     console.print(table)
     _show_refusals(listed)
+    _show_proposal(proposed if moves and proposed and proposed.champion == moves[-1].version else None)
     damaged = {each.record.version: found for each, found in zip(listed, judged, strict=True) if isinstance(found, str)}
     for version, why in {**damaged, **unreadable}.items():
         console.print(f"[red]{version}[/]: {escape(why)}")
@@ -117,6 +121,14 @@ def _show_refusals(listed: Sequence[ListedVersion]) -> None:
             console.print(f"[yellow]{each.record.version}[/] was refused: {told}{more}")
 
 
+def _show_proposal(proposed: Proposal | None) -> None:
+    """The challenger that is tried or waits for a person."""
+    if proposed and proposed.stage not in ("promoted", "stopped"):
+        console.print(f"[yellow]Challenger[/] {escape(proposed.told())}", soft_wrap=True)
+    if proposed and proposed.waits:
+        console.print(f"`mlops approve {proposed.use_case} --why TEXT` makes it the champion.")
+
+
 def _show_moves(moves: Sequence[Pointer]) -> None:
     for move in moves:
         overruled = f" [red]overriding: {escape('; '.join(move.overridden))}[/]" if move.overridden else ""
@@ -157,6 +169,38 @@ def promote(
     )
 
 
+def approve(
+    use_case: UseCaseName,
+    version: Annotated[str | None, typer.Argument(help="By default the challenger that waits.")] = None,
+    *,
+    why: Annotated[str, typer.Option(help="Why, for the record.")],
+) -> None:
+    """Make the challenger of a retraining that waits for a person the champion, once everything is verified again."""
+    chosen, lake = use_case_of(use_case), Lake.connect()
+    head = lake.at()
+    before, waiting = champion(head, use_case=use_case), proposal(head, use_case=use_case)
+    if waiting is None or not waiting.waits or version not in (None, waiting.version):
+        last = f" The last one: {waiting.told()}." if waiting else ""
+        raise RegistryError(f"{version or 'No challenger'} of {use_case} does not wait for approval.{last}")
+    if not why.strip():
+        raise RegistryError("An approval needs its reason: --why TEXT.")
+    told: dict[str, Any] = {"by": getpass.getuser(), "at": datetime.now(UTC)}
+    ready = _packaging(lake, chosen)
+    pointer = move_up(
+        lake,
+        use_case=chosen,
+        version=waiting.version,
+        why=why,
+        retraining=waiting.reason,
+        make_ready=ready,
+        **told,
+    )
+    promoted = {"stage": "promoted", "at": told["at"], "why": f"approved by {told['by']}: {why}"}
+    keep_proposal(lake, waiting.model_copy(update=promoted))
+    _show(lake, pointer, use_case=chosen, before=before)
+    console.print(f"{pointer.version} is the champion of {use_case}, approved by {pointer.by}: {escape(why)}")
+
+
 def rollback(
     use_case: UseCaseName, reason: Annotated[str, typer.Option(help="Why, for the record.")] = "rolled back by hand"
 ) -> None:
@@ -187,6 +231,7 @@ def _packaging(lake: Lake, use_case: UseCase) -> Callable[[str], object]:
 def _show(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | None) -> None:
     """Tells everybody else of a move: the service, who types `bentoml serve …:latest`, who reads cards or the UI."""
     tell_champion(lake, use_case=use_case, folder=environment_directory())
+    tell_of_challenger(lake, use_case=use_case.name, folder=environment_directory(), now=datetime.now(UTC))
     mark_latest(use_case.name, version=pointer.version, data_dir=data_directory())
     show_move(lake, pointer, use_case=use_case, before=before)
 

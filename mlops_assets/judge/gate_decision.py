@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import DeclarationError, EvaluationError
 from mlops_assets.contract.gates import Gate
+from mlops_assets.judge.absolute_bounds import without_false_protection
 from mlops_assets.judge.gate_verdicts import verdict_on
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.judge.significance import Comparison
@@ -50,18 +51,22 @@ def decide(
     *,
     comparison: Comparison | None = None,
     previous: EvaluationReport | None = None,
+    beside: EvaluationReport | None = None,
 ) -> GateDecision:
     """Judges ``report``, and ``comparison`` where a gate asks for it, by every gate.
 
     ``previous`` is the champion's report: a segment or group that had enough rows there and is gone here fails
-    its gate. Fails closed: no gates, or a figure that is missing, NaN or on too few rows, is a failure with a
-    reason. Raises DeclarationError when two gates share a name.
+    its gate. ``beside`` is what the champion reaches on the rows that ``report`` is on: a bound that it breaks there no
+    less only warns (``absolute_bounds.py``). Fails closed: no gates, or a figure that is missing, NaN or on too few
+    rows, is a failure with a reason. Raises DeclarationError when two gates share a name.
     """
     names = [gate.name for gate in gates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DeclarationError(f"Gates declared twice: {', '.join(twice)}. Put both bounds into one gate.")
     verdicts = tuple(verdict_on(gate, report=report, comparison=comparison, previous=previous) for gate in gates)
+    if beside is not None and comparison is not None and not comparison.baseline:
+        verdicts = without_false_protection(verdicts, gates, report=report, champion=beside, comparison=comparison)
     reasons = [reason for verdict in verdicts for reason in verdict.reasons if not verdict.passed]
     if not gates:
         reasons.append("No gates are declared: nothing says that this model is good enough.")

@@ -89,7 +89,7 @@ def _worst(gate: SliceBound, *, segments: Sequence[SegmentReport]) -> dict[str, 
     """The segment nearest to its bound, or furthest beyond it, and what was judged of it."""
     found: list[tuple[float, str, float]] = []
     for segment in segments:
-        low, high = _ends(segment.metrics.get(gate.metric), judge=gate.judge)
+        low, high = bounded_ends(segment.metrics.get(gate.metric), judge=gate.judge)
         if low is not None and gate.at_least is not None:
             found.append((low - gate.at_least, segment.segment, low))
         if high is not None and gate.at_most is not None:
@@ -302,7 +302,7 @@ def _beyond(estimate: Estimate, label: str, *, judge: Judge, least: float | None
     """Why the figure, called ``label``, is not from ``least`` to ``most``, or ``None`` when it is."""
     if estimate.shortfall is not None:
         return f"{label}: {estimate.shortfall}"
-    low, high = _ends(estimate, judge=judge)
+    low, high = bounded_ends(estimate, judge=judge)
     if low is None or high is None:
         point = judge == "interval" and estimate.lower is None and estimate.value is not None
         return f"{label}: " + ('a point without an interval, give judge="point"' if point else "the figure is missing")
@@ -314,9 +314,9 @@ def _beyond(estimate: Estimate, label: str, *, judge: Judge, least: float | None
     return None
 
 
-def _ends(estimate: Estimate | None, *, judge: Judge) -> tuple[float, float] | tuple[None, None]:
+def bounded_ends(estimate: Estimate | None, *, judge: Judge) -> tuple[float, float] | tuple[None, None]:
     """What is held against a lower and an upper bound: the ends of the interval, or the value twice."""
-    if estimate is None:
+    if estimate is None or estimate.shortfall is not None:
         return None, None
     ends = (estimate.lower, estimate.upper) if judge == "interval" else (estimate.value, estimate.value)
     low, high = ends

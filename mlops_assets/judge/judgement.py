@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_assets.contract.arrays import Floats
+from mlops_assets.contract.gates import SliceBound
 from mlops_assets.contract.tasks import Binary, Regression, Task, answers
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.discovery import discover
@@ -55,11 +56,14 @@ class Candidate:
 class Judgement:
     """What came of it. ``predictions`` are the held-out rows with their scores, which monitoring learns from.
 
-    ``gone`` are weak segments of the previous version whose columns there are no more, so that nobody can look again.
+    ``beside`` is what the champion reaches on the same rows, as far as gates look at it; None where there is none to
+    compare with. ``gone`` are weak segments of the previous version whose columns there are no more, so that nobody can
+    look again.
     """
 
     report: EvaluationReport
     comparison: Comparison
+    beside: EvaluationReport | None
     decision: GateDecision
     predictions: pa.Table
     gone: tuple[str, ...] = ()
@@ -101,11 +105,16 @@ def judge(
         if use_case.protected
         else (),
     )
-    comparison = _compare(test, scores, use_case, challenger, champion=champion, known=known, incomparable=incomparable)
+    theirs = champion.scorer.scores(test) if champion and not incomparable else None
+    comparison = _compare(
+        test, scores, use_case, challenger, champion=champion, theirs=theirs, known=known, incomparable=incomparable
+    )
+    beside = _beside(test, use_case, champion=champion, theirs=theirs, previous=previous)
     return Judgement(
         report=report,
         comparison=comparison,
-        decision=decide(report, use_case.gates, comparison=comparison, previous=previous),
+        beside=beside,
+        decision=decide(report, use_case.gates, comparison=comparison, previous=previous, beside=beside),
         predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
         gone=tuple(str(each.weak) for each in gone),
     )
@@ -114,6 +123,23 @@ def judge(
 def _report(test: pa.Table, scores: Floats, use_case: UseCase, *, threshold: float, slices: Any) -> EvaluationReport:
     beside: Any = {"slice_columns": test, "slices": slices, **_dependence(test, use_case)}
     return evaluate(labels_of(test), scores, task=use_case.task, threshold=threshold, **beside)
+
+
+def _beside(
+    test: pa.Table,
+    use_case: UseCase,
+    *,
+    champion: Candidate | None,
+    theirs: Floats | None,
+    previous: EvaluationReport | None,
+) -> EvaluationReport | None:
+    """The champion on the same rows, by the slices that bounds are declared on; on training rows as it was promoted."""
+    if champion is None or theirs is None:
+        return None
+    bounded = {gate.slice for gate in use_case.gates if isinstance(gate, SliceBound)}
+    slices = [each for each in use_case.slices if each.name in bounded]
+    report = _report(test, theirs, use_case, threshold=champion.threshold, slices=slices)
+    return replace(report, training=previous.training if previous else None)
 
 
 def _dependence(rows: pa.Table, use_case: UseCase) -> dict[str, Any]:
@@ -192,10 +218,13 @@ def _compare(
     challenger: Candidate,
     *,
     champion: Candidate | None,
+    theirs: Floats | None,
     known: tuple[Baseline, Baseline],
     incomparable: str,
 ) -> Comparison:
-    """Beside the champion, or the constant prior where there is none, by slice; beside both baselines overall."""
+    """Beside the champion, whose scores are ``theirs``, or the constant prior where there is none, by slice; beside
+    both baselines overall.
+    """
 
     def against(opponent: str, theirs: Floats, threshold: float, *, slices: Any, baseline: bool) -> Comparison:
         return compare(
@@ -215,13 +244,12 @@ def _compare(
     prior = known[0]
     if champion is None:
         main = against(prior.name, prior.scores, prior.threshold, slices=use_case.slices, baseline=True)
-    elif incomparable:
+    elif theirs is None:
         main = against(champion.version, prior.scores, prior.threshold, slices=use_case.slices, baseline=False)
         main = replace(
             main, differences=tuple(_without_figures(each, reason=incomparable) for each in main.differences)
         )
     else:
-        theirs = champion.scorer.scores(test)
         main = against(champion.version, theirs, champion.threshold, slices=use_case.slices, baseline=False)
     return replace(main, baselines=beside)
 

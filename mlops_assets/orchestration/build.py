@@ -24,6 +24,7 @@ from mlops_assets.orchestration.assets.prediction_log import build_prediction_lo
 from mlops_assets.orchestration.assets.predictions import build_predictions
 from mlops_assets.orchestration.assets.raw import build_raw
 from mlops_assets.orchestration.assets.training_view import build_training_view
+from mlops_assets.orchestration.assets.trial import build_trial
 from mlops_assets.orchestration.assets.validated import build_validated
 from mlops_assets.orchestration.broken import build_broken
 from mlops_assets.orchestration.jobs import assets_of, build_jobs, job_name
@@ -95,6 +96,7 @@ def asset_makers(use_case: UseCase) -> dict[str, Callable[[], dg.AssetsDefinitio
         "evaluation": build_evaluation,
         "bento": build_bento,
         "champion": build_champion,
+        **({"trial": build_trial} if use_case.retrain else {}),
         "predictions": build_predictions,
         "prediction_log": build_prediction_log,
         "monitoring": build_monitoring,

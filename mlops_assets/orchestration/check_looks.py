@@ -9,12 +9,17 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from mlops_assets.contract.alerts import PART, Finding, Look, Urgency
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.absolute_bounds import CHAMPION_FAILS
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 
 UNTOLD = frozenset({"monitoring"})
 """Assets whose checks open no alerts: the one of served features is red on every day, so nobody would read on."""
 CHALLENGERS = frozenset({"evaluation", "backtest", "hyperparameters"})
 """Assets about who wants to serve: a challenger that is refused leaves the champion serving and wakes nobody."""
+NO_FLOOR = (
+    "Find out what made these rows harder (`mlops card VERSION`, monitoring); if they are the new usual, set the bound "
+    "to what can be held."
+)
 ANYWHERE = frozenset({""})
 """The place of what has no batches."""
 
@@ -81,6 +86,11 @@ def _findings(
         "since": moment,
         "evidence": f"the check {verdict.check_name} of {asset} in run {run_id}",
     }
+    if CHAMPION_FAILS in verdict.metadata:
+        yield Finding(
+            cause=f"{subject}{PART}{CHAMPION_FAILS}", what=verdict.description or "", to_do=NO_FLOOR, **common
+        )
+        return
     parts = _parts(verdict)
     for part, anomaly in parts.items():
         yield Finding(cause=f"{subject}{PART}{part}", **_said(anomaly), **common)

@@ -26,7 +26,7 @@ from mlops_assets.lake.settings import environment_directory
 from mlops_assets.orchestration.alerts import LOOK_BACK, Cursor, read_looks
 from mlops_assets.orchestration.build import asset_makers
 from mlops_assets.orchestration.moments import MOMENT
-from mlops_assets.orchestration.pipeline import Reporter, ingest, score, take_ahead, train, watch
+from mlops_assets.orchestration.pipeline import Reporter, ingest, look_at_trial, score, take_ahead, train, watch
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.steps.replay import (
@@ -154,11 +154,16 @@ class Player:
             return book.events_after(event), read.model_dump_json()
 
     def retrain(self, day: str) -> str:
-        """What was trained the morning after a day and what came of it; empty if nothing was due."""
+        """What the loop did the morning after a day and what came of it; empty if nothing was due."""
         plan, now, lake = self.use_case.retrain, _next_morning(day), Lake.connect()
         if not self.loop or plan is None:
             return ""
-        state = state_of_training(self.use_case, lake=lake, instance=self.instance)
+        before = champion(lake.at(), use_case=self.use_case.name)
+        looked = look_at_trial(self.use_case, instance=self.instance, steps=self.steps, tags=_tags(now))
+        if champion(lake.at(), use_case=self.use_case.name) != before:
+            told = looked.metadata["trial"]
+            return f"{told['trial']} {told['probation']}"
+        state = state_of_training(self.use_case, lake=lake, instance=self.instance, folder=environment_directory())
         reason, wait = (why(plan, state=state, now=now) for why in (why_retrain, why_wait))
         if reason is None or wait is not None:
             return ""

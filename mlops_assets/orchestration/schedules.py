@@ -1,4 +1,5 @@
-"""What runs by the clock: scoring what has landed, collecting and watching what was served, retraining when it is due.
+"""What runs by the clock: scoring what has landed, collecting and watching what was served, retraining when it is
+due, trying what came of it.
 
 The clock is UTC throughout, so that no hour is skipped or comes twice. After a downtime a schedule fires once: each
 looks at everything that is left to do, not at yesterday only. What decides is read by ``stores/``; here it only becomes
@@ -14,14 +15,16 @@ import dagster as dg
 from mlops_assets.contract.retraining import Retrain, why_retrain, why_wait
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import asset_key
-from mlops_assets.orchestration.jobs import SCORE, TRAIN, WATCH, AssetJob, job_name
+from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRIAL, WATCH, AssetJob, job_name
 from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
+from mlops_assets.steps.probation import why_no_look
+from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
 from mlops_assets.stores.predictions.served_days import ServedDays, served_days
 
-SCORE_AT, WATCH_AT, RETRAIN_AT = "30 0 * * *", "0 1 * * *", "15 * * * *"
+SCORE_AT, WATCH_AT, RETRAIN_AT, TRY_AT = "30 0 * * *", "0 1 * * *", "15 * * * *", "45 * * * *"
 NAMED = 5
 
 Requests: TypeAlias = list[dg.RunRequest] | dg.SkipReason
@@ -35,6 +38,7 @@ def build_schedules(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.S
         *([_score_daily(use_case, job=score)] if isinstance(use_case.batches, DailyBatches) else []),
         _watch_daily(use_case, job=watch),
         *([_retrain(use_case, job=train, plan=use_case.retrain)] if use_case.retrain else []),
+        *([_try(use_case, job=by_name[job_name(use_case, TRIAL)])] if use_case.retrain else []),
     ]
 
 
@@ -121,12 +125,13 @@ def _retrain(use_case: UseCase, *, job: AssetJob, plan: Retrain) -> dg.ScheduleD
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=(
             "Trains a challenger on everything that has landed when the champion is due to be challenged: by its age, "
-            "or because a watched day deviates. It goes through the same gates as any other. The reason is on the run."
+            "because its realised loss is worse than promised, or because an input changed for good. It goes through "
+            "the same gates as any other. The reason is on the run."
         ),
     )
-    def retrain(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
-        tick = _tick(context)
-        state = state_of_training(use_case, lake=lake.connect(), instance=context.instance)
+    def retrain(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
+        tick, folder = _tick(context), data.environment
+        state = state_of_training(use_case, lake=lake.connect(), instance=context.instance, folder=folder)
         reason, wait = (why(plan, state=state, now=tick) for why in (why_retrain, why_wait))
         if wait is not None or reason is None:
             return dg.SkipReason(wait or "Not due.")
@@ -134,6 +139,29 @@ def _retrain(use_case: UseCase, *, job: AssetJob, plan: Retrain) -> dg.ScheduleD
         return [dg.RunRequest(run_key=str(tick), tags=dict(retraining_tags(reason)))]
 
     return retrain
+
+
+def _try(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{use_case.name}__trial",
+        job=job,
+        cron_schedule=TRY_AT,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            "Takes the trial of a challenger one step further, and looks at the last promotion by a retraining when a "
+            "batch has landed since: bad outcomes roll it back."
+        ),
+    )
+    def trial(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
+        connected = lake.connect()
+        proposed = proposal(connected.at(), use_case=use_case.name)
+        nothing = why_no_look(connected, use_case=use_case)
+        if nothing and not (proposed and proposed.is_tried):
+            return dg.SkipReason(f"{proposed.told()}. {nothing}" if proposed else nothing)
+        return [dg.RunRequest(run_key=str(_tick(context)))]
+
+    return trial
 
 
 def _tick(context: dg.ScheduleEvaluationContext) -> datetime:

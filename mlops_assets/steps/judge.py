@@ -127,6 +127,7 @@ def _judge(head: Snapshot, use_case: UseCase, *, version: str, opponent: str | N
         report=judgement.report,
         predictions=predictions,
         comparison=judgement.comparison,
+        beside=judgement.beside,
     )
     gone = [
         f"The weak segment '{rule}' of {opponent} cannot be looked at again: its column is gone."
@@ -159,6 +160,7 @@ def _as_stored(head: Snapshot, use_case: UseCase, known: Evaluation, *, now: dat
         report=known.report,
         predictions=head.read(evaluation_path(name, version=version, name=PREDICTIONS)),
         comparison=known.comparison,
+        beside=known.beside,
     )
     return _Made(files=files, report=known.report, verdicts=decision.verdicts)
 

@@ -42,7 +42,9 @@ def score(head: Snapshot, *, use_case: UseCase, batches: Sequence[str], connect:
     scorer = Scorer.open(model.files, threads=use_case.recipe.threads)
     with connect() as connection:
         scored = {
-            batch: _scored(_rows(connection, head, use_case, batch=batch), use_case, record=model.record, by=scorer)
+            batch: _scored(
+                rows_of_batch(connection, head, use_case, batch=batch), use_case, record=model.record, by=scorer
+            )
             for batch in batches
         }
     return Step(
@@ -52,8 +54,8 @@ def score(head: Snapshot, *, use_case: UseCase, batches: Sequence[str], connect:
     )
 
 
-def _rows(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str) -> pa.Table:
-    """The features of every example of the batch, with what is kept beside them."""
+def rows_of_batch(connection: DuckDBPyConnection, head: Snapshot, use_case: UseCase, *, batch: str) -> pa.Table:
+    """The features of every example of the batch, with its label as far as it is known, and what is kept beside."""
     return compute_features(
         connection,
         head,

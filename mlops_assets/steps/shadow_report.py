@@ -19,6 +19,7 @@ from mlops_assets.contract.paths import prediction_log_folder
 from mlops_assets.contract.slices import OVERALL, Slice
 from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.few_days import compare_few_days
 from mlops_assets.judge.significance import Comparison, compare
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
@@ -45,7 +46,8 @@ class Agreement:
 @dataclass(frozen=True, kw_only=True)
 class ShadowReport:
     """``champion`` is the one that answered most of the pairs; others' are left out. ``collected`` of them are in the
-    lake, ``labelled`` have an outcome. ``comparison`` is paired, on these; without one, ``lacking`` says why.
+    lake, ``labelled`` have an outcome, of ``days`` days. ``comparison`` is paired, on these; without one, ``lacking``
+    says why. ``overall`` is what so few days tell where the rows of a day depend on each other, else the same.
     """
 
     challenger: str
@@ -53,7 +55,9 @@ class ShadowReport:
     agreement: tuple[Agreement, ...]
     collected: int
     labelled: int
+    days: int
     comparison: Comparison | None
+    overall: Comparison | None
     lacking: str = ""
 
 
@@ -78,7 +82,9 @@ def shadow_report(
         agreement=(_agreement(pairs, segment=OVERALL), *_by_slice(asked, use_case=use_case)),
         collected=asked.num_rows,
         labelled=judged.num_rows,
+        days=pc.count_distinct(_days(judged)).as_py(),
         comparison=None if lacking else _compared(judged, use_case=use_case, champion=champion, thresholds=thresholds),
+        overall=None if lacking else _overall(judged, use_case=use_case, champion=champion, thresholds=thresholds),
         lacking=lacking,
     )
 
@@ -121,7 +127,7 @@ def _asked(head: Snapshot, *, use_case: UseCase, pairs: pa.Table) -> pa.Table:
 
 
 def _with_labels(head: Snapshot, asked: pa.Table, *, use_case: UseCase, connect: Connect) -> pa.Table:
-    days = pc.cast(asked["event_time"], pa.date32(), safe=False).unique().to_pylist()
+    days = _days(asked).unique().to_pylist()
     labels = known_labels(head, use_case=use_case, days=days, connect=connect)
     return asked.join(labels, keys="id", join_type="inner").sort_by("prediction_id")
 
@@ -135,6 +141,24 @@ def _lacking(judged: pa.Table, *, use_case: UseCase) -> str:
     if use_case.clusters not in (None, "day") and judged[use_case.clusters].null_count:
         return f"requests do not say '{use_case.clusters}', by which rows depend on each other"
     return ""
+
+
+def _overall(judged: pa.Table, *, use_case: UseCase, champion: str, thresholds: list[float]) -> Comparison:
+    return compare_few_days(
+        np.asarray(judged["label"].to_numpy(), dtype=np.float64),
+        judged["challenger_score"].to_numpy(),
+        champion=judged["champion_score"].to_numpy(),
+        opponent=champion,
+        days=_days(judged).to_numpy(),
+        clusters=clusters_of(judged, use_case=use_case),
+        by_day=use_case.clusters == "day",
+        task=use_case.task,
+        thresholds=(thresholds[0], thresholds[1]),
+    )
+
+
+def _days(judged: pa.Table) -> pa.ChunkedArray:
+    return pc.cast(judged["event_time"], pa.date32(), safe=False)
 
 
 def _compared(judged: pa.Table, *, use_case: UseCase, champion: str, thresholds: list[float]) -> Comparison:

@@ -12,6 +12,7 @@ import pytest
 
 from mlops_assets.contract.alerts import Alert
 from mlops_assets.contract.errors import PlatformError, SettingError
+from mlops_assets.judge.absolute_bounds import CHAMPION_FAILS
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.resources import DataResource
@@ -112,6 +113,28 @@ def test_what_warns_of_a_column_informs_about_it(empty: Deployment, tick: Tick) 
     found = causes(standing_alerts(empty.data))
     subject = "validated_parcels/distributions_are_usual"
     assert found == {f"{subject}#{column}": ("inform", [day_number(0)]) for column in ("weight", "road")}
+
+
+def test_a_bound_that_protects_nobody_is_told_though_its_challenger_is_promoted(empty: Deployment, tick: Tick) -> None:
+    said = "roc_auc_score: 0.6, needs at least 0.65 The champion v1 breaks this bound on the same rows by 0.1."
+    key = dg.AssetKey(["parcels", "evaluation"])
+    empty.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name="roc_auc_score_within_bounds",
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=said,
+            metadata={CHAMPION_FAILS: 0.1},
+        )
+    )
+
+    tick(empty)
+
+    (alert,) = standing_alerts(empty.data)
+    assert causes([alert]) == {f"evaluation/roc_auc_score_within_bounds#{CHAMPION_FAILS}": ("inform", [""])}
+    assert alert.finding.what == said
+    assert "set the bound to what can be held" in alert.finding.to_do
 
 
 def test_a_url_that_cannot_be_used_fails_the_tick(

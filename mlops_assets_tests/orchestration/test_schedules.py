@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from mlops_assets.contract.alerts import Look
 from mlops_assets.contract.paths import monitoring_path
 from mlops_assets.contract.retraining import Retrain
 from mlops_assets.contract.source import Cadence
@@ -20,17 +21,20 @@ from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 from mlops_assets.orchestration.resources import DataResource, LakeResource
-from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training
+from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training, state_of_training
+from mlops_assets.stores.alerts.book import AlertBook
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.watch.monitoring import MonitoringReport, WatchedCell
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_serving import SERVED, answer
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
+from mlops_assets_tests.stores.alerts.test_inputs import make_input_finding
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
+from mlops_assets_tests.watch.served.test_promise import make_watched
 
 LATER = datetime(2024, 3, 20, 1, tzinfo=UTC)
-LEARNING = replace(PARCELS, retrain=Retrain(every=timedelta(days=28), when_deviating=True, cooldown=timedelta(days=14)))
+LEARNING = replace(PARCELS, retrain=Retrain(every=timedelta(days=28), when_worse=True, cooldown=timedelta(days=14)))
 Tick = Callable[..., list[dg.RunRequest] | str]
 
 
@@ -94,6 +98,18 @@ def publish_report(deployment: Deployment) -> None:
     deployment.lake.publish(
         Write(use_case="parcels", asset="monitoring", message="a strange day"),
         files={monitoring_path("parcels", batch=SERVED): report.to_json().encode()},
+        audit=lambda staged: [],
+    )
+
+
+def publish_weeks(deployment: Deployment, *, loss: float) -> None:
+    """Publishes the reports of two served weeks, whose outcomes gave about that log loss where 0.4 was promised."""
+    serving = champion(deployment.lake.at(), use_case="parcels")
+    assert serving is not None
+    reports = [make_watched(day, loss=loss, version=serving.version) for day in range(14)]
+    deployment.lake.publish(
+        Write(use_case="parcels", asset="monitoring", message="two weeks"),
+        files={monitoring_path("parcels", batch=report.day.isoformat()): report.to_json() for report in reports},
         audit=lambda staged: [],
     )
 
@@ -248,15 +264,18 @@ def test_an_old_champion_is_challenged_with_the_reason_on_the_run(kept: Deployme
     assert request.run_key == str(at)
 
 
-def test_a_deviating_day_challenges_the_champion_once_until_the_cooldown_is_over(kept: Deployment, tick: Tick) -> None:
-    publish_report(kept)
+def test_two_worse_weeks_challenge_the_champion_once_until_the_cooldown_is_over(kept: Deployment, tick: Tick) -> None:
+    publish_weeks(kept, loss=0.5)
     kept.land(10)
     kept.ingest()
     at = trained_at(kept) + timedelta(hours=2)
 
     (request,) = tick(kept, "retrain", at=at)
     assert isinstance(request, dg.RunRequest)
-    assert f"served on {SERVED} deviates" in request.tags[REASON]
+    assert (
+        "is worse than promised: log_loss was 0.5 and 0.5 in the weeks to 2024-03-10 and 2024-03-17"
+        in request.tags[REASON]
+    )
 
     retraining = kept.instance.create_run_for_job(
         build_definitions([LEARNING]).resolve_job_def("parcels__train"), tags=dict(request.tags)
@@ -267,6 +286,44 @@ def test_a_deviating_day_challenges_the_champion_once_until_the_cooldown_is_over
     kept.instance.report_run_failed(retraining)
     assert "14 days is the cooldown" in str(tick(kept, "retrain", at=at))
     assert isinstance(tick(kept, "retrain", at=datetime.now(UTC) + timedelta(days=15)), list)
+
+
+def test_weeks_as_promised_challenge_nobody(kept: Deployment, tick: Tick) -> None:
+    publish_weeks(kept, loss=0.4)
+    kept.land(10)
+    kept.ingest()
+
+    assert "was not worse than promised two weeks running" in str(tick(kept, "retrain", at=datetime.now(UTC)))
+
+
+def test_nothing_is_learnt_while_an_input_alert_is_open(kept: Deployment, tick: Tick) -> None:
+    kept.land(10)
+    kept.ingest()
+    at = trained_at(kept) + timedelta(days=30)
+    with AlertBook(kept.data) as book:
+        opened = Look(
+            use_case="parcels",
+            subject="monitoring/input",
+            places=frozenset({SERVED}),
+            by="a run",
+            findings=(make_input_finding("weight", use_case="parcels"),),
+        )
+        book.record([opened], now=at)
+        assert "(monitoring/input#weight), and a fault must not be learnt" in str(tick(kept, "retrain", at=at))
+        book.record([replace(opened, findings=(), by="another")], now=at)
+
+    assert isinstance(tick(kept, "retrain", at=at), list)
+
+
+def test_a_run_that_died_and_was_started_again_began_once(kept: Deployment) -> None:
+    job = build_definitions([LEARNING]).resolve_job_def("parcels__train")
+    first = kept.instance.create_run_for_job(job, tags=dict(retraining_tags("because")))
+    again = {**retraining_tags("because"), "dagster/parent_run_id": first.run_id}
+    kept.instance.create_run_for_job(job, tags=again)
+
+    state = state_of_training(LEARNING, lake=kept.lake, instance=kept.instance, folder=kept.data)
+
+    assert len(state.started) == 1
 
 
 def test_the_same_data_is_not_learnt_again(kept: Deployment, tick: Tick) -> None:

@@ -11,9 +11,11 @@ from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links
 from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
+from mlops_assets.orchestration.retraining import reason_of_retraining
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.steps.promote import GATES_ALLOW, promote, verdict
+from mlops_assets.steps.tell_people import tell_of_challenger
 from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer
@@ -54,9 +56,11 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             by=f"dagster run {context.run.run_id[:8]}",
             at=moment_of(context.run.tags),
             version=config.version,
+            retraining=reason_of_retraining(context.run),
             run_id=context.run.run_id,
         )
         pointer = step.outcome
+        tell_of_challenger(run.lake, use_case=use_case.name, folder=data.environment, now=datetime.now(UTC))
         if pointer:
             mark_latest(use_case.name, version=pointer.version, data_dir=data.root)
             tell_champion(run.lake, use_case=use_case, folder=data.environment)

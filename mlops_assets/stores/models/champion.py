@@ -45,7 +45,8 @@ class Pointer(Document):
 
     ``sequence`` counts the events of a use case from 1. ``previous`` is where a rollback goes: the champion
     before this one. ``decision`` is the SHA-256 of the decision it was promoted on; ``overridden`` holds the
-    reasons that were overruled.
+    reasons that were overruled. ``retraining`` is why the retraining was due that it came of; empty where a person
+    trained it.
     """
 
     schema_version: Literal[1] = 1
@@ -59,6 +60,7 @@ class Pointer(Document):
     why: str
     decision: str | None = None
     overridden: tuple[str, ...] = ()
+    retraining: str = ""
 
 
 def champion(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
@@ -81,6 +83,12 @@ def events(snapshot: Snapshot, *, use_case: str) -> tuple[Pointer, ...]:
     return tuple(read_document(Pointer, snapshot.read(path), path=path) for path in paths)
 
 
+def commit_of_last_move(lake: Lake, *, use_case: str) -> str:
+    """The commit of the lake that made the present champion serve. Raises RegistryError before the first promotion."""
+    require_champion(lake.at(), use_case=use_case)
+    return lake.log(_pointer_path(use_case), limit=1)[0].id
+
+
 def reign(snapshot: Snapshot, *, use_case: str) -> Pointer | None:
     """The promotion by which the present champion serves, ``None`` without one.
 
@@ -99,6 +107,7 @@ def promote(
     why: str,
     at: datetime,
     override: bool = False,
+    retraining: str = "",
     run_id: str = "",
     make_ready: Callable[[str], object] | None = None,
 ) -> Pointer:
@@ -119,10 +128,7 @@ def promote(
         return current
     objections = _objections(snapshot, use_case=use_case, version=version, current=current)
     if objections and not override:
-        raise RegistryError(
-            f"Version {version} of {name} may not be promoted: {'; '.join(objections)}."
-            + _remedy(objections, use_case=name, version=version)
-        )
+        raise _refusal(objections, use_case=name, version=version)
     if objections and not why.strip():
         raise RegistryError(f"Overruling what speaks against {version} of {name} needs a reason.")
     pointer = Pointer(
@@ -136,10 +142,19 @@ def promote(
         why=why,
         decision=digest(snapshot.read(evaluation_path(name, version=version, name=DECISION))),
         overridden=objections,
+        retraining=retraining,
     )
     if make_ready:
         make_ready(version)
     return _move(lake, pointer, current=current, record=model.record, run_id=run_id)
+
+
+def verify_promotable(snapshot: Snapshot, *, use_case: UseCase, version: str) -> None:
+    """Raises RegistryError with everything that ``promote`` would object to; the pointer stays where it is."""
+    _answering(snapshot, use_case=use_case, version=version)
+    current = champion(snapshot, use_case=use_case.name)
+    if objections := _objections(snapshot, use_case=use_case, version=version, current=current):
+        raise _refusal(objections, use_case=use_case.name, version=version)
 
 
 def rollback(
@@ -149,19 +164,23 @@ def rollback(
     by: str,
     why: str,
     at: datetime,
+    of: str | None = None,
     run_id: str = "",
     make_ready: Callable[[str], object] | None = None,
 ) -> Pointer:
     """Makes the champion before the present one the champion again, after verifying that it loads and
     answers.
 
-    Rolling back twice goes two champions back. ``make_ready`` is as for ``promote``. Raises RegistryError when there is
-    none before, it is damaged or was never evaluated, or it needs columns that today's features do not give.
+    Rolling back twice goes two champions back. With ``of`` only that version is rolled back: it is refused where
+    another serves by now. ``make_ready`` is as for ``promote``. Raises RegistryError when there is none before, it is
+    damaged or was never evaluated, or it needs columns that today's features do not give.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
     if current is None or current.previous is None:
         raise RegistryError(f"There is no champion of {name} before the present one to roll back to.")
+    if of not in (None, current.version):
+        raise RegistryError(f"{of} is not rolled back: {current.version} serves by now.")
     model = _answering(snapshot, use_case=use_case, version=current.previous)
     if load_decision(snapshot, use_case=name, version=current.previous) is None:
         raise _not_evaluated(current.previous, use_case=name)
@@ -224,6 +243,13 @@ def _objections(snapshot: Snapshot, *, use_case: UseCase, version: str, current:
             f"it was judged against {record.champion or 'no champion'}, but {serving or 'none'} serves now"
         )
     return tuple(objections)
+
+
+def _refusal(objections: tuple[str, ...], *, use_case: str, version: str) -> RegistryError:
+    return RegistryError(
+        f"Version {version} of {use_case} may not be promoted: {'; '.join(objections)}."
+        + _remedy(objections, use_case=use_case, version=version)
+    )
 
 
 def _remedy(objections: tuple[str, ...], *, use_case: str, version: str) -> str:

@@ -24,6 +24,8 @@ from mlops_assets.judge.gate_decision import GateDecision
 LEARNING_CURVE = "learning_curve.json"
 REPORT = "report.json"
 COMPARISON = "comparison.json"
+BESIDE = "champion_report.json"
+"""What the champion reached on the rows that the version was judged on, as far as bounds look at it."""
 PREDICTIONS = "predictions.parquet"
 DECISION = "decision.json"
 

@@ -24,6 +24,7 @@ from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.judge.significance import Comparison
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.models.record import (
+    BESIDE,
     COMPARISON,
     DECISION,
     PREDICTIONS,
@@ -50,11 +51,15 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What a version was judged by: the decision, and the report and comparison it was taken from."""
+    """What a version was judged by: the decision, and the report and comparison it was taken from.
+
+    ``beside`` is what the champion reached on the same rows; None without one, and in evaluations of earlier releases.
+    """
 
     record: DecisionRecord
     report: EvaluationReport
     comparison: Comparison | None
+    beside: EvaluationReport | None = None
 
 
 def version_files(record: ModelRecord, *, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -82,15 +87,19 @@ def evaluation_files(
     report: EvaluationReport,
     predictions: bytes,
     comparison: Comparison | None,
+    beside: EvaluationReport | None = None,
     record: bytes | None = None,
     gates: Sequence[Gate] | None = None,
 ) -> dict[str, bytes]:
     """Every file of an evaluation by its path in the lake. ``champion`` is the version it was compared with,
-    if any; ``record`` the content of the version's record, ``gates`` what was declared.
+    if any, and ``beside`` what that reached on the same rows; ``record`` the content of the version's record,
+    ``gates`` what was declared.
     """
     contents = {REPORT: report.to_json(), PREDICTIONS: predictions}
     if comparison is not None:
         contents[COMPARISON] = comparison.to_json()
+    if beside is not None:
+        contents[BESIDE] = beside.to_json()
     decided = DecisionRecord(
         use_case=use_case,
         version=version,
@@ -147,6 +156,7 @@ def load_evaluation(snapshot: Snapshot, *, use_case: str, version: str) -> Evalu
         record=record,
         report=EvaluationReport.from_json(files[REPORT]),
         comparison=Comparison.from_json(files[COMPARISON]) if COMPARISON in files else None,
+        beside=EvaluationReport.from_json(files[BESIDE]) if BESIDE in files else None,
     )
 
 
@@ -170,7 +180,13 @@ def report_of(snapshot: Snapshot, *, use_case: str, version: str | None) -> Eval
 def decided_again(snapshot: Snapshot, evaluation: Evaluation, *, use_case: UseCase) -> GateDecision:
     """What today's gates say to figures that are on record, beside those of the champion they were compared with."""
     before = report_of(snapshot, use_case=use_case.name, version=evaluation.record.champion)
-    return decide(evaluation.report, use_case.gates, comparison=evaluation.comparison, previous=before)
+    return decide(
+        evaluation.report,
+        use_case.gates,
+        comparison=evaluation.comparison,
+        previous=before,
+        beside=evaluation.beside,
+    )
 
 
 def stored_files(snapshot: Snapshot, *, prefix: str) -> dict[str, bytes]:

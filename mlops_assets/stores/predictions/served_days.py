@@ -59,13 +59,6 @@ def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path, now: dat
     )
 
 
-def deviating_days(snapshot: Snapshot, *, use_case: UseCase, since: float, version: str) -> tuple[str, ...]:
-    """The days that deviate for ``version`` by reports written after ``since`` (seconds of the epoch), in order."""
-    reports = [info for info in snapshot.paths(f"{use_case.name}/monitoring/") if info.modified > since]
-    read = (MonitoringReport.from_json(snapshot.read(info.path)) for info in reports)
-    return tuple(report.day for report in read if report.deviations and report.model_version == version)
-
-
 def has_answers(snapshot: Snapshot, *, use_case: UseCase, event_day: date) -> bool:
     """Whether the lake holds answers about a day's events."""
     files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))

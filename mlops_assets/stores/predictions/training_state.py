@@ -1,31 +1,85 @@
-"""What the lake tells of a use case's training: the champion's age, days that deviate since, data not learnt yet."""
+"""What a use case's lake and alerts tell of its training: how the champion does, what changed, what is not learnt."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from mlops_assets.contract.errors import EvaluationError
+from mlops_assets.contract.paths import folder_of, monitoring_path
 from mlops_assets.contract.retraining import TrainingState
+from mlops_assets.contract.splits import TimeSplit
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
-from mlops_assets.stores.models.champion import champion
+from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.stores.alerts.inputs import input_drifts, open_input_alerts
+from mlops_assets.stores.landing.progress import history_inputs
+from mlops_assets.stores.models.champion import champion, events
 from mlops_assets.stores.models.listing import listed_versions
+from mlops_assets.stores.models.proposal import proposal
+from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.unlearnt import unlearnt_batches
-from mlops_assets.stores.predictions.served_days import deviating_days
+from mlops_assets.watch.served.promise import worse_than_promised
+from mlops_assets.watch.served.report import WatchReport
 
 
-def training_state(lake: Lake, *, use_case: UseCase) -> TrainingState:
-    """What is known without the runs: those are the orchestrator's to add."""
-    snapshot = lake.at()
-    serving = champion(snapshot, use_case=use_case.name)
+def training_state(lake: Lake, *, use_case: UseCase, folder: Path) -> TrainingState:
+    """What is known without the runs: those are the orchestrator's to add. ``folder`` holds the deployment's alerts."""
+    snapshot, name = lake.at(), use_case.name
+    serving = champion(snapshot, use_case=name)
     if serving is None:
         return TrainingState(champion=None, trained_at=None)
-    record = load_record(snapshot, use_case=use_case.name, version=serving.version)
-    versions = [listed.record for listed in listed_versions(snapshot, use_case=use_case.name).versions]
+    record = load_record(snapshot, use_case=name, version=serving.version)
+    versions = [listed.record for listed in listed_versions(snapshot, use_case=name).versions]
     newest = max(versions, key=lambda each: each.created_at, default=record)
+    waiting = proposal(snapshot, use_case=name)
     return TrainingState(
         champion=record.version,
         trained_at=record.created_at,
-        deviating=deviating_days(
-            snapshot, use_case=use_case, since=record.created_at.timestamp(), version=record.version
-        ),
+        worse=worse_than_promised(_watched(snapshot, record=record), metric=use_case.task.by_slice[1]),
+        drifts=input_drifts(folder, use_case=name, since=record.created_at),
+        open_alerts=open_input_alerts(folder, use_case=name),
         unlearnt=unlearnt_batches(lake, use_case=use_case, record=newest),
+        immature=_immature(snapshot, use_case=use_case, record=record),
+        tried=waiting.version if waiting and waiting.is_tried else None,
+        rolled_back_at=_rolled_back_at(snapshot, use_case=name),
     )
+
+
+def _watched(snapshot: Snapshot, *, record: ModelRecord) -> Iterator[WatchReport]:
+    """The reports on days that the version answered most of. Those of an earlier release say nothing."""
+    for info in snapshot.paths(folder_of(monitoring_path(record.use_case, batch="any"))):
+        if info.modified < record.created_at.timestamp():
+            continue
+        try:
+            report = WatchReport.from_json(snapshot.read(info.path))
+        except EvaluationError:
+            continue
+        if report.version == record.version:
+            yield report
+
+
+def _immature(snapshot: Snapshot, *, use_case: UseCase, record: ModelRecord) -> str:
+    """Why a model trained now could not be compared with the champion; empty if it can.
+
+    A refit has learnt every day there was: until as many have passed as judge, it would be judged on what it has seen.
+    """
+    learnt = max((part.last for name, part in record.split.items() if name != "test" and part.last), default=None)
+    if learnt is None or not isinstance(use_case.split, TimeSplit):
+        return ""
+    last = max(history_inputs(snapshot, use_case=use_case), default="")
+    tested_from = date.fromisoformat(last) - timedelta(days=use_case.split.test_days - 1) if last else learnt
+    if tested_from > learnt:
+        return ""
+    needed = learnt + timedelta(days=use_case.split.test_days)
+    return (
+        f"the champion has learnt the days to {learnt}, the {use_case.split.test_days} days that judge would begin on "
+        f"{tested_from}, and so nothing could be compared before {needed} has landed"
+    )
+
+
+def _rolled_back_at(snapshot: Snapshot, *, use_case: str) -> datetime | None:
+    moments = [move.at for move in events(snapshot, use_case=use_case) if move.action == "rolled back"]
+    return max(moments, default=None)

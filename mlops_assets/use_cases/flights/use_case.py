@@ -115,7 +115,7 @@ USE_CASE = UseCase(
     ),
     monitoring=MonitoringPlan(slices=("carrier", "origin")),
     # a month of flights is what the next model learns more; a fortnight lets what a challenger changed be seen
-    retrain=Retrain(every=timedelta(days=28), when_deviating=True, cooldown=timedelta(days=14)),
+    retrain=Retrain(every=timedelta(days=28), when_worse=True, cooldown=timedelta(days=14)),
     seed=SeedData(
         land=_land,
         requests=seed_requests,

@@ -112,6 +112,6 @@ USE_CASE = UseCase(
     ),
     monitoring=MonitoringPlan(slices=("sex", "race"), minimum_rows=30),
     # people are not asked daily: only what has landed since can make a better model
-    retrain=Retrain(every=timedelta(days=90), when_deviating=True, cooldown=timedelta(days=30)),
+    retrain=Retrain(every=timedelta(days=90), when_worse=True, cooldown=timedelta(days=30)),
     seed=SeedData(land=land_seed, requests=seed_requests, first="data-1", last="data-4", served="test-01"),
 )

@@ -128,3 +128,21 @@ def test_a_damaged_evaluation_is_made_again(trained: Deployment) -> None:
 
     assert judged(trained, first).report == before.report
     assert judged(trained, first).comparison == before.comparison
+
+
+def test_a_bound_that_the_champion_breaks_as_well_does_not_keep_it(trained: Deployment) -> None:
+    """The toy's best model has an area of 0.9: what is asked of it here nobody reaches."""
+    first = serving(trained)
+    trained.land(10, 12)
+    trained.ingest()
+
+    told = trained.train(TIGHT)
+
+    second = newest(trained, but=first)
+    bound, compared = judged(trained, second).record.decision.verdicts
+    assert serving(trained) == second
+    assert (bound.passed, bound.blocks, compared.passed) == (False, False, True)
+    assert f"The champion {first} breaks this bound on the same rows by" in bound.reasons[-1]
+    assert [check.check_name for check in told.checks if not check.passed] == ["roc_auc_score_within_bounds"]
+    with pytest.raises(RunFailed, match=r"at least 0\.9999"):  # of the champion before it nothing is kept
+        judge_again(trained, first, use_case=TIGHT)

@@ -1,1 +1,1 @@
-"""Tests of `mlops_assets/watch/validation`."""
+"""Tests of `mlops_assets/watch/served`."""
