@@ -156,7 +156,10 @@ def watch_clean(watcher: Watcher) -> Clean:
             causes = watcher.causes(day, with_truth=with_truth)
             told[day, with_truth] = frozenset(causes)
             now |= causes
-        opened += [(day.isoformat(), key, now[key].what) for key in sorted(set(now) - standing)]
+        new = [(day.isoformat(), key, now[key].what) for key in sorted(set(now) - standing)]
+        for each in new:
+            print("clean:", *each, flush=True)
+        opened += new
         standing = frozenset(now)
     return Clean(told=told, opened=tuple(opened))
 
@@ -333,9 +336,6 @@ def main() -> int:
         folder = given.data or Path(directory)
         os.environ["MLOPS_DATA_DIR"] = str(folder)
         clean, trials, nannyml = play(folder, starts=starts)
-    print("\nopened on the clean half year:")
-    for day, key, what in clean.opened:
-        print(f"  {day} {key}: {what}")
     print(f"\n{table(trials)}\n")
     rows = goals(clean, trials, nannyml_a_month=nannyml)
     for what, value, met in rows:

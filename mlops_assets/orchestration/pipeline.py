@@ -141,9 +141,7 @@ def look_at_trial(
     use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, tags: Mapping[str, str] | None = None
 ) -> RunSummary:
     """Takes the trial of a challenger one step further, and rolls back a promotion that had bad outcomes."""
-    return _run(
-        use_case, TRIAL, "Look at the challenger and the last promotion", instance=instance, steps=steps, tags=tags
-    )
+    return _run(use_case, TRIAL, "Look at trials and promotions", instance=instance, steps=steps, tags=tags)
 
 
 def _run(

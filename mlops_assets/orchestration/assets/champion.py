@@ -60,7 +60,7 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
         )
         pointer = step.outcome
-        tell_of_challenger(run.lake, use_case=use_case.name, folder=data.environment, now=datetime.now(UTC))
+        tell_of_challenger(run.lake, use_case=use_case.name, folder=data.environment, now=moment_of(context.run.tags))
         if pointer:
             mark_latest(use_case.name, version=pointer.version, data_dir=data.root)
             tell_champion(run.lake, use_case=use_case, folder=data.environment)
