@@ -22,8 +22,8 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -47,6 +47,7 @@ from mlops_assets.lake.lake import Lake  # noqa: E402
 from mlops_assets.stores.models.champion import champion  # noqa: E402
 from mlops_assets.stores.predictions.parity import compare  # noqa: E402
 from mlops_assets.use_cases.flights import USE_CASE  # noqa: E402
+from mlops_assets.watch.served.report import Cause  # noqa: E402
 
 RESULTS = PROJECT / "benchmarks" / "results" / "monitoring.json"
 JUNE = "2013-06-30"
@@ -102,14 +103,42 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Clean:
-    """The clean half year: what was told at each moment, and what opened."""
+    """The clean half year, each moment judged once, when it is asked for."""
 
-    told: Mapping[tuple[date, bool], frozenset[str]]
-    opened: tuple[tuple[str, str, str], ...]
+    watcher: Watcher
+    told: dict[tuple[date, int, bool], Mapping[str, Cause]] = field(default_factory=dict)
+
+    def causes(self, day: date, *, until: int = WHOLE_DAY, with_truth: bool = False) -> Mapping[str, Cause]:
+        """What is told of a day where nothing is wrong."""
+        moment = (day, until, with_truth)
+        if moment not in self.told:
+            self.told[moment] = self.watcher.causes(day, until=until, with_truth=with_truth)
+        return self.told[moment]
+
+    def opened(self) -> list[tuple[str, str, str]]:
+        """The causes that open, by day: those that were not told the day before."""
+        opened, standing = [], frozenset[str]()
+        for day in days_played():
+            now = {**self.causes(day), **self.causes(day, with_truth=True)}
+            new = [(day.isoformat(), key, now[key].what) for key in sorted(set(now) - standing)]
+            for each in new:
+                print("clean:", *each, flush=True)
+            opened += new
+            standing = frozenset(now)
+        return opened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """All that came out; ``opened`` are the causes that opened on the clean half year."""
+
+    trials: Sequence[Trial]
+    opened: Sequence[tuple[str, str, str]]
+    nannyml_a_month: float | None
 
     @property
     def a_month(self) -> float:
-        """Causes opened in thirty days."""
+        """False alerts in thirty days."""
         return len(self.opened) / len(days_played()) * 30
 
 
@@ -146,43 +175,25 @@ def log_of(world: World, folder: Path, *, case: Case | None, start: date) -> tup
     return pq.read_table(paths[0]), pq.read_table(paths[1])
 
 
-def watch_clean(watcher: Watcher) -> Clean:
-    """Every moment of the clean half year: the hours of a day, its end, and the morning after."""
-    told: dict[tuple[date, bool], frozenset[str]] = {}
-    opened, standing = [], frozenset[str]()
-    for day in days_played():
-        now = {}
-        for with_truth in (False, True):
-            causes = watcher.causes(day, with_truth=with_truth)
-            told[day, with_truth] = frozenset(causes)
-            now |= causes
-        new = [(day.isoformat(), key, now[key].what) for key in sorted(set(now) - standing)]
-        for each in new:
-            print("clean:", *each, flush=True)
-        opened += new
-        standing = frozenset(now)
-    return Clean(told=told, opened=tuple(opened))
-
-
 def watch_fault(watcher: Watcher, case: Case, *, start: date, clean: Clean) -> tuple[int | None, str, str]:
     """Hours until a cause is told that the clean log does not tell, that cause's key, and its sentence."""
     first = start + timedelta(days=case.seen_after)
-    for hours, day, until, with_truth in _moments(watcher, case, first=first):
+    for hours, day, until, with_truth in _moments(clean.watcher, case, first=first, days=watcher.days):
         told = watcher.causes(day, until=until, with_truth=with_truth)
-        if new := sorted(set(told) - clean.told[day, with_truth]):
+        if new := sorted(set(told) - set(clean.causes(day, until=until, with_truth=with_truth))):
             return hours, new[0], told[new[0]].what
     return None, "", ""
 
 
-def _moments(watcher: Watcher, case: Case, *, first: date) -> Iterator[tuple[int, date, int, bool]]:
+def _moments(clean: Watcher, case: Case, *, first: date, days: Iterable[date]) -> Iterator[tuple[int, date, int, bool]]:
     """When is looked: hours since the fault could be seen, the day, as far as which hour, and with its outcomes or not.
 
-    What is to be found within an hour is looked for every hour, from the first with ``ENOUGH_ROWS``.
+    What is to be found within an hour is looked for every hour, from the first that has ``ENOUGH_ROWS`` on a clean day.
     """
     if case.within < WHOLE_DAY:
-        busy = watcher.days[first].busy_hours(ENOUGH_ROWS)
+        busy = clean.days[first].busy_hours(ENOUGH_ROWS)
         yield from ((hour + 1 - busy[0], first, hour + 1, False) for hour in busy)
-    for number, day in enumerate(day for day in sorted(watcher.days) if day >= first):
+    for number, day in enumerate(day for day in sorted(days) if day >= first):
         yield (number + 1) * WHOLE_DAY, day, WHOLE_DAY, False
         yield (number + 1) * WHOLE_DAY + LANDED, day, WHOLE_DAY, True
 
@@ -197,49 +208,48 @@ def sees_parity(world: World, case: Case, *, start: date) -> bool:
     return bool(found.differences)
 
 
-def play(folder: Path, *, starts: Sequence[date]) -> tuple[Clean, list[Trial], float | None]:
-    """The clean half year, every fault from every start, and NannyML's alerts a month on the same clean log."""
-    world, told = ground(), folder / "logs"
+def play(folder: Path, *, starts: Sequence[date]) -> Played:
+    """Every fault from every start, the clean half year, and NannyML on the same logs."""
+    world = ground()
     figures = Figures(world=world)
-    records, outcomes = log_of(world, told, case=None, start=HALF_YEAR[0])
+    records, outcomes = log_of(world, folder / "logs", case=None, start=HALF_YEAR[0])
     days = days_of(figures.served(records, outcomes, fault=NOTHING, first=HALF_YEAR[0]), use_case=USE_CASE)
     watcher = Watcher(use_case=USE_CASE, version=world.version, held_out=figures.held_out, days=days)
-    clean = watch_clean(watcher)
-    print(f"{len(clean.opened)} causes opened on {len(days)} clean days", flush=True)
-    trials = []
-    for start in starts:
-        for case in CASES:
-            served = figures.served(*_played(world, told, case, start=start), fault=case.fault, first=start)
-            faulty = watcher.with_days(days_of(served, use_case=USE_CASE))
-            hours, cause, what = watch_fault(faulty, case, start=start, clean=clean)
-            trials.append(
-                Trial(
-                    fault=case.fault.name,
-                    kind=case.kind,
-                    start=start.isoformat(),
-                    within=case.within,
-                    hours=hours,
-                    cause=cause,
-                    what=what,
-                    parity=start == starts[0] and sees_parity(world, case, start=start),
-                    nannyml=None,
-                )
-            )
-            print(f"{start} {case.fault.name}: {hours} hours, {what}", flush=True)
+    clean = Clean(watcher=watcher)
+    trials = [
+        _trial(case, start, figures=figures, clean=clean, folder=folder / "logs") for start in starts for case in CASES
+    ]
+    opened = clean.opened()
     alerts = _nannyml(world, folder, starts=starts, records=records, outcomes=outcomes)
     if alerts is None:
-        return clean, trials, None
-    return clean, [_beside(trial, alerts) for trial in trials], peer.opened_a_month(alerts)
+        return Played(trials=trials, opened=opened, nannyml_a_month=None)
+    beside = [_beside(trial, alerts) for trial in trials]
+    return Played(trials=beside, opened=opened, nannyml_a_month=peer.opened_a_month(alerts))
+
+
+def _trial(case: Case, start: date, *, figures: Figures, clean: Clean, folder: Path) -> Trial:
+    logs = log_of(figures.world, folder, case=case, start=start)
+    served = figures.served(*logs, fault=case.fault, first=start)
+    faulty = clean.watcher.with_days(days_of(served, use_case=USE_CASE))
+    hours, cause, what = watch_fault(faulty, case, start=start, clean=clean)
+    print(f"{start} {case.fault.name}: {hours} hours, {cause}: {what}", flush=True)
+    return Trial(
+        fault=case.fault.name,
+        kind=case.kind,
+        start=start.isoformat(),
+        within=case.within,
+        hours=hours,
+        cause=cause,
+        what=what,
+        parity=start == STARTS[0] and sees_parity(figures.world, case, start=start),
+        nannyml=None,
+    )
 
 
 def _beside(trial: Trial, alerts: peer.Alerts) -> Trial:
     """With what NannyML made of the same log."""
     case = next(each for each in CASES if each.fault.name == trial.fault)
     return replace(trial, nannyml=peer.found_after(alerts, case, start=date.fromisoformat(trial.start)))
-
-
-def _played(world: World, told: Path, case: Case, *, start: date) -> tuple[pa.Table, pa.Table]:
-    return log_of(world, told, case=case, start=start)
 
 
 def _nannyml(
@@ -258,7 +268,7 @@ def _nannyml(
         peer.write_clean(place, starts=starts, records=records, outcomes=outcomes)
         for start in starts:
             for case in (each for each in CASES if each.fault.stage != "service"):
-                peer.write_fault(place, case, start=start, logs=_played(world, folder / "logs", case, start=start))
+                peer.write_fault(place, case, start=start, logs=log_of(world, folder / "logs", case=case, start=start))
         kept.write_text(peer.ask(python, place))
     return peer.read(kept.read_text())
 
@@ -273,9 +283,9 @@ def share(trials: Sequence[Trial], *, of: Callable[[Trial], bool]) -> float:
     return sum(map(of, trials)) / max(len(trials), 1)
 
 
-def goals(clean: Clean, trials: Sequence[Trial], *, nannyml_a_month: float | None) -> list[tuple[str, str, bool]]:
+def goals(played: Played) -> list[tuple[str, str, bool]]:
     """Each goal with what came out, and whether it is met."""
-    mine = findable(trials)
+    mine, nannyml_a_month = findable(played.trials), played.nannyml_a_month
     both = [trial for trial in mine if trial.nannyml_reads]
     told = [
         (
@@ -291,7 +301,7 @@ def goals(clean: Clean, trials: Sequence[Trial], *, nannyml_a_month: float | Non
         ),
     ]
     rows = [(what, f"{value:.0%}", value >= GOALS["found"]) for what, value in told]
-    a_month = clean.a_month
+    a_month = played.a_month
     limit = GOALS["false_alerts_a_month"]
     rows.append((f"at most {limit:g} false alert a month", f"{a_month:.2f}", a_month <= limit))
     if nannyml_a_month is not None:
@@ -335,9 +345,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         folder = given.data or Path(directory)
         os.environ["MLOPS_DATA_DIR"] = str(folder)
-        clean, trials, nannyml = play(folder, starts=starts)
-    print(f"\n{table(trials)}\n")
-    rows = goals(clean, trials, nannyml_a_month=nannyml)
+        played = play(folder, starts=starts)
+    print(f"\n{table(played.trials)}\n")
+    rows = goals(played)
     for what, value, met in rows:
         print(f"{'met' if met else 'MISSED':<7} {what}: {value}")
     for name, why in BEYOND.items():
@@ -345,10 +355,10 @@ def main() -> int:
     if not given.quick:
         told = {
             "goals": [{"goal": what, "value": value, "met": met} for what, value, met in rows],
-            "opened_on_clean": clean.opened,
-            "nannyml_false_alerts_a_month": nannyml,
+            "opened_on_clean": played.opened,
+            "nannyml_false_alerts_a_month": played.nannyml_a_month,
             "beyond": BEYOND,
-            "trials": [asdict(trial) for trial in trials],
+            "trials": [asdict(trial) for trial in played.trials],
         }
         RESULTS.write_text(json.dumps(told, indent=1) + "\n")
     return int(not all(met for _, _, met in rows))
