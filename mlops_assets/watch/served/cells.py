@@ -27,7 +27,7 @@ from mlops_assets.watch.profiles.cells import Flags
 from mlops_assets.watch.served.drafts import Draft, Rare, Slow, Smooth
 from mlops_assets.watch.served.report import Cell, Order, Span
 from mlops_assets.watch.served.series import UNTIMED, Scale, Series, ordinals, sampling, series, to_scale, up_to
-from mlops_assets.watch.served.slow import ALLOWANCE, LOOKED_BACK, correlation, cusum, whitened
+from mlops_assets.watch.served.slow import ALLOWANCE, ALLOWANCE_OF_SEGMENTS, LOOKED_BACK, correlation, cusum, whitened
 from mlops_assets.watch.served.table import (
     ANSWERED,
     CLASS,
@@ -55,11 +55,16 @@ _DAYS_OF_A_MONTH = 30.4
 _LEAST_DAYS = 10
 """With rows, beside ``minimum_weeks``: of fewer no spread is told."""
 _CERTAIN = 1e6
-_HEAVY = 12.0
+_HEAVY = 24.0
 """Degrees of freedom at most: normal bounds of one in a thousand were passed 4 to 12 times as often in half a year of
 flights, because days of bad weather come in all sizes."""
 GAIN, GAP = "gain:", "realised less estimated:"
-"""Before the name of a loss: the prior's less the realised one; the realised less what the scores led to expect."""
+"""Before the name of a loss: by how much it is better than the prior's on the same rows; the realised one less what
+the scores led to expect.
+"""
+SPREAD, HOURS, SEGMENTS = "score_spread", "score_pattern:hours", "score_pattern:segments"
+"""The standard deviation of scores; how alike to the usual their pattern over hours and segments is."""
+AREA, LOSSES = f"{REALISED}roc_auc_score", ("log_loss", "mean_squared_error", "accuracy_score")
 
 
 def judge(
@@ -143,25 +148,32 @@ def _of_version(table: pa.Table, context: _Context) -> Iterator[Draft]:
     days = np.union1d(ordinals(table), [context.day.toordinal()])
     scale: Scale = "share" if context.binary or classes else "number"
     for name in (each for each in (SCORE, POSITIVES, *classes) if each in names):
-        of = series(table, metric=name, days=days)
-        a_row = _a_row(of, series(table, metric=SCORE_SQUARED, days=days), scale=scale) if name == SCORE else 1.0
-        spec = _Spec(metric=name, scale=scale if name == SCORE else "share", order="predictions", a_row=a_row)
+        of, spec = (
+            series(table, metric=name, days=days),
+            _Spec(metric=name, scale="share", order="predictions", a_row=1.0),
+        )
         yield from _hours(of.of((OVERALL,)), spec, context)
+        if name != SCORE:
+            yield from _levels(of.of((OVERALL,)), spec, context, spans=("day", "week"))
+            continue
+        spec = replace(spec, scale=scale, a_row=_a_row(of, series(table, metric=SCORE_SQUARED, days=days), scale=scale))
         yield from _levels(of.of((OVERALL,)), spec, context, spans=("day", "week", "slow"))
-        yield from _segments(of, spec, context)
+        yield from _segments(of, spec, context, spans=("day", "week", "slow"))
+        yield from _spreads(of.daily(), series(table, metric=SCORE_SQUARED, days=days).of(of.scopes).daily(), context)
     for name, of in _truths(table, names, days=days):
-        spec = _Spec(metric=name, scale="number", order="truth", family="truth", a_row=None, alarms=_worse(name))
-        yield from _levels(of.of((OVERALL,)), spec, context, spans=("day", "week", "slow"))
-        if not name.startswith((GAIN, REALISED)):
-            yield from _segments(of, spec, context)
+        spec = _Spec(metric=name, scale="number", order="truth", a_row=None, alarms=_worse(name))
+        yield from _levels(of.of((OVERALL,)), replace(spec, family="truth"), context, spans=("day", "week"))
+        if not name.startswith(GAIN):
+            yield from _levels(of.of((OVERALL,)), spec, context, spans=("slow",))
+        if name == RESIDUAL or name.startswith(GAP):
+            yield from _segments(of, spec, context, spans=("week", "slow"))
 
 
 def _worse(name: str) -> tuple[int, ...]:
     """The sides of a figure of truth that are worse than usual: answers that are better are no reason for an alarm."""
     if name == RESIDUAL:
         return (-1, 1)
-    loss = name.startswith(GAP) and not name.endswith("_score")
-    return (1,) if loss else (-1,)
+    return (1,) if name.endswith(("_loss", "_error")) and not name.startswith(GAIN) else (-1,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,20 +189,31 @@ class _Spec:
     alarms: tuple[int, ...] = (-1, 1)
 
 
-def _truths(table: pa.Table, names: list[str], *, days: Ints) -> Iterator[tuple[str, Series]]:
-    """How right answers were, in every metric that adds up; areas are of all rows only."""
+def _truths(table: pa.Table, names: Collection[str], *, days: Ints) -> Iterator[tuple[str, Series]]:
+    """How right answers were: outcome less score, the loss that tells most beside the prior's and beside what the
+    scores led to expect, and the area under the curve.
+    """
     if RESIDUAL in names:
         yield RESIDUAL, series(table, metric=RESIDUAL, days=days)
-    for name in (each.removeprefix(REALISED) for each in names if each.startswith(REALISED)):
-        of = series(table, metric=f"{REALISED}{name}", days=days).daily()
-        if f"{PRIOR}{name}" in names:
-            prior = series(table, metric=f"{PRIOR}{name}", days=days).of(of.scopes).daily()
-            yield f"{GAIN}{name}", replace(of, value=prior.value - of.value)
-        if f"{ESTIMATED}{name}" in names:
-            said = series(table, metric=f"{ESTIMATED}{name}", days=days).of(of.scopes).daily()
-            yield f"{GAP}{name}", replace(of, value=of.value - of.n * said.value / np.maximum(said.n, 1))
-        if name == "roc_auc_score":
-            yield f"{REALISED}{name}", of.of((OVERALL,))
+    if AREA in names:
+        yield AREA, series(table, metric=AREA, days=days)
+    loss = next((each for each in LOSSES if f"{REALISED}{each}" in names), None)
+    if loss is None:
+        return
+    of = series(table, metric=f"{REALISED}{loss}", days=days).daily()
+    beside = {
+        kind: series(table, metric=f"{kind}{loss}", days=days).of(of.scopes).daily()
+        for kind in (PRIOR, ESTIMATED)
+        if f"{kind}{loss}" in names
+    }
+    if PRIOR in beside:
+        gain = beside[PRIOR].value - of.value
+        yield f"{GAIN}{loss}", replace(of, value=gain if loss.endswith("_loss") or loss.endswith("_error") else -gain)
+    if ESTIMATED in beside:
+        said = beside[ESTIMATED]
+        yield f"{GAP}{loss}", replace(of, value=of.value - of.n * said.value / np.maximum(said.n, 1))
+    else:
+        yield f"{REALISED}{loss}", of
 
 
 def _a_row(of: Series, squares: Series, *, scale: Scale) -> float:
@@ -267,9 +290,7 @@ class _Rates:
     @classmethod
     def of(cls, counts: Floats, *, exposure: Floats, bucket: Ints, past: Flags) -> _Rates:
         size = int(bucket.max()) + 1
-        sums, exposed = (
-            np.bincount(bucket[past], weights=each[past], minlength=size) for each in (counts, exposure)
-        )
+        sums, exposed = (np.bincount(bucket[past], weights=each[past], minlength=size) for each in (counts, exposure))
         plain = np.maximum(sums, 0.5) / np.maximum(exposed, 1e-9)
         expected = plain[bucket] * exposure
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -296,6 +317,11 @@ def _hours(of: Series, spec: _Spec, context: _Context) -> Iterator[Draft]:
     days = np.repeat(of.days, y.shape[1])
     bucket = days % WEEK * y.shape[1] + np.tile(np.arange(y.shape[1]), len(of.days))
     usual = learn(y.reshape(1, -1), noise=noise.reshape(1, -1), bucket=bucket, past=days < context.day.toordinal())
+    if spec.metric == SCORE:
+        level = usual.level[0, bucket].reshape(y.shape)
+        yield from _pattern(
+            y.T, level=level.T, variance=(noise + usual.between[0]).T, own=of, name=HOURS, context=context
+        )
     for hour in np.flatnonzero(of.n[0, -1]):
         at = int(bucket[len(bucket) - y.shape[1] + hour])
         figure = float(of.value[0, -1, hour] / of.n[0, -1, hour])
@@ -322,6 +348,45 @@ def _hours(of: Series, spec: _Spec, context: _Context) -> Iterator[Draft]:
         )
 
 
+def _pattern(
+    y: Floats, *, level: Floats, variance: Floats, own: Series, name: str, context: _Context
+) -> Iterator[Draft]:
+    """How alike the day's gaps ``y`` are to the usual ones (a correlation): 0 if answers were shuffled.
+
+    ``y``, ``level`` and ``variance`` have shape (gaps, days); ``own`` are the rows of all.
+    """
+    known = np.isfinite(y) & np.isfinite(level) & np.isfinite(variance)
+    weight = np.where(known, 1 / np.where(known, variance, 1.0), 0.0)
+    at, usual_at = np.where(known, y, 0.0), np.where(known, level, 0.0)
+    both, theirs, usual_ones = ((weight * each).sum(0) for each in (at * usual_at, at**2, usual_at**2))
+    enough = (known.sum(0) > 2) & (theirs > 0) & (usual_ones > 0)
+    likeness = np.where(enough, both / np.sqrt(np.where(enough, theirs * usual_ones, 1.0)), np.nan)
+    value = np.where(enough, likeness, 0.0)[None, :, None]
+    rows = own.n.sum((0, 2))[None, :, None] * enough[None, :, None]
+    of = Series(scopes=(OVERALL,), days=own.days, value=value * rows, n=rows)
+    spec = _Spec(metric=name, scale="correlation", order="predictions", alarms=(-1,))
+    yield from _Daily.of(of, None, spec, context, bucket=np.zeros(len(own.days), dtype=np.int64)).drafts(("day",))
+
+
+def _spreads(of: Series, squares: Series, context: _Context) -> Iterator[Draft]:
+    """How far scores differ from row to row, in all and in each segment beside the rest: nothing if all are the same."""
+    spec = _Spec(metric=SPREAD, scale="positive", order="predictions", a_row=1.0)
+    whole, all_squares = of.of((OVERALL,)), squares.of((OVERALL,))
+    yield from _levels(_spread(whole, all_squares), spec, context, spans=("day",))
+    scopes = tuple(scope for scope in of.scopes if scope != OVERALL)
+    if scopes:
+        own, own_squares = of.of(scopes), squares.of(scopes)
+        rest = _spread(whole.less(own), all_squares.less(own_squares))
+        bucket = np.zeros(len(of.days), dtype=np.int64)
+        yield from _Daily.of(_spread(own, own_squares), rest, spec, context, bucket=bucket).drafts(("day",))
+
+
+def _spread(of: Series, squares: Series) -> Series:
+    """The standard deviation of scores, as sums."""
+    n = np.maximum(of.n, 1)
+    return replace(of, value=np.sqrt(np.maximum(squares.value / n - np.square(of.value / n), 0)) * of.n)
+
+
 def _few(rows: float, context: _Context) -> str:
     needed = context.plan.minimum_rows
     return "" if rows >= needed else f"{int(rows)} rows, needs {needed}"
@@ -333,13 +398,13 @@ def _levels(of: Series, spec: _Spec, context: _Context, *, spans: Collection[Spa
     yield from _Daily.of(of.daily(), None, spec, context, bucket=bucket).drafts(spans)
 
 
-def _segments(of: Series, spec: _Spec, context: _Context) -> Iterator[Draft]:
+def _segments(of: Series, spec: _Spec, context: _Context, *, spans: Collection[Span]) -> Iterator[Draft]:
     """The figure of each segment less that of the day's other rows."""
     of = of.daily()
     own = of.of(tuple(scope for scope in of.scopes if scope not in (OVERALL, SERVICE)))
     if own.scopes:
         rest, bucket = of.of((OVERALL,)).less(own), np.zeros(len(of.days), dtype=np.int64)
-        yield from _Daily.of(own, rest, spec, context, bucket=bucket).drafts(("day", "week", "slow"))
+        yield from _Daily.of(own, rest, spec, context, bucket=bucket).drafts(spans)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,6 +444,12 @@ class _Daily:
         usual = self._learn(before=1)
         last = self.bucket[-1]
         deviation = np.sqrt(self.noise[:, -1] + usual.between + usual.error[:, last])
+        if self.spec.metric == SCORE and self.rest is not None:
+            level = np.broadcast_to(usual.level, self.y.shape)
+            variance = self.noise + usual.between[:, None]
+            yield from _pattern(
+                self.y, level=level, variance=variance, own=self.own, name=SEGMENTS, context=self.context
+            )
         for scope in np.flatnonzero(self.own.n[:, -1, 0]):
             yield self._draft(
                 scope, span="day", seen=self.y[scope, -1], level=usual.level[scope, last],
@@ -414,17 +485,21 @@ class _Daily:
         usual = self._learn(before=days)
         residuals = self._residuals(usual)
         rho = correlation(residuals[:, :-days])
-        runs = cusum(whitened(residuals, correlation=rho)[:, -days:])
-        stays = np.sqrt((1 + rho) / (1 - rho))
+        allowance = ALLOWANCE if self.rest is None else ALLOWANCE_OF_SEGMENTS
+        runs = cusum(whitened(residuals, correlation=rho)[:, -days:], allowance=allowance)
+        stays = (1 + rho) / (1 - rho)
+        deviations = np.sqrt(
+            stays * (_middles(np.where(np.isfinite(self.y), self.noise, np.nan))[:, 0] + usual.between)
+        )
+        learnt_from = np.isfinite(residuals[:, :-days]).sum(1) / stays
         for scope in np.flatnonzero(self.own.n[:, -1, 0]):
-            run, at = runs[scope], slice(len(self.own.days) - max(runs[scope].days, 1), None)
-            noise = np.where(np.isfinite(self.y[scope, at]), self.noise[scope, at], np.nan)
-            deviation = float(stays * np.sqrt(np.nan_to_num(np.nanmean(noise)) + usual.between[scope])) if np.isfinite(noise).any() else 1.0
+            run, deviation = runs[scope], float(deviations[scope])
             level = float(usual.level[scope, self.bucket[-1]])
             yield self._draft(
-                scope, span="slow", seen=level + run.side * deviation * (run.high / max(run.days, 1) + ALLOWANCE),
-                level=level, deviation=deviation, freedom=usual.freedom[scope],
-                run=run, began=date.fromordinal(int(max(self.own.days[at][0], 1))),
+                scope, span="slow", level=level, deviation=deviation, freedom=usual.freedom[scope], run=run,
+                seen=level + run.side * deviation * (allowance + run.high / max(run.days, 1)) * (run.days > 0),
+                began=date.fromordinal(max(int(self.own.days[-max(run.days, 1)]), 1)), allowance=allowance,
+                unsure=float(np.sqrt(1 + run.days / max(learnt_from[scope], 1))),
             )  # fmt: skip
 
     def _learn(self, *, before: int, first: int = 0) -> Usual:

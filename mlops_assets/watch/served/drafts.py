@@ -16,15 +16,17 @@ from scipy.special import ndtri
 
 from mlops_assets.watch.served.report import Cell, Order, Span
 from mlops_assets.watch.served.series import Scale, from_scale
-from mlops_assets.watch.served.slow import ALLOWANCE, LOOKED_BACK, Run, days_between, threshold
+from mlops_assets.watch.served.slow import LOOKED_BACK, Run, days_between, threshold
 from mlops_assets.watch.served.usual import chance_of, count_bounds, reach
 
 WORTH = 0.01
 """Of events (missing, unseen, flagged, …): a share that is that near to the usual one is nothing to tell."""
+WORTH_OF_TRAFFIC = 0.25
+"""Of the usual count: who is woken for less would learn not to wake up."""
 _FOUND = float(ndtri(0.8))
 """Deviations beyond a bound where four of five are found."""
 _NEITHER = "neither the lowest nor the highest possible figure would be an alarm"
-_NO_FALL, _NO_RISE = "a fall cannot be seen, only a rise", "a rise cannot be seen, only a fall"
+_NO_FALL, _NO_RISE = "no fall would be an alarm, only a rise", "no rise would be an alarm, only a fall"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +118,7 @@ class Smooth(Draft):
     @property
     def possible(self) -> tuple[float, float]:
         """The lowest and the highest that can be seen."""
-        ends = {"share": (0.0, np.pi / 2), "number": (-np.inf, np.inf), "positive": (-np.inf, np.inf)}
-        low, high = ends[self.scale]
+        low, high = (0.0, np.pi / 2) if self.scale == "share" else (-np.inf, np.inf)
         return low - self.base, high - self.base
 
     def value_of(self, level: float) -> float:
@@ -130,25 +131,29 @@ class Smooth(Draft):
 class Slow(Smooth):
     """Small shifts added up: ``run`` in whitened deviations, of which one is ``deviation`` on the scale when it stays.
 
-    ``seen`` is the mean of the run's days. It is unusual if the sum alarms more seldom than by chance.
+    ``seen`` is the mean of the run's days, ``unsure`` by how much the sum varies more because what is usual is itself
+    only estimated. It is unusual if so high a sum comes more seldom than ``chance``.
     """
 
     run: Run
     began: date
+    allowance: float
+    unsure: float
 
     def _bounds(self, *, chance: float) -> Bounds:
-        limit = threshold(days_between=1 / chance)
-        far = ALLOWANCE + limit / max(self.run.days, 1)
-        least = ALLOWANCE + (limit + _FOUND * np.sqrt(LOOKED_BACK)) / LOOKED_BACK
-        usual = self.value_of(self.level)
+        limit = threshold(1 / chance, allowance=self.allowance) * self.unsure
+        far = self.allowance + limit / max(self.run.days, 1)
+        least = self.allowance + (limit + _FOUND * np.sqrt(LOOKED_BACK)) / LOOKED_BACK
+        usual, outside = self.value_of(self.level), self.run.high > limit and self.run.side in self.alarms
+        height = days_between(self.run.high / self.unsure, allowance=self.allowance)
         return Bounds(
             usual=usual,
-            low=self.value_of(self.level - far * self.deviation),
-            high=self.value_of(self.level + far * self.deviation),
-            detectable=abs(self.value_of(self.level + self.run.side * least * self.deviation) - usual),
-            p_value=min(1.0, 1 / max(days_between(self.run.high), 1.0)),
-            outside=self.run.high > limit,
-            since=self.began if self.run.high > limit else None,
+            low=self.value_of(self.level - far * self.deviation) if -1 in self.alarms else None,
+            high=self.value_of(self.level + far * self.deviation) if 1 in self.alarms else None,
+            detectable=abs(self.value_of(self.level + max(self.alarms) * least * self.deviation) - usual),
+            p_value=1 / max(height, 1.0),
+            outside=outside,
+            since=self.began if outside else None,
         )
 
 
@@ -171,8 +176,8 @@ class Rare(Draft):
         mean = max(rate * rows, 1e-6)
         made = count_bounds(count, mean=mean, between=self.between, error=self.error * mean**2, chance=chance)
         low, high = made.low, made.high
-        if self.of is not None:
-            low, high = min(low, mean - WORTH * rows), max(high, mean + WORTH * rows)
+        worth = WORTH_OF_TRAFFIC * mean if self.of is None else WORTH * rows
+        low, high = min(low, mean - worth), max(high, mean + worth)
         can_fall, can_rise = low > 0, self.of is None or high < self.of
         shifts = [high - mean + _FOUND * self._spread(high)] if can_rise else []
         shifts += [min(mean - low + _FOUND * self._spread(low), mean)] if can_fall else []

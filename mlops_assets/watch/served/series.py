@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from mlops_assets.contract.arrays import Floats, Ints
 
-Scale = Literal["share", "number", "positive"]
+Scale = Literal["share", "number", "positive", "correlation"]
 """What is between 0 and 1 by the arcsine of its root, which stays calm near 0 where log odds of a day without one
-positive would not; any number as it is; what is above 0 by its logarithm.
+positive would not; any number as it is; what is above 0 by its logarithm; correlations by Fisher's z.
 """
 HOURS, UNTIMED = 24, 0
 """Hours of a day; the ordinal that rows without a time have."""
@@ -98,6 +98,8 @@ def to_scale(value: Floats, *, n: Floats, scale: Scale) -> Floats:
         figure = np.where(n > 0, value / n, np.nan)
         if scale == "share":
             return np.arcsin(np.sqrt(np.clip(figure, 0, 1)))
+        if scale == "correlation":
+            return np.arctanh(np.clip(figure, _LEAST - 1, 1 - _LEAST))
         return np.log(np.maximum(figure, _LEAST)) if scale == "positive" else figure
 
 
@@ -105,6 +107,8 @@ def from_scale(level: float, *, scale: Scale) -> float:
     """The figure that has that level."""
     if scale == "share":
         return float(np.square(np.sin(np.clip(level, 0, np.pi / 2))))
+    if scale == "correlation":
+        return float(np.tanh(level))
     return float(np.exp(level)) if scale == "positive" else level
 
 
@@ -121,4 +125,3 @@ def _trailing(sums: Floats, days: int) -> Floats:
     total = np.cumsum(sums, axis=1)
     total[:, days:] = total[:, days:] - total[:, :-days]
     return total
-

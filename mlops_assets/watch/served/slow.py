@@ -13,9 +13,13 @@ from mlops_assets.contract.arrays import Floats
 
 ALLOWANCE = 0.5
 """Deviations a day that are forgiven: a shift of twice as much is found fastest."""
+ALLOWANCE_OF_SEGMENTS = 1.0
+"""Segments drift against each other with the season: half a deviation would alarm fifteen times in half a year."""
 LOOKED_BACK = 28
 """Days that a slow change is looked for in; what is usual is learnt from those before."""
 _HIGHEST_CORRELATION = 0.8
+_CLIP = 2.0
+"""Deviations that one day counts for at most: a wild day is no slow change (a robust CUSUM, Lucas & Crosier 1982)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,7 @@ def correlation(residuals: Floats) -> float:
     """Of a day with the day before, of standardised residuals of shape (scopes, days), clipped against incidents and
     corrected for its bias on few days (Kendall 1954).
     """
-    clipped = np.clip(residuals, -2.5, 2.5)
+    clipped = np.clip(residuals, -_CLIP, _CLIP)
     both = np.isfinite(clipped[:, 1:]) & np.isfinite(clipped[:, :-1])
     first, second = np.where(both, clipped[:, :-1], 0), np.where(both, clipped[:, 1:], 0)
     squares = float(np.sqrt(np.square(first).sum() * np.square(second).sum()))
@@ -43,34 +47,39 @@ def correlation(residuals: Floats) -> float:
 
 
 def whitened(residuals: Floats, *, correlation: float) -> Floats:
-    """Residuals (scopes, days) less what the day before leads to expect, in their own deviations; 0 where unknown."""
+    """Residuals (scopes, days) less what the day before leads to expect, in their own deviations, clipped; 0 where
+    unknown."""
     before = np.concatenate([np.zeros_like(residuals[:, :1]), residuals[:, :-1]], axis=1)
     fresh = (residuals - correlation * np.nan_to_num(before)) / np.sqrt(1 - correlation**2)
-    return np.nan_to_num(fresh)
+    return np.clip(np.nan_to_num(fresh), -_CLIP, _CLIP)
 
 
-def cusum(fresh: Floats) -> tuple[Run, ...]:
-    """Of each series of shape (scopes, days) where its two sums stand on the last day."""
-    runs = []
-    for side in (1, -1):
-        steps = side * fresh - ALLOWANCE
-        total = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, axis=1)], axis=1)
-        lowest = np.minimum.accumulate(total, axis=1)
-        begun = total.shape[1] - 1 - np.argmin(total[:, ::-1], axis=1)
-        height = total[:, -1] - lowest[:, -1]
-        runs.append([Run(side=side, high=float(h), days=int(total.shape[1] - 1 - b)) for h, b in zip(height, begun, strict=True)])
-    return tuple(max(pair, key=lambda run: run.high) for pair in zip(*runs, strict=True))
+def cusum(fresh: Floats, *, allowance: float = ALLOWANCE) -> tuple[Run, ...]:
+    """Of each series of shape (scopes, days) where the higher of its two sums stands on the last day."""
+    sides = [_one_sided(side * fresh - allowance) for side in (1, -1)]
+    return tuple(
+        Run(side=1, high=float(up), days=int(up_days))
+        if up >= down
+        else Run(side=-1, high=float(down), days=int(down_days))
+        for up, down, up_days, down_days in zip(*(each[0] for each in sides), *(each[1] for each in sides), strict=True)
+    )
 
 
-def days_between(height: float) -> float:
-    """How many days there are, on average, between two alarms by chance at that height (Siegmund 1985, for k = .5)."""
-    level = height + 1.166
-    return float(np.exp(min(level, 700.0)) - level - 1)
+def _one_sided(steps: Floats) -> tuple[Floats, Floats]:
+    """How high the sum that never falls below 0 stands at the end, and for how many days it has been above."""
+    total = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, axis=1)], axis=1)
+    return total[:, -1] - total.min(axis=1), np.argmin(total[:, ::-1], axis=1)
 
 
-def threshold(*, days_between: float) -> float:
-    """How high either sum may be so that it alarms once in so many days by chance."""
-    level = 6.0
+def days_between(height: float, *, allowance: float = ALLOWANCE) -> float:
+    """How many days there are, on average, between two alarms by chance at that height of either sum (Siegmund 1985)."""
+    twice = 2 * allowance * (height + 1.166)
+    return float((np.exp(min(twice, 700.0)) - twice - 1) / (4 * allowance**2))
+
+
+def threshold(days: float, *, allowance: float = ALLOWANCE) -> float:
+    """How high either sum must be for an alarm by chance once in so many days."""
+    twice = 6.0
     for _ in range(50):
-        level = float(np.log(max(days_between, 2.0) + level + 1))
-    return level - 1.166
+        twice = float(np.log(4 * allowance**2 * max(days, 2.0) + twice + 1))
+    return twice / (2 * allowance) - 1.166

@@ -24,7 +24,7 @@ FOUND = 0.8
 _EXPECTED = float(chi2.cdf(CLIP**2, 3) + CLIP**2 * chi2.sf(CLIP**2, 1))
 _SHARED = 10
 """Days that the spread of all scopes counts for beside a scope's own."""
-_PASSES, _HALVINGS = 6, 50
+_PASSES, _HALVINGS = 4, 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,9 @@ def learn(y: Floats, *, noise: Floats, bucket: Ints, past: Flags) -> Usual:
         level = (weight * figures).sum(2) / np.maximum(weight.sum(2), 1e-12)
     exact = (known / np.square(deviation)).sum(2)
     level = np.where(known.any(2), level, np.nan)
-    return Usual(level=level, error=1 / np.maximum(exact, 1e-12), between=between, freedom=freedom + _SHARED * (len(y) > 1))
+    return Usual(
+        level=level, error=1 / np.maximum(exact, 1e-12), between=between, freedom=freedom + _SHARED * (len(y) > 1)
+    )
 
 
 def _by_bucket(bucket: Ints, past: Flags) -> Ints:
@@ -79,9 +81,7 @@ def _medians(figures: Floats, known: Flags) -> Floats:
     """Of the known figures of each bucket; 0 where there are none."""
     ordered = np.sort(np.where(known, figures, np.inf), axis=2)
     count = np.maximum(known.sum(2), 1)
-    low, high = (
-        np.take_along_axis(ordered, each[..., None], 2)[..., 0] for each in ((count - 1) // 2, count // 2)
-    )
+    low, high = (np.take_along_axis(ordered, each[..., None], 2)[..., 0] for each in ((count - 1) // 2, count // 2))
     return np.where(known.any(2), (low + high) / 2, 0.0)
 
 
