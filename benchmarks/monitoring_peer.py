@@ -42,11 +42,10 @@ def peer_python(folder: Path) -> Path | None:
     """The interpreter of NannyML's own environment, made if it is not there; None without a Python 3.12."""
     python = folder / "bin" / "python"
     if not python.exists():
-        command = shutil.which("python3.12")
-        if command is None:
-            return None
-        made = subprocess.run([command, "-m", "venv", folder], capture_output=True, text=True)
-        if made.returncode:
+        found = [Path(command)] if (command := shutil.which("python3.12")) else []
+        found += sorted(Path.home().glob(".pyenv/versions/3.12.*/bin/python3.12"))  # a shim may answer for another
+        made = (subprocess.run([each, "-m", "venv", folder], capture_output=True).returncode == 0 for each in found)
+        if not any(made):
             return None
         subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
     return python

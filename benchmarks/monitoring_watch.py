@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 
 import duckdb
@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.monitoring_log import World
-from mlops_assets.contract.alerts import Urgency
 from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.paths import evaluation_path
 from mlops_assets.contract.slices import OVERALL
@@ -28,9 +27,10 @@ from mlops_assets.stores.models.record import PREDICTIONS
 from mlops_assets.stores.models.registry import load_record, load_version
 from mlops_assets.training.scoring import Scorer
 from mlops_assets.watch.profiles.profile import Profile
+from mlops_assets.watch.served.causes import causes
 from mlops_assets.watch.served.cells import judge
 from mlops_assets.watch.served.figures import figures_of_answers, figures_of_held_out, figures_of_truth
-from mlops_assets.watch.served.report import Cause, Cell
+from mlops_assets.watch.served.report import Cause
 from mlops_assets.watch.served.request_judgement import WHOLE_DAY, Past, RequestsJudged, judge_requests
 from mlops_assets.watch.served.request_profiles import profile_requests, request_columns, request_rows
 from mlops_assets.watch.served.table import ANSWERED, ERRORS, LATENCY, METRICS, REFUSED, REQUESTS, SERVICE
@@ -212,7 +212,7 @@ class Watcher:
             held_out=self.held_out,
             binary=True,
         )
-        return {cause.key: cause for cause in causes(cells, inputs=self._inputs(day, until=until), day=day)}
+        return {cause.key: cause for cause in causes(cells, day=day, given=self._inputs(day, until=until))}
 
     def _figures(self, day: date, *, with_truth: bool) -> Iterator[pa.Table]:
         begin = day - timedelta(weeks=self.plan.weeks)
@@ -235,19 +235,3 @@ class Watcher:
                 until=until,
             )
         return self.judged[day, until].causes
-
-
-def causes(cells: Sequence[Cell], *, inputs: Sequence[Cause], day: date) -> tuple[Cause, ...]:
-    """For now: one cause for each order and scope, without consequences of inputs."""
-    found = {cause.key: cause for cause in inputs}
-    for cell in cells:
-        if cell.verdict == "unusual":
-            key = f"{cell.order}:{cell.scope}" + (f":{cell.metric}" if cell.order in ("exact", "inputs") else "")
-            since = datetime.combine(cell.since or day, time(), tzinfo=UTC)
-            what = f"{cell.metric} {cell.span} {cell.gap} {cell.value:.4g} usual {cell.usual} p {cell.p_value}"
-            if cell.order == "predictions" and found:
-                continue
-            found.setdefault(
-                key, Cause(key=key, order=cell.order, urgency=Urgency.INFORM, what=what, scope=cell.scope, since=since)
-            )
-    return tuple(found.values())
