@@ -31,6 +31,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 
@@ -43,10 +44,12 @@ from benchmarks.monitoring_log import NOTHING, World  # noqa: E402
 from benchmarks.monitoring_watch import Figures, Watcher, days_of  # noqa: E402
 from mlops_assets.cli.deployment import dagster_instance, landing_zone  # noqa: E402
 from mlops_assets.cli.progress import Steps  # noqa: E402
+from mlops_assets.judge.report import evaluate  # noqa: E402
 from mlops_assets.lake.lake import Lake  # noqa: E402
 from mlops_assets.stores.models.champion import champion  # noqa: E402
 from mlops_assets.stores.predictions.parity import compare  # noqa: E402
 from mlops_assets.use_cases.flights import USE_CASE  # noqa: E402
+from mlops_assets.watch.served.estimated_truth import estimate_binary  # noqa: E402
 from mlops_assets.watch.served.report import Cause  # noqa: E402
 
 RESULTS = PROJECT / "benchmarks" / "results" / "monitoring.json"
@@ -129,12 +132,25 @@ class Clean:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """How far the expected area under the ROC curve is from the realised one, by our estimate and by NannyML's: roots
+    of mean squares over ``days``; and how far the two are ``apart`` in the mean.
+    """
+
+    days: int
+    apart: float
+    error: float
+    nannyml_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Played:
     """All that came out; ``opened`` are the causes that opened on the clean half year."""
 
     trials: Sequence[Trial]
     opened: Sequence[tuple[str, str, str]]
-    nannyml_a_month: float | None
+    nannyml_a_month: float | None = None
+    estimates: Estimates | None = None
 
     @property
     def a_month(self) -> float:
@@ -220,11 +236,16 @@ def play(folder: Path, *, starts: Sequence[date]) -> Played:
         _trial(case, start, figures=figures, clean=clean, folder=folder / "logs") for start in starts for case in CASES
     ]
     opened = clean.opened()
-    alerts = _nannyml(world, folder, starts=starts, records=records, outcomes=outcomes)
-    if alerts is None:
-        return Played(trials=trials, opened=opened, nannyml_a_month=None)
-    beside = [_beside(trial, alerts) for trial in trials]
-    return Played(trials=beside, opened=opened, nannyml_a_month=peer.opened_a_month(alerts))
+    told = _nannyml(world, folder, starts=starts, records=records, outcomes=outcomes)
+    if told is None:
+        return Played(trials=trials, opened=opened)
+    alerts, expected = told
+    return Played(
+        trials=[_beside(trial, alerts) for trial in trials],
+        opened=opened,
+        nannyml_a_month=peer.opened_a_month(alerts),
+        estimates=compare_estimates(records, outcomes, theirs=expected),
+    )
 
 
 def _trial(case: Case, start: date, *, figures: Figures, clean: Clean, folder: Path) -> Trial:
@@ -254,11 +275,12 @@ def _beside(trial: Trial, alerts: peer.Alerts) -> Trial:
 
 def _nannyml(
     world: World, folder: Path, *, starts: Sequence[date], records: pa.Table, outcomes: pa.Table
-) -> peer.Alerts | None:
-    """What NannyML says of the same logs; None where it cannot be installed."""
-    kept = folder / "nannyml.json"
-    if kept.exists() and {each.isoformat() for each in starts} <= set(alerts := peer.read(kept.read_text())):
-        return alerts
+) -> tuple[peer.Alerts, Mapping[str, float]] | None:
+    """What NannyML says of the same logs, and the area it expects on clean days; None where it cannot be installed."""
+    alerts, expected = folder / "nannyml.json", folder / "nannyml-estimates.json"
+    kept = peer.read(alerts.read_text()) if alerts.exists() and expected.exists() else {}
+    if {each.isoformat() for each in starts} <= set(kept):
+        return kept, json.loads(expected.read_text())
     python = peer.peer_python(PROJECT / "data" / "benchmark-peers" / "nannyml")
     if python is None:
         print("NannyML needs Python 3.12, and there is no python3.12: no comparison.")
@@ -268,9 +290,39 @@ def _nannyml(
         peer.write_clean(place, starts=starts, records=records, outcomes=outcomes)
         for start in starts:
             for case in (each for each in CASES if each.fault.stage != "service"):
-                peer.write_fault(place, case, start=start, logs=log_of(world, folder / "logs", case=case, start=start))
-        kept.write_text(peer.ask(python, place))
-    return peer.read(kept.read_text())
+                logs = log_of(world, folder / "logs", case=case, start=start)
+                peer.write_fault(place, case, start=start, logs=logs)
+        alerts.write_text(peer.ask(python, place))
+        expected.write_text(peer.ask(python, place, "--estimates"))
+    return peer.read(alerts.read_text()), json.loads(expected.read_text())
+
+
+def compare_estimates(records: pa.Table, outcomes: pa.Table, *, theirs: Mapping[str, float]) -> Estimates:
+    """The area that the scores of a day led to expect, by our estimate and by NannyML's, beside the realised one."""
+    with duckdb.connect() as connection:
+        connection.register("records", records.select(["example_id", "event_time", "score", "predicted_positive"]))
+        connection.register("outcomes", outcomes.select(["id", "label"]))
+        rows = connection.sql(
+            "SELECT strftime(event_time, '%Y-%m-%d') AS day, score, predicted_positive::DOUBLE AS decided, label "
+            "FROM records LEFT JOIN outcomes ON id = example_id"
+        ).to_arrow_table()
+    found = []
+    for day, theirs_of_day in theirs.items():
+        of_day = rows.filter(pc.equal(rows["day"], day))
+        told = estimate_binary(of_day["score"].to_numpy(), decided=of_day["decided"].to_numpy())
+        known = of_day.filter(pc.is_valid(of_day["label"]))
+        report = evaluate(known["label"].to_numpy(), known["score"].to_numpy(), slice_columns=known, slices=())
+        realised = report.overall.metrics["roc_auc_score"].value
+        ours = next(each.value for each in told if each.metric == "roc_auc_score")
+        if realised is not None:
+            found.append((ours, theirs_of_day, realised))
+    ours, peers, realised = np.array(found).T
+    return Estimates(
+        days=len(found),
+        apart=float(np.mean(np.abs(ours - peers))),
+        error=float(np.sqrt(np.mean(np.square(ours - realised)))),
+        nannyml_error=float(np.sqrt(np.mean(np.square(peers - realised)))),
+    )
 
 
 def findable(trials: Sequence[Trial]) -> list[Trial]:
@@ -350,6 +402,8 @@ def main() -> int:
     rows = goals(played)
     for what, value, met in rows:
         print(f"{'met' if met else 'MISSED':<7} {what}: {value}")
+    if played.estimates:
+        print(f"the area expected without outcomes, beside NannyML's: {asdict(played.estimates)}")
     for name, why in BEYOND.items():
         print(f"beyond figures of answers: {name}: {why}")
     if not given.quick:
@@ -357,6 +411,7 @@ def main() -> int:
             "goals": [{"goal": what, "value": value, "met": met} for what, value, met in rows],
             "opened_on_clean": played.opened,
             "nannyml_false_alerts_a_month": played.nannyml_a_month,
+            "estimates": asdict(played.estimates) if played.estimates else None,
             "beyond": BEYOND,
             "trials": [asdict(trial) for trial in played.trials],
         }

@@ -1,11 +1,12 @@
 """What NannyML says of the logs of ``monitoring.py``, run by it in an environment of its own (Python 3.12).
 
-    python benchmarks/monitoring_nannyml.py FOLDER
+    python benchmarks/monitoring_nannyml.py FOLDER [--estimates]
 
 FOLDER holds for each start a ``reference`` of eight clean weeks before it, the ``clean`` days after it and one log for
-each fault, as ``START/NAME.parquet``. Prints as JSON, by start and name, every alert as [day, calculator, column]. All
-thresholds are NannyML's own; chunks are days. Everything it has for such a log is asked: how many rows, missing and
-unseen values, drift of each column and of the scores, estimated and realised performance.
+each fault, as ``START/NAME.parquet``. Prints as JSON, by start and name, every alert as [day, calculator, column]; with
+``--estimates`` the area that it expects on each clean day. All thresholds are NannyML's own; chunks are days. All that
+it has for such a log is asked: how many rows, missing and unseen values, drift of each column and of the scores,
+estimated and realised performance.
 """
 
 from __future__ import annotations
@@ -75,8 +76,23 @@ def alerts(rows: pd.DataFrame, calculators: dict[str, Any]) -> list[list[str]]:
     return found
 
 
+def estimates(folder: Path) -> dict[str, float]:
+    """The expected area under the ROC curve of each clean day after its reference, by day."""
+    found: dict[str, float] = {}
+    for start in sorted(folder.glob("month-*")):
+        calculator = fitted(pd.read_parquet(start / "reference.parquet"))["estimated"]
+        told = calculator.estimate(pd.read_parquet(start / "clean.parquet")).filter(period="analysis")
+        table = told.to_df(multilevel=False)
+        days = table[next(column for column in table.columns if column.endswith("start_date"))].astype(str).str[:10]
+        found |= dict(zip(days, table["roc_auc_value" if "roc_auc_value" in table else "roc_auc"], strict=True))
+    return found
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
+    if "--estimates" in sys.argv:
+        print(json.dumps(estimates(folder)), file=sys.__stdout__)
+        return
     told: dict[str, dict[str, list[list[str]]]] = {}
     for start in sorted(path for path in folder.iterdir() if path.is_dir()):
         calculators = fitted(pd.read_parquet(start / "reference.parquet"))

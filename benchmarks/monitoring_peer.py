@@ -80,11 +80,12 @@ def write_fault(folder: Path, case: Case, *, start: date, logs: tuple[pa.Table, 
     pq.write_table(frame(*logs), folder / start.isoformat() / f"{CASES.index(case)}.parquet")
 
 
-def ask(python: Path, folder: Path) -> str:
-    """Every alert by start and log, as the peer prints them."""
+def ask(python: Path, folder: Path, *options: str) -> str:
+    """What the peer prints of the logs in a folder."""
     environment = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1"}
     environment.pop("PYTHONPATH", None)
-    return subprocess.run([python, PEER, folder], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    command = [python, PEER, folder, *options]
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def read(text: str) -> Alerts:

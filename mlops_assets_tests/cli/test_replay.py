@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.contract.errors import DeclarationError, LandingError
+from mlops_assets.contract.retraining import Retrain
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeSettings
+from mlops_assets.stores.models.listing import listed_versions
 from mlops_assets.stores.predictions.prediction_log import prediction_log_of
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS, let_go
-from mlops_assets_tests.orchestration.toy import day_number
+from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 from mlops_assets_tests.use_cases.installed import ROOT
 
 FIRST, SECOND = day_number(10), day_number(11)
@@ -42,6 +46,7 @@ def records(folder: Path) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.slow
 def test_days_are_played_through_the_real_service_and_gone_on_with(run_mlops: Mlops, folder: Path) -> None:
     words = ("replay", "parcels", "--from", FIRST, "--data", str(folder))
 
@@ -59,6 +64,20 @@ def test_days_are_played_through_the_real_service_and_gone_on_with(run_mlops: Ml
     head = Lake.connect(LakeSettings.embedded(folder)).at()
     assert [path for path in (info.path for info in head.paths("parcels/monitoring/")) if FIRST in path]
     assert not (Path(os.environ["MLOPS_DATA_DIR"]) / "lake").exists()
+
+
+@pytest.mark.slow
+def test_the_loop_retrains_by_the_clock_that_is_played(
+    run_mlops: Mlops, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily = replace(PARCELS, retrain=Retrain(every=timedelta(days=1), cooldown=timedelta(days=1)))
+    monkeypatch.setattr("mlops_assets.cli.replay.use_case_of", lambda name: daily)
+
+    said = run_mlops("replay", "parcels", "--from", FIRST, "--to", FIRST, "--data", str(folder)).output
+
+    assert re.search(r"The champion \S+ was trained 1 day ago, due every 1 day", " ".join(said.split()))
+    records = listed_versions(Lake.connect(LakeSettings.embedded(folder)).at(), use_case="parcels").versions
+    assert {f"{each.record.created_at:%Y-%m-%d}" for each in records} == {FIRST, SECOND}
 
 
 def test_what_cannot_be_played_is_refused_with_a_sentence(
