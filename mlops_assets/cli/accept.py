@@ -15,12 +15,14 @@ from rich.table import Table
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
 from mlops_assets.contract.acceptance import Acceptance
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.paths import served_profile_path
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.acceptances import acceptances, publish_acceptance
 from mlops_assets.stores.landing.batch_surroundings import recorded_unusual, stored_batches
+from mlops_assets.stores.predictions.served_profiles import REQUESTS
 
 console = Console()
 
@@ -29,13 +31,14 @@ def accept(
     use_case: UseCaseName,
     day: Annotated[str | None, typer.Option("--day", "--batch", help="The batch, such as 2013-03-10.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="The last day, if there are several.")] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this source, or `requests`; may be repeated.")] = None,
     reason: Annotated[str, typer.Option(help="Why these batches are usual from now on.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="Show what was accepted, and what waits for it.")] = False,
 ) -> None:
     """Say that batches that were unusual are the new usual: they count again for what is compared with the past.
 
-    Until then an unusual batch does not widen what is usual. Kept in the lake with who, when and why.
+    `--source requests` says it of what the service was asked on these days. Until then an unusual batch does not
+    widen what is usual. Kept in the lake with who, when and why.
     """
     chosen = use_case_of(use_case)
     lake = Lake.connect()
@@ -46,12 +49,15 @@ def accept(
         raise DeclarationError("Which batch? Say --day 2013-03-10 and --reason, or --list.")
     if not reason.strip():
         raise DeclarationError(f"Why is {day} usual from now on? Say --reason.")
-    sources = [chosen.source(name) for name in source or _arriving(chosen)]
+    names = source or _arriving(chosen)
+    sources = [chosen.source(name) for name in names if name != REQUESTS]
     _refuse_no_batches(sources, first=day, last=to or day)
     _refuse_unknown(chosen, sources, batch=day, head=lake.at())
+    if REQUESTS in names:
+        _refuse_unserved(chosen, first=day, last=to or day, head=lake.at())
     accepted = Acceptance(
         use_case=chosen.name,
-        sources=tuple(one.name for one in sources),
+        sources=tuple(names),
         first=day,
         last=to or day,
         reason=reason,
@@ -80,9 +86,21 @@ def _refuse_no_batches(sources: Sequence[Source], *, first: str, last: str) -> N
 
 def _refuse_unknown(use_case: UseCase, sources: Sequence[Source], *, batch: str, head: Snapshot) -> None:
     """A batch that the lake does not have in any of the sources was not unusual yet: nobody can accept it."""
-    if not any(batch in stored_batches(use_case, source=one, head=head) for one in sources):
+    if sources and not any(batch in stored_batches(use_case, source=one, head=head) for one in sources):
         names = ", ".join(one.name for one in sources)
         raise DeclarationError(f"The lake has no batch {batch} of {names}: there is nothing to accept yet.")
+
+
+def _refuse_unserved(use_case: UseCase, *, first: str, last: str, head: Snapshot) -> None:
+    """A day whose requests were not watched yet was not unusual yet."""
+    try:
+        span = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError as error:
+        raise DeclarationError(f"'{first}' to '{last}' are no days, such as 2013-07-01: {error}.") from error
+    if span[0] > span[1]:
+        raise DeclarationError(f"{last} is before {first}: --to is the last day.")
+    if not head.exists(served_profile_path(use_case.name, batch=first)):
+        raise DeclarationError(f"No requests of {first} were watched: there is nothing to accept yet.")
 
 
 def _show(use_case: UseCase, *, head: Snapshot) -> None:

@@ -41,6 +41,8 @@ def test_accepted_batches_count_for_those_after_them(ingested: Deployment, run_m
         (["--day", "yesterday", "--reason", "because"], "is no batch"),
         (["--day", "2031-01-01", "--reason", "because"], "nothing to accept yet"),
         (["--day", FIRST, "--to", "2001-01-01", "--reason", "because"], "--to is the last day"),
+        (["--day", FIRST, "--source", "requests", "--reason", "because"], "No requests of .* were watched"),
+        (["--day", "yesterday", "--source", "requests", "--reason", "because"], "are no days"),
     ],
 )
 def test_what_cannot_be_accepted_says_why(ingested: Deployment, run_mlops: Mlops, words: list[str], why: str) -> None:

@@ -15,6 +15,7 @@ from mlops_assets.features.lineage import (
     example_lineage,
     feature_lineage,
     history_lineage,
+    request_lineage,
     yielded_by,
 )
 from mlops_assets.use_cases.flights import USE_CASE
@@ -101,3 +102,13 @@ def test_sql_that_is_no_query_is_named(tmp_path: Path, text: str) -> None:
     sql.write_text(text)
     with pytest.raises(FeatureError, match=r"features\.sql"):
         yielded_by(sql)
+
+
+def test_a_column_of_a_request_has_the_features_made_of_it_and_looked_up_by_it() -> None:
+    found = request_lineage(USE_CASE)
+
+    assert len(found["tailnum"]) == 25
+    assert {"plane_age", "plane__seats", "tailnum__late_rate_28d"} <= set(found["tailnum"])
+    assert {"month", "minute_of_day", "plane_age"} <= set(found["sched_dep_at"])
+    assert found["distance"] == ("distance",)
+    assert found["flight"] == ()

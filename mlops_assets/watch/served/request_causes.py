@@ -1,15 +1,15 @@
 """From what is unusual in a day's requests to the few things that a person must know: one for each root.
 
 What looks like a fault of the caller or of a source (another unit, a renamed code, values or rows that are missing, one
-value for all) is a cause at once. What the world may have done is one only where it is told of the whole day and of
-what callers ask, or stays: weather is unusual every week, and nobody can do anything about it. All else stands in the
-shifts alone.
+value for all) is a cause at once. What the world may have done is one only in columns that callers send and features
+are made of, where it is told of a whole day or stays: weather is unusual every week, and nobody can do anything about
+it. All else stands in the shifts alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 
@@ -34,6 +34,7 @@ _LISTED = 3
 _LATELY = timedelta(days=6)
 _STAYS = 5
 """What callers ask is a cause if it was unusual on so many of seven days, whatever explains it."""
+_GAP = 2
 _OFF_GRID = "off_grid_share"
 """Values that are none of those before, of which there are few: computed or converted. One such day happens."""
 _LEAST_PAST = 14
@@ -92,12 +93,13 @@ class Asked:
         return self.unusual.get(day, {}).get(column, ())
 
     def since(self, columns: Iterable[str]) -> datetime:
-        """The first of the days in a row on which one of ``columns`` was unusual."""
-        first, names = self.day, list(columns)
+        """The first of the days on which one of ``columns`` was unusual, no more than ``_GAP`` usual ones between."""
+        first, names, gap = self.day, list(columns), 0
         for day in self.days_before():
-            if not any(self.moved(name, day=day) for name in names):
+            odd = any(self.moved(name, day=day) for name in names)
+            first, gap = (day, 0) if odd else (first, gap + 1)
+            if gap > _GAP:
                 break
-            first = day
         return datetime.combine(date.fromisoformat(first), time())
 
 
@@ -131,21 +133,21 @@ class _Root:
 def causes_of(anomalies: Sequence[Anomaly], *, asked: Asked) -> tuple[Cause, ...]:
     """Every cause once, what callers ask before what is looked up."""
     told = [each for each in anomalies if _is_cause(each, asked)]
-    mine = [each for each in told if each.column not in asked.columns.looked_up]
-    roots = _of_requests(mine)
+    roots = _of_requests([each for each in told if each.column not in asked.columns.looked_up])
     views = [root for view in asked.columns.views for root in _of_view(view, told, asked=asked)]
-    stuck = [cause for view in asked.columns.views for cause in _stuck(view, asked=asked)]
-    by_key = {root.name: root for root in roots if root.top.cause not in NO_FAULT}
-    for root in list(views):
-        key = next((name for name in (root.view.keys if root.view else ()) if name in by_key), None)
-        if key is not None:
-            also = f"{', '.join(root.columns)}, looked up by {key}: {_said(root)}"
-            by_key[key] = _Root(
-                name=key, anomalies=by_key[key].anomalies, consequences=(*by_key[key].consequences, also)
-            )
-            views.remove(root)
-    found = [*(by_key.get(root.name, root) for root in roots), *views]
-    return (*(_cause(root, asked=asked) for root in found), *stuck)
+    faulty = {root.name for root in roots if root.top.cause not in NO_FAULT}
+    kept = [_with_looked_up(root, views) if root.name in faulty else root for root in roots]
+    kept += [root for root in views if root.view and not faulty & set(root.view.keys)]
+    stuck = {view.name: cause for view in asked.columns.views for cause in _stuck(view, asked=asked)}
+    rest = [root for root in kept if root.view is None or root.view.name not in stuck]
+    return (*(_cause(root, asked=asked) for root in rest), *stuck.values())
+
+
+def _with_looked_up(root: _Root, views: Sequence[_Root]) -> _Root:
+    """With what is unusual of what is looked up by its column."""
+    mine = [each for each in views if each.view and root.name in each.view.keys]
+    told = tuple(f"{', '.join(each.columns)} is looked up by {root.name}: {_said(each)}" for each in mine)
+    return replace(root, consequences=(*root.consequences, *told))
 
 
 def _is_cause(found: Anomaly, asked: Asked) -> bool:
@@ -155,8 +157,10 @@ def _is_cause(found: Anomaly, asked: Asked) -> bool:
         return found.rule == _OFF_GRID and found.slice is None and asked.whole and _again(found.column, asked)
     if found.cause not in NO_FAULT:
         return True
+    if not asked.whole or not asked.features.get(found.column or ""):
+        return False
     of_day = found.slice is None and found.code is not Code.MISSING_SHARE_MOVED
-    return asked.whole and (of_day or _stays(found.column, asked))
+    return of_day or _stays(found.column, asked)
 
 
 def _again(column: str | None, asked: Asked) -> bool:
@@ -182,7 +186,7 @@ def _of_requests(anomalies: Sequence[Anomaly]) -> list[_Root]:
     open_ = [each for each in rest if each.column not in faulty]
     if open_ and roots:
         told = tuple(f"{each.column} is unusual too: {each}" for each in open_)
-        return [_Root(name=roots[0].name, anomalies=roots[0].anomalies, consequences=told), *_unswapped(roots[1:])]
+        return _unswapped([replace(roots[0], consequences=told), *roots[1:]])
     return [*_unswapped(roots), *([_first(open_)] if open_ else [])]
 
 
@@ -255,7 +259,8 @@ def _likely(root: _Root, asked: Asked) -> str:
 
 def _to_do(root: _Root, asked: Asked) -> str:
     if root.view is None:
-        return f"Ask who calls the service what changed in {root.name}; if it is right so, accept the day."
+        accept = f"mlops accept {asked.use_case.name} --source requests --day {asked.day}"
+        return f"Ask who calls the service what changed in {root.name}; if it is right so, `{accept}`."
     behind = ", ".join(view_sources(root.view.sql, use_case=asked.use_case))
     return f"See whether {behind} has landed and been validated as usual, then ask its owner."
 
@@ -303,9 +308,7 @@ def _moved_value(columns: Sequence[ColumnProfile | None]) -> str:
     if len(known) < 2:
         return known[-1].values[0] if known and known[-1].values else ""
     now, then = known[-1], known[-2]
-    return max(
-        sorted({*now.values, *then.values}), key=lambda each: _share(then, each) - _share(now, each), default=""
-    )
+    return max(sorted({*now.values, *then.values}), key=lambda each: _share(then, each) - _share(now, each), default="")
 
 
 def _share(column: ColumnProfile, value: str) -> float:

@@ -76,9 +76,7 @@ def judge_requests(
     if day not in filled:
         return RequestsJudged(day=day, until=until, rows=0, compared_with="", shifts=(), causes=(), unusual={})
     judging = _Judging(day=day, use_case=use_case, columns=columns, past=past, profiles=filled)
-    asked = Asked(
-        day=day, until=until, use_case=use_case, columns=columns, profiles=filled, unusual=past.unusual
-    )
+    asked = Asked(day=day, until=until, use_case=use_case, columns=columns, profiles=filled, unusual=past.unusual)
     return RequestsJudged(
         day=day,
         until=until,
@@ -121,7 +119,9 @@ class _Judging:
     @cached_property
     def compared(self) -> list[str]:
         """The asked columns that do not name their rows, as ids do."""
-        names = [field.name for field in self.columns.asked if pa.types.is_integer(field.type) or field.type == pa.string()]
+        names = [
+            field.name for field in self.columns.asked if pa.types.is_integer(field.type) or field.type == pa.string()
+        ]
         known = merge([only(each, names) for each in self.profiles.values()], scopes=[OVERALL])
         ids = {name for name in known.columns if _names_rows(known.column(name))}
         return [name for name in self.columns.asked.names if name not in ids]
@@ -208,17 +208,23 @@ def _names_rows(column: ColumnProfile) -> bool:
 def _bounds_of_sources(use_case: UseCase, columns: RequestColumns) -> dict[tuple[str, str], float]:
     """The bounds that sources declare of their columns, for what is looked up of them as it is."""
     origins = feature_lineage(use_case) if columns.looked_up else {}
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for name in columns.looked_up:
         for origin in origins.get(name, ())[:1]:
             declared = use_case.source(origin.source).drift.bounds
-            found |= {(name, measure): bound for (column, measure), bound in declared.items() if column == origin.column}
+            found |= {
+                (name, measure): bound for (column, measure), bound in declared.items() if column == origin.column
+            }
     return found
 
 
 def _excess(shift: Shift) -> tuple[bool, bool, float]:
     """Orders what is unusual before what is usual before what cannot be judged, then by how far it is."""
-    return shift.verdict == "moved", shift.verdict == "normal", shift.found / shift.bound if shift.bound else shift.found
+    return (
+        shift.verdict == "moved",
+        shift.verdict == "normal",
+        shift.found / shift.bound if shift.bound else shift.found,
+    )
 
 
 def _told_value(now: ColumnProfile, then: ColumnProfile | None) -> str:

@@ -61,6 +61,11 @@ class RequestColumns:
         return [name for name, each in self.looked_up.items() if each.name == view.name]
 
     @property
+    def unchanged(self) -> list[str]:
+        """For how long each view that has a time answered the same: a column each."""
+        return [unchanged_column(view) for view in self.views if view.time_column]
+
+    @property
     def features(self) -> pa.Schema:
         """The looked-up columns with their types."""
         return pa.schema([(name, pa.string() if name in self.texts else pa.float64()) for name in self.looked_up])
