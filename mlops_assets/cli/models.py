@@ -179,9 +179,11 @@ def approve(
     chosen, lake = use_case_of(use_case), Lake.connect()
     head = lake.at()
     before, waiting = champion(head, use_case=use_case), proposal(head, use_case=use_case)
-    if waiting is None or not waiting.waits or version not in (None, waiting.version):
+    if waiting is None or not waiting.waits:
         last = f" The last one: {waiting.told()}." if waiting else ""
-        raise RegistryError(f"{version or 'No challenger'} of {use_case} does not wait for approval.{last}")
+        raise RegistryError(f"No challenger of {use_case} waits for approval.{last}")
+    if version not in (None, waiting.version):
+        raise RegistryError(f"{version} of {use_case} does not wait for approval. {waiting.version} does.")
     if not why.strip():
         raise RegistryError("An approval needs its reason: --why TEXT.")
     told: dict[str, Any] = {"by": getpass.getuser(), "at": datetime.now(UTC)}

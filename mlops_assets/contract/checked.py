@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import FairnessBound, NoSliceRegressed, SliceBound
+from mlops_assets.contract.retraining import Shadow
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.splits import HashSplit
+from mlops_assets.contract.tasks import Multiclass
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.gates import Gate
     from mlops_assets.contract.history import HistoryView
     from mlops_assets.contract.monitoring import MonitoringPlan
+    from mlops_assets.contract.retraining import Retrain
     from mlops_assets.contract.source import Source
 
 
@@ -82,6 +86,22 @@ def refuse_gated(gates: Iterable[Gate], *, slices: Iterable[str], protected: Ite
             _refuse_slice(gate, known=declared, what="slice", use_case=use_case)
         if isinstance(gate, FairnessBound):
             _refuse_slice(gate, known=protected, what="protected slice", use_case=use_case)
+
+
+def refuse_retrained(plan: Retrain | None, *, split: object, task: object, use_case: str) -> None:
+    """Raises DeclarationError for a trial that could never be judged."""
+    if plan is None:
+        return
+    if plan.refit and isinstance(split, HashSplit):
+        raise DeclarationError(
+            f"Use case '{use_case}', retrain: refit=True does not go with a HashSplit: a refit has learnt the rows "
+            "that judge by their hash, and no later model could be compared with it."
+        )
+    if isinstance(plan.trial, Shadow) and isinstance(task, Multiclass):
+        raise DeclarationError(
+            f"Use case '{use_case}', retrain: a Shadow keeps the most probable class alone, which does not suffice to "
+            "judge classes. Try challengers as a Canary."
+        )
 
 
 def refuse_references(sources: Sequence[Source], *, use_case: str) -> None:

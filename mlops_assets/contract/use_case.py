@@ -19,6 +19,7 @@ from mlops_assets.contract.checked import (
     refuse_hidden,
     refuse_history,
     refuse_references,
+    refuse_retrained,
     refuse_watched,
     request_fields,
 )
@@ -213,6 +214,7 @@ class UseCase:
         refuse_gated(self.gates, slices=names, protected=self.protected, use_case=self.name)
         refuse_cadences(self.sources, daily=isinstance(self.batches, DailyBatches), use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
+        refuse_retrained(self.retrain, split=self.split, task=self.task, use_case=self.name)
         refuse_history(self.history, use_case=self.name)
         refuse_watched(self.monitoring, request=self.request, use_case=self.name)
         refuse_hidden(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
-from mlops_assets.contract.gates import BetterThanChampion, Gate, NotWorseThanChampion
+from mlops_assets.contract.gates import AgainstChampion, Gate, NotWorseThanChampion
 from mlops_assets.contract.tasks import Task
 from mlops_assets.judge.significance import Comparison, Difference
 
@@ -34,17 +34,18 @@ def live_verdicts(
     A metric is worse where its loss is beyond the margin with a one-sided p-value of ``level`` or less.
     """
     return tuple(
-        _verdict(comparison.of(metric), metric=metric, margin=margin, level=level)
-        for metric, margin in dict(_margins(gates)).items() or {task.by_slice[1]: 0.0}.items()
+        _verdict(comparison.of(gate.metric), metric=gate.metric, margin=gate.margin, level=level)
+        for gate in live_gates(gates, task=task)
     )
 
 
-def _margins(gates: Sequence[Gate]) -> Iterator[tuple[str, float]]:
-    for gate in gates:
-        if isinstance(gate, BetterThanChampion):
-            yield gate.metric, 0.0
-        if isinstance(gate, NotWorseThanChampion):
-            yield gate.metric, gate.margin
+def live_gates(gates: Sequence[Gate], *, task: Task) -> tuple[NotWorseThanChampion, ...]:
+    """What is asked of a challenger on what was served: not to be worse, in every metric that a gate compares."""
+    margins = {gate.metric: getattr(gate, "margin", 0.0) for gate in gates if isinstance(gate, AgainstChampion)}
+    return tuple(
+        NotWorseThanChampion(metric=metric, margin=margin)
+        for metric, margin in (margins or {task.by_slice[1]: 0.0}).items()
+    )
 
 
 def _verdict(difference: Difference | None, *, metric: str, margin: float, level: float) -> LiveVerdict:

@@ -11,7 +11,8 @@ from mlops_assets.orchestration.asset_run import asset_key
 
 AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 INGEST, REFERENCE, TUNE, TRAIN, SCORE, WATCH = "ingest", "reference", "tune", "train", "score", "watch"
-TRIAL = "trial"
+TRY = "try"
+"""Not ``trial``, which is the asset's own operation."""
 
 
 def job_name(use_case: UseCase, job: str) -> str:
@@ -25,7 +26,7 @@ DESCRIPTIONS = {
     TUNE: "Searches better hyperparameters inside the training window; the next model is trained with what it finds.",
     TRAIN: "Trains a challenger on everything there is; if it passes its gates it is packaged, rehearsed and promoted.",
     SCORE: "Scores a batch with the champion.",
-    TRIAL: "Takes the trial of a challenger one step further, and rolls back a promotion that had bad outcomes.",
+    TRY: "Takes the trial of a challenger one step further, and rolls back a promotion that had bad outcomes.",
     WATCH: "Collects what the service answered and compares it with what is normal.",
 }
 
@@ -40,7 +41,7 @@ def assets_of(use_case: UseCase, job: str) -> list[str]:
         REFERENCE: _landed(static),
         TUNE: ["hyperparameters"] if use_case.tuning else [],
         TRAIN: ["training_view", "model", "evaluation", "bento", "champion", *looked_up],
-        TRIAL: ["trial"] if use_case.retrain else [],
+        TRY: ["trial"] if use_case.retrain else [],
         SCORE: ["predictions"],
         WATCH: ["prediction_log", "monitoring"],
     }[job]

@@ -15,7 +15,7 @@ import dagster as dg
 from mlops_assets.contract.retraining import Retrain, why_retrain, why_wait
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration.asset_run import asset_key
-from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRIAL, WATCH, AssetJob, job_name
+from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRY, WATCH, AssetJob, job_name
 from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
@@ -38,7 +38,7 @@ def build_schedules(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.S
         *([_score_daily(use_case, job=score)] if isinstance(use_case.batches, DailyBatches) else []),
         _watch_daily(use_case, job=watch),
         *([_retrain(use_case, job=train, plan=use_case.retrain)] if use_case.retrain else []),
-        *([_try(use_case, job=by_name[job_name(use_case, TRIAL)])] if use_case.retrain else []),
+        *([_try(use_case, job=by_name[job_name(use_case, TRY)])] if use_case.retrain else []),
     ]
 
 

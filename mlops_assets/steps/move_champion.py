@@ -10,7 +10,9 @@ from typing import Any
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import Connect
+from mlops_assets.lake.write import Write
 from mlops_assets.steps.package import make_ready
+from mlops_assets.steps.step import Step, publish
 from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer, promote, rollback
@@ -41,6 +43,12 @@ class Moves:
     def roll_back(self, version: str, *, why: str) -> Pointer:
         """As ``champion.rollback`` of that version alone."""
         return self._tell(rollback(self.lake, of=version, why=why, make_ready=self.make_ready, **self._told()))
+
+    def publish(self, asset: str, step: Step[Any]) -> None:
+        """Stages, audits and publishes what a step made."""
+        write = Write(use_case=self.use_case.name, asset=asset, run_id=self.run_id, message=step.message)
+        if step.files:
+            publish(step, lake=self.lake, write=write)
 
     def make_ready(self, version: str) -> object:
         """Packages and rehearses the version."""

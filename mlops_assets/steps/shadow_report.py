@@ -48,6 +48,7 @@ class ShadowReport:
     """``champion`` is the one that answered most of the pairs; others' are left out. ``collected`` of them are in the
     lake, ``labelled`` have an outcome, of ``days`` days. ``comparison`` is paired, on these; without one, ``lacking``
     says why. ``overall`` is what so few days tell where the rows of a day depend on each other, else the same.
+    ``judged`` are the labelled pairs: id, event_time, label, both scores, and what is watched of the request.
     """
 
     challenger: str
@@ -58,6 +59,7 @@ class ShadowReport:
     days: int
     comparison: Comparison | None
     overall: Comparison | None
+    judged: pa.Table
     lacking: str = ""
 
 
@@ -85,6 +87,7 @@ def shadow_report(
         days=pc.count_distinct(_days(judged)).as_py(),
         comparison=None if lacking else _compared(judged, use_case=use_case, champion=champion, thresholds=thresholds),
         overall=None if lacking else _overall(judged, use_case=use_case, champion=champion, thresholds=thresholds),
+        judged=judged,
         lacking=lacking,
     )
 

@@ -6,22 +6,28 @@ are known as were asked for; a canary when the service has let it answer every s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.contract.errors import RegistryError, ServingError
 from mlops_assets.contract.retraining import Retrain, Shadow
 from mlops_assets.judge.canary import Guards
-from mlops_assets.judge.live import live_verdicts
+from mlops_assets.judge.live import LiveVerdict, live_verdicts
 from mlops_assets.steps.move_champion import BY_ITSELF, Moves
+from mlops_assets.steps.refit import judge_by_shadow, refit
 from mlops_assets.steps.shadow_report import ShadowReport, shadow_report
 from mlops_assets.steps.tell_service import start_canary, start_shadow, stop_canary
+from mlops_assets.steps.train import Provenance
+from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.proposal import Proposal, Stage, keep_proposal, proposal
 from mlops_assets.stores.serving_orders import CanaryOrder, ServingOrders
 
 LEVEL = 0.025
 """Of the one look at the end of a shadow."""
+PATIENCE = 4
+"""How many times its days the shadow of a refit may last until it can be judged."""
 
 
 def try_challenger(moves: Moves) -> str:
@@ -74,6 +80,8 @@ class _Trial:
             return f"{version} waits to be tried: no service of {moves.use_case.name} runs. `mlops serve` starts one."
         if beside := self._beside():
             return f"{version} waits to be tried: {beside}."
+        if self.plan and self.plan.refit and not (self.proposed.refit_of or self.proposed.refitted):
+            return replace(self, proposed=self._refit())._begin()
         told: Any = {"use_case": moves.use_case, "version": version, "folder": moves.folder, "at": moves.now}
         moves.make_ready(version)
         if isinstance(trial, Shadow):
@@ -122,10 +130,37 @@ class _Trial:
         if report.overall is None:
             return self.becomes("stopped", f"its shadow cannot be judged: {report.lacking}")
         verdicts = live_verdicts(report.overall, gates=use_case.gates, task=use_case.task, level=LEVEL)
+        if self.proposed.refit_of:
+            return self._refit_judged(report, verdicts)
         told = f"on {report.days} served days " + "; ".join(verdict.told for verdict in verdicts)
         if any(verdict.worse for verdict in verdicts):
             return self.becomes("stopped", f"in shadow it was worse: {told}")
         return self._passes(f"in shadow it was not shown to be worse: {told}")
+
+    def _refit(self) -> Proposal:
+        """The proposal of a refit of the version, in its place."""
+        moves, judged = self.moves, self.proposed.version
+        provenance = Provenance(git=git_state(), started_by=BY_ITSELF, clock=lambda: moves.now)
+        step = refit(moves.lake, use_case=moves.use_case, version=judged, provenance=provenance)
+        moves.publish("model", step)
+        return self.proposed.model_copy(update={"version": step.outcome, "refit_of": judged})
+
+    def _refit_judged(self, report: ShadowReport, verdicts: Sequence[LiveVerdict]) -> str:
+        """No row but those of the shadow judges it, so a loss has to be ruled out; or else it gives way."""
+        moves, version = self.moves, self.proposed.version
+        days = self.plan.trial.days if self.plan and isinstance(self.plan.trial, Shadow) else 0
+        told = f"on {report.days} served days " + "; ".join(verdict.told for verdict in verdicts)
+        step = judge_by_shadow(moves.lake.at(), report, use_case=moves.use_case, now=moves.now)
+        if not step.outcome and report.days < PATIENCE * days and not any(verdict.worse for verdict in verdicts):
+            return f"{version} stays in shadow, since a loss is not ruled out: {told}."
+        moves.publish("evaluation", step)
+        if step.outcome:
+            return self._passes(f"a refit of {self.proposed.refit_of} that was not worse: {told}")
+        self._end(promoted=False)
+        why = f"its refit {version} was not shown to be as good: {told}"
+        back = {"version": self.proposed.refit_of, "refit_of": None, "refitted": True}
+        after = self.proposed.model_copy(update={**back, "stage": "to be tried", "why": why, "at": moves.now})
+        return keep_proposal(moves.lake, after, run_id=moves.run_id).told()
 
     def _passes(self, why: str) -> str:
         if self.plan and self.plan.promotion == "approval":

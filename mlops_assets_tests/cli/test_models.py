@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -15,13 +17,16 @@ from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.reports.model_card import card_file
-from mlops_assets.stores.models.champion import champion
+from mlops_assets.steps.tell_people import tell_of_challenger
+from mlops_assets.stores.alerts.book import standing_alerts
+from mlops_assets.stores.models.champion import champion, rollback
+from mlops_assets.stores.models.proposal import Proposal, keep_proposal
 from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_serving import answer
-from mlops_assets_tests.orchestration.toy import STRICT
+from mlops_assets_tests.orchestration.toy import PARCELS, STRICT
 
 
 def serving(deployment: Deployment) -> str:
@@ -79,6 +84,75 @@ def test_a_damaged_record_is_named_and_hides_nothing_else(run_mlops: Mlops, chal
     assert f"{older}: " in said
     assert path in told["unreadable"][older]
     assert "1 that cannot be read" in " ".join(run_mlops("status", "parcels").output.split())
+
+
+def wait_for_approval(deployment: Deployment) -> str:
+    """Goes back to the older version, and lets a retraining propose the younger one; its id."""
+    younger, lake = serving(deployment), deployment.lake
+    told = {"use_case": PARCELS, "by": "ada", "at": datetime.now(UTC)}
+    older = rollback(lake, why="any", **told).version  # type: ignore[arg-type]
+    keep_proposal(
+        lake,
+        Proposal(
+            use_case="parcels",
+            version=younger,
+            champion=older,
+            reason="It was due.",
+            stage="waits for approval",
+            at=datetime.now(UTC),
+            why="it passed every gate",
+        ),
+    )
+    return younger
+
+
+@pytest.mark.slow  # with its file: what is promoted is packaged first
+def test_a_challenger_that_waits_is_listed_and_approved_with_who_and_why(
+    run_mlops: Mlops, challenged: Deployment
+) -> None:
+    version = wait_for_approval(challenged)
+    tell_of_challenger(challenged.lake, use_case="parcels", folder=challenged.data, now=datetime.now(UTC))
+    assert [alert.finding.cause for alert in standing_alerts(challenged.data)] == ["trial/waits_for_approval"]
+    said = run_mlops("models", "parcels").output
+    assert f"Challenger {version} (waits for approval since" in said
+    assert "`mlops approve parcels --why TEXT` makes it the champion." in said
+
+    said = run_mlops("approve", "parcels", "--why", "I read its card").output
+
+    pointer = champion(challenged.lake.at(), use_case="parcels")
+    assert pointer is not None
+    assert (pointer.version, pointer.by, pointer.why) == (version, getpass.getuser(), "I read its card")
+    assert pointer.retraining == "It was due."
+    assert f"{version} is the champion of parcels, approved by {getpass.getuser()}: I read its card" in said
+    assert standing_alerts(challenged.data) == []
+    assert "Challenger" not in run_mlops("models", "parcels").output
+    with pytest.raises(RegistryError, match=f"No challenger of parcels waits for approval. The last one: {version}"):
+        run_mlops("approve", "parcels", "--why", "again")
+
+
+def test_what_does_not_wait_or_was_judged_against_another_champion_is_not_approved(
+    run_mlops: Mlops, challenged: Deployment
+) -> None:
+    younger = serving(challenged)
+    with pytest.raises(RegistryError, match="No challenger of parcels waits for approval"):
+        run_mlops("approve", "parcels", "--why", "any")
+    (older,) = set(listed(run_mlops)) - {younger}
+    moved = Proposal(
+        use_case="parcels",
+        version=older,
+        champion="another",
+        reason="It was due.",
+        stage="waits for approval",
+        at=datetime.now(UTC),
+        why="it passed every gate",
+    )
+    keep_proposal(challenged.lake, moved)
+
+    with pytest.raises(RegistryError, match=f"judged against no champion, but {younger} serves now.*Materialise"):
+        run_mlops("approve", "parcels", "--why", "any")
+    with pytest.raises(RegistryError, match=f"{younger} of parcels does not wait for approval. {older} does"):
+        run_mlops("approve", "parcels", younger, "--why", "any")
+    assert serving(challenged) == younger
 
 
 def test_the_table_of_versions_fits_a_narrow_terminal(

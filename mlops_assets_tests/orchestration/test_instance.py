@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from mlops_assets.orchestration.event_log import EventLog
 from mlops_assets.orchestration.instance import dagster_home, open_instance
@@ -106,3 +107,35 @@ def test_settings_that_somebody_else_has_written_are_left_alone(data: Path, monk
 
     assert dagster_home(data) == home
     assert (home / "dagster.yaml").read_text(encoding="utf-8") == theirs
+
+
+@dg.op
+def give_up() -> None:
+    """Fails as an asset does whose audit refuses."""
+    raise dg.Failure("refused")
+
+
+@dg.job
+def refused() -> None:
+    """A run that ends with a verdict."""
+    give_up()
+
+
+def test_a_run_whose_process_died_is_started_again_and_one_that_ended_with_a_verdict_is_not(data: Path) -> None:
+    with open_instance(data) as instance:
+        died = instance.create_run_for_job(nothing).run_id
+        instance.report_run_failed(instance.get_run_by_id(died))  # type: ignore[arg-type]
+        ended = refused.execute_in_process(instance=instance, raise_on_error=False).run_id
+        tags = [instance.get_run_by_id(run_id).tags.get(WILL_RETRY_TAG) for run_id in (died, ended)]  # type: ignore[union-attr]
+
+    assert tags == ["true", "false"]
+
+
+def test_dead_runs_are_looked_for_and_free_their_place(data: Path) -> None:
+    with open_instance(data) as instance:
+        assert (instance.run_retries_enabled, instance.run_retries_max_retries) == (True, 2)
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_start_timeout_seconds == 600
+        settings = instance.get_settings("run_monitoring")
+        assert (settings["max_runtime_seconds"], settings["free_slots_after_run_end_seconds"]) == (21600, 300)
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1  # type: ignore[union-attr]

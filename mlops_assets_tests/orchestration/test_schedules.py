@@ -22,11 +22,13 @@ from mlops_assets.orchestration.instance import open_instance
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training, state_of_training
-from mlops_assets.stores.alerts.book import AlertBook
+from mlops_assets.orchestration.runs import run_job
+from mlops_assets.stores.alerts.book import AlertBook, standing_alerts
 from mlops_assets.stores.models.champion import champion
+from mlops_assets.stores.models.proposal import Proposal, keep_proposal, proposal
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.watch.monitoring import MonitoringReport, WatchedCell
-from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment
 from mlops_assets_tests.orchestration.test_serving import SERVED, answer
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
 from mlops_assets_tests.stores.alerts.test_inputs import make_input_finding
@@ -138,6 +140,7 @@ def test_every_schedule_runs_by_utc_and_without_anybody_starting_it() -> None:
         "parcels__score_daily",
         "parcels__watch_daily",
         "parcels__retrain",
+        "parcels__trial",
     }
     assert {each.execution_timezone for each in schedules} == {"UTC"}
     assert {each.default_status for each in schedules} == {dg.DefaultScheduleStatus.RUNNING}
@@ -337,6 +340,70 @@ def test_before_the_first_champion_nothing_is_retrained_or_scored(ingested: Depl
         untrained = replace(ingested, instance=instance)
         assert "no champion to challenge" in str(tick(untrained, "retrain"))
         assert "is scored" in str(tick(untrained, "score_daily"))
+
+
+def test_a_trial_runs_while_a_challenger_is_tried_or_a_batch_can_tell_of_a_promotion(
+    kept: Deployment, tick: Tick
+) -> None:
+    assert tick(kept, "trial") == "No promotion by a retraining is on probation."
+    serving = champion(kept.lake.at(), use_case="parcels")
+    assert serving is not None
+    found = Proposal(
+        use_case="parcels",
+        version="v2",
+        champion=serving.version,
+        reason="because",
+        stage="waits for approval",
+        at=LATER,
+        why="it passed every gate",
+    )
+    keep_proposal(kept.lake, found)
+    assert str(tick(kept, "trial")).startswith("v2 (waits for approval since 2024-03-20 01:00): it passed every gate.")
+
+    keep_proposal(kept.lake, found.model_copy(update={"stage": "to be tried"}))
+    assert len(tick(kept, "trial")) == 1
+
+
+def test_a_retraining_is_promoted_with_its_reason_and_then_looked_at_on_what_lands(
+    kept: Deployment, tick: Tick
+) -> None:
+    first = champion(kept.lake.at(), use_case="parcels")
+    learning = replace(kept, use_case=LEARNING)
+    kept.land(10, 11)
+    kept.ingest()
+    told = run_job(LEARNING, job="train", instance=kept.instance, assets=TRAINED, tags=retraining_tags("It was due."))
+    pointer = champion(kept.lake.at(), use_case="parcels")
+    assert first is not None
+    assert pointer is not None
+    assert pointer.version != first.version
+    assert pointer.retraining == "It was due."
+    assert told.metadata["champion"]["version"] == pointer.version
+    assert f"{pointer.version} is on probation: 0 of the 3" in str(tick(kept, "trial"))
+
+    kept.land(12, 14)
+    kept.ingest()
+    assert len(tick(kept, "trial")) == 1
+    said = learning.run("try").metadata["trial"]
+
+    assert said["probation"].startswith(f"{pointer.version} holds. On {day_number(12)} to {day_number(14)} beside")
+    assert said["trial"] == "No challenger is tried."
+    assert "The next batch is looked at again." in str(tick(kept, "trial"))
+
+
+def test_a_retraining_that_is_to_be_approved_leaves_the_pointer_and_tells_people(kept: Deployment) -> None:
+    before = champion(kept.lake.at(), use_case="parcels")
+    asks = replace(LEARNING, retrain=replace(LEARNING.retrain, promotion="approval"))  # type: ignore[type-var]
+    kept.land(10, 11)
+    kept.ingest()
+
+    run_job(asks, job="train", instance=kept.instance, assets=TRAINED, tags=retraining_tags("It was due."))
+
+    waiting = proposal(kept.lake.at(), use_case="parcels")
+    assert waiting is not None
+    assert (waiting.waits, waiting.reason) == (True, "It was due.")
+    assert champion(kept.lake.at(), use_case="parcels") == before
+    (alert,) = standing_alerts(kept.data)
+    assert f"The challenger {waiting.version} waits for approval: it passed every gate." == alert.finding.what
 
 
 def test_the_tags_of_a_retraining_tell_it_from_other_trainings() -> None:

@@ -44,7 +44,7 @@ DECIDING = (
 """The modules that aggregate, join, encode, split and fit. A test holds that nothing else of ours is entered on the way
 from validated rows to a model."""
 
-SEARCH = "training/tuning.py"
+SEARCH, REFIT = "training/tuning.py", "training/refit.py"
 
 DECLARED = (
     "examples_sql",
@@ -77,6 +77,12 @@ def use_case_code_version(use_case: UseCase) -> str:
 def search_code_version() -> str:
     """The same of the search for hyperparameters: what a study may be continued with."""
     return hashlib.sha256("".join(sorted(definitions([PACKAGE / SEARCH]))).encode()).hexdigest()[:12]
+
+
+@cache
+def refit_code_version() -> str:
+    """The same of what makes a refit of a version, besides what made that."""
+    return hashlib.sha256("".join(sorted(definitions([PACKAGE / REFIT]))).encode()).hexdigest()[:12]
 
 
 def feature_files(use_case: str) -> Mapping[str, str]:

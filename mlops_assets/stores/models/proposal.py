@@ -25,7 +25,7 @@ class Proposal(Document):
     """``version`` passed its gates against ``champion``, in a retraining that was due for ``reason``.
 
     It is at ``stage`` since ``at``, because of ``why``. A refit passed none: ``refit_of`` is the version that did, and
-    that takes its place where the shadow does not bear it out.
+    that takes its place, ``refitted`` and done with it, where the shadow does not bear it out.
     """
 
     schema_version: Literal[1] = 1
@@ -37,6 +37,7 @@ class Proposal(Document):
     at: AwareDatetime
     why: str
     refit_of: str | None = None
+    refitted: bool = False
 
     @property
     def is_tried(self) -> bool:

@@ -20,8 +20,8 @@ from mlops_assets.contract.search_space import Tuning
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
-from mlops_assets.stores.models.identity import search_code_version, use_case_code_version
-from mlops_assets.stores.models.record import LEARNING_CURVE, version_of
+from mlops_assets.stores.models.identity import refit_code_version, search_code_version, use_case_code_version
+from mlops_assets.stores.models.record import LEARNING_CURVE, ModelRecord, version_of
 from mlops_assets.training.fit import FittedModel
 from mlops_assets.training.scoring import CALIBRATION, MODEL, VOCABULARY
 from mlops_assets.training.tuning import TunedRecipe, asked_of, tuned
@@ -85,6 +85,25 @@ def current_version(snapshot: Snapshot, *, use_case: UseCase) -> str:
     return version_of(
         recipe_of(snapshot, use_case=use_case), last_batch=read_manifest(snapshot, use_case=use_case)["last"]
     )
+
+
+def refit_version(record: ModelRecord) -> str:
+    """The id of the refit of a version: its own decides everything but how a refit is made."""
+    made = {"refit_of": record.version, "refit": refit_code_version(), "libraries": libraries()}
+    return version_of(made, last_batch=record.last_batch)
+
+
+def as_recorded(use_case: UseCase, record: ModelRecord) -> UseCase:
+    """``use_case`` with the hyperparameters, rounds, seed and threads of a version."""
+    recipe = replace(
+        use_case.recipe,
+        hyperparameters=record.hyperparameters,
+        rounds=record.rounds,
+        early_stopping_rounds=record.early_stopping_rounds,
+        seed=record.seed,
+        threads=record.threads,
+    )
+    return replace(use_case, recipe=recipe)
 
 
 def read_manifest(snapshot: Snapshot, *, use_case: UseCase) -> dict[str, str]:

@@ -69,6 +69,7 @@ class ModelRecord(Document):
     use case's folder by itself. ``files`` has the SHA-256 of every other file of the version. ``metrics`` are those of
     training itself; how the model did on test rows is in its evaluation. ``tuning`` is ``None`` where hyperparameters
     are as declared. ``declared_split`` is what the use case declared, empty in records from before it was written down.
+    ``refit_of`` is the judged version whose recipe was learnt once more from all rows.
     """
 
     schema_version: Literal[1] = 1
@@ -94,6 +95,7 @@ class ModelRecord(Document):
     threshold: float
     metrics: dict[str, float]
     parent: str | None = None
+    refit_of: str | None = None
     started_by: str
     seconds: float
     tuning: TuningRecord | None = None
@@ -112,7 +114,8 @@ class DecisionRecord(Document):
     and the SHA-256 of the evaluation files it was taken from.
 
     ``record`` is the SHA-256 of the version's ``record.json`` as it was then, ``gates`` what was declared
-    (``as_declared``); both are ``None`` in decisions from before they were written down.
+    (``as_declared``); both are ``None`` in decisions from before they were written down. A refit is ``judged_on`` what
+    was served while it was a shadow, and by the gates that compare alone.
     """
 
     schema_version: Literal[1] = 1
@@ -124,6 +127,7 @@ class DecisionRecord(Document):
     decision: GateDecision
     record: str | None = None
     gates: tuple[str, ...] | None = None
+    judged_on: Literal["test", "shadow"] = "test"
 
 
 def as_declared(gates: Sequence[Gate]) -> tuple[str, ...]:

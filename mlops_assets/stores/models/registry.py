@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.gate_decision import GateDecision, decide
 from mlops_assets.judge.judgement import Candidate
+from mlops_assets.judge.live import live_gates
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.judge.significance import Comparison
 from mlops_assets.lake.snapshot import Snapshot
@@ -90,6 +92,7 @@ def evaluation_files(
     beside: EvaluationReport | None = None,
     record: bytes | None = None,
     gates: Sequence[Gate] | None = None,
+    judged_on: Literal["test", "shadow"] = "test",
 ) -> dict[str, bytes]:
     """Every file of an evaluation by its path in the lake. ``champion`` is the version it was compared with,
     if any, and ``beside`` what that reached on the same rows; ``record`` the content of the version's record,
@@ -109,6 +112,7 @@ def evaluation_files(
         decision=decision,
         record=None if record is None else digest(record),
         gates=None if gates is None else as_declared(gates),
+        judged_on=judged_on,
     )
     contents[DECISION] = decided.to_json()
     return {evaluation_path(use_case, version=version, name=name): content for name, content in contents.items()}
@@ -179,6 +183,9 @@ def report_of(snapshot: Snapshot, *, use_case: str, version: str | None) -> Eval
 
 def decided_again(snapshot: Snapshot, evaluation: Evaluation, *, use_case: UseCase) -> GateDecision:
     """What today's gates say to figures that are on record, beside those of the champion they were compared with."""
+    if evaluation.record.judged_on == "shadow":
+        gates = live_gates(use_case.gates, task=use_case.task)
+        return decide(evaluation.report, gates, comparison=evaluation.comparison)
     before = report_of(snapshot, use_case=use_case.name, version=evaluation.record.champion)
     return decide(
         evaluation.report,

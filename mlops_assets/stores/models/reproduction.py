@@ -8,7 +8,7 @@ recorded code is told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +23,11 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.code import git_state
 from mlops_assets.stores.models.identity import feature_files, use_case_code_version
-from mlops_assets.stores.models.recipe import fitted_files, libraries, read_view
+from mlops_assets.stores.models.recipe import as_recorded, fitted_files, libraries, read_view
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord, digest
 from mlops_assets.stores.models.registry import load_evaluation, load_version
 from mlops_assets.training.fit import FittedModel, fit
+from mlops_assets.training.refit import refit
 from mlops_assets.training.scoring import Scorer
 
 
@@ -72,15 +73,7 @@ def reproduce(lake: Lake, *, use_case: UseCase, version: str) -> Reproduction:
     head = lake.at()
     record = load_version(head, use_case=use_case.name, version=version).record
     view = _view(lake, record, use_case=use_case)
-    recipe = replace(
-        use_case.recipe,
-        hyperparameters=record.hyperparameters,
-        rounds=record.rounds,
-        early_stopping_rounds=record.early_stopping_rounds,
-        seed=record.seed,
-        threads=record.threads,
-    )
-    fitted = fit(view, use_case=replace(use_case, recipe=recipe))
+    fitted = _fitted(head, view, record=record, use_case=as_recorded(use_case, record))
     files = fitted_files(fitted)
     return Reproduction(
         version=version,
@@ -91,6 +84,16 @@ def reproduce(lake: Lake, *, use_case: UseCase, version: str) -> Reproduction:
         ),
         surroundings=tuple(_surroundings(record, use_case=use_case)),
     )
+
+
+def _fitted(head: Snapshot, view: pa.Table, *, record: ModelRecord, use_case: UseCase) -> FittedModel:
+    """Learnt again, as the version was; a refit with the threshold and calibration of what it is a refit of."""
+    if record.refit_of is None:
+        return fit(view, use_case=use_case)
+    judged = load_version(head, use_case=use_case.name, version=record.refit_of)
+    calibration = Scorer.open(judged.files).calibration
+    told: Any = {"threshold": judged.record.threshold, "calibration": calibration}
+    return refit(view, use_case=use_case, rounds=record.rounds, **told)
 
 
 def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> pa.Table:

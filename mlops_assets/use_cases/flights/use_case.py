@@ -114,8 +114,14 @@ USE_CASE = UseCase(
         NoSliceRegressed(slice="carrier", metric="log_loss", margin=0.01, few_rows="skip"),
     ),
     monitoring=MonitoringPlan(slices=("carrier", "origin")),
-    # a month of flights is what the next model learns more; a fortnight lets what a challenger changed be seen
-    retrain=Retrain(every=timedelta(days=28), when_worse=True, cooldown=timedelta(days=14)),
+    # a month of flights is what the next model learns more; a week of a day's figures tells what a change has done
+    retrain=Retrain(
+        every=timedelta(days=28),
+        when_worse=True,
+        after_drift=timedelta(days=14),
+        cooldown=timedelta(days=7),
+        at_most=2,
+    ),
     seed=SeedData(
         land=_land,
         requests=seed_requests,

@@ -111,7 +111,10 @@ USE_CASE = UseCase(
         NoSliceRegressed(slice="sex_race", metric="log_loss", margin=0.01, few_rows="skip"),
     ),
     monitoring=MonitoringPlan(slices=("sex", "race"), minimum_rows=30),
-    # people are not asked daily: only what has landed since can make a better model
-    retrain=Retrain(every=timedelta(days=90), when_worse=True, cooldown=timedelta(days=30)),
+    # people are not asked daily: only what has landed since can make a better model, and what decides about people is
+    # decided by one
+    retrain=Retrain(
+        every=timedelta(days=90), when_worse=True, cooldown=timedelta(days=30), at_most=1, promotion="approval"
+    ),
     seed=SeedData(land=land_seed, requests=seed_requests, first="data-1", last="data-4", served="test-01"),
 )
