@@ -62,7 +62,7 @@ format: setup  ## write the code in the house's format
 	$(BIN)/ruff check --fix .
 
 bench: setup  ## every benchmark against its goals
-	@set -e; for each in lake validation features evaluation coverage challengers history_worth serving; do $(BIN)/python benchmarks/$$each.py; done
+	@set -e; for each in lake validation features evaluation coverage challengers history_worth serving monitoring; do $(BIN)/python benchmarks/$$each.py; done
 
 lock: setup  ## resolve both pyproject.toml anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv

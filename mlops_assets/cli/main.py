@@ -39,6 +39,7 @@ class Commands(LazyGroup):
         "watch": "mlops_assets.cli.loop:watch",
         "monitor": "mlops_assets.cli.monitor:monitor",
         "retrain": "mlops_assets.cli.loop:retrain",
+        "replay": "mlops_assets.cli.replay:replay",
         "alerts": "mlops_assets.cli.alerts:alerts_app",
         "env": "mlops_assets.cli.serving:env",
         "tune": "mlops_assets.cli.tuning:tune",

@@ -68,10 +68,7 @@ def build_alert_sensor(use_case: UseCase, *, assets: Sequence[dg.AssetsDefinitio
         now = datetime.now(UTC)
         channels = alert_channels()
         cursor = Cursor.read(context.cursor, now=now)
-        looks = [
-            *_looks_at_checks(use_case, cursor, partitions=partitions, instance=context.instance),
-            *_looks_at_runs(use_case, cursor, instance=context.instance),
-        ]
+        looks = read_looks(use_case, cursor, partitions=partitions, instance=context.instance)
         with AlertBook(data.environment) as book:
             book.use_channels(channels)
             events = book.record(looks, now=now)
@@ -84,6 +81,16 @@ def build_alert_sensor(use_case: UseCase, *, assets: Sequence[dg.AssetsDefinitio
         return dg.SensorResult(skip_reason=said, cursor=cursor.model_dump_json())
 
     return alerts
+
+
+def read_looks(
+    use_case: UseCase, cursor: Cursor, *, partitions: Partitions, instance: dg.DagsterInstance
+) -> list[Look]:
+    """What checks and runs said that was not read yet; moves the cursor."""
+    return [
+        *_looks_at_checks(use_case, cursor, partitions=partitions, instance=instance),
+        *_looks_at_runs(use_case, cursor, instance=instance),
+    ]
 
 
 def _looks_at_checks(

@@ -11,7 +11,7 @@ import dagster as dg
 from mlops_assets.contract.errors import DeclarationError, LandingError
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TUNE, WATCH, assets_of
+from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TRIAL, TUNE, WATCH, assets_of
 from mlops_assets.orchestration.partitions import add_served_days, batch_partitions, contiguous
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
@@ -123,10 +123,25 @@ def collect(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter)
         return run_job(use_case, job=WATCH, instance=instance, assets=["prediction_log"], watch=watched)
 
 
-def watch(use_case: UseCase, *, day: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
+def watch(
+    use_case: UseCase,
+    *,
+    day: str,
+    instance: dg.DagsterInstance,
+    steps: Reporter,
+    tags: Mapping[str, str] | None = None,
+) -> RunSummary:
     """Collects what was served and compares the day with what is normal."""
     add_served_days(use_case, [day], instance=instance)
-    return _run(use_case, WATCH, f"Watch what was served on {day}", instance=instance, steps=steps, batches=[day])
+    what = f"Watch what was served on {day}"
+    return _run(use_case, WATCH, what, instance=instance, steps=steps, batches=[day], tags=tags)
+
+
+def look_at_trial(
+    use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, tags: Mapping[str, str] | None = None
+) -> RunSummary:
+    """Takes the trial of a challenger one step further, and rolls back a promotion that had bad outcomes."""
+    return _run(use_case, TRIAL, "Look at trials and promotions", instance=instance, steps=steps, tags=tags)
 
 
 def _run(

@@ -14,6 +14,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.orchestration.asset_run import REASON
 from mlops_assets.orchestration.jobs import TRAIN, job_name
+from mlops_assets.orchestration.moments import MOMENT, moment_of
 from mlops_assets.stores.predictions.training_state import training_state
 
 STARTED_AS = "mlops/started_as"
@@ -54,5 +55,11 @@ def _retrainings(use_case: UseCase, *, instance: dg.DagsterInstance) -> Iterator
     for record in instance.get_run_records(wanted, limit=MOST):
         if PARENT_RUN_ID_TAG in record.dagster_run.tags:
             continue
-        begun = record.create_timestamp
-        yield begun if record.start_time is None else datetime.fromtimestamp(record.start_time, UTC)
+        yield _begun(record)
+
+
+def _begun(record: dg.RunRecord) -> datetime:
+    """When a run began: of a replay, the moment that it plays."""
+    if MOMENT in record.dagster_run.tags:
+        return moment_of(record.dagster_run.tags)
+    return record.create_timestamp if record.start_time is None else datetime.fromtimestamp(record.start_time, UTC)

@@ -1,6 +1,5 @@
 """``champion``: the pointer to the version in service, moved by one lake commit when the gates allow it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, asset_key, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import reason_of_retraining
 from mlops_assets.orchestration.versions import VersionConfig
@@ -54,13 +54,13 @@ def build_champion(use_case: UseCase) -> dg.AssetsDefinition:
             run.lake,
             use_case=use_case,
             by=f"dagster run {context.run.run_id[:8]}",
-            at=datetime.now(UTC),
+            at=moment_of(context.run.tags),
             version=config.version,
             retraining=reason_of_retraining(context.run),
             run_id=context.run.run_id,
         )
         pointer = step.outcome
-        tell_of_challenger(run.lake, use_case=use_case.name, folder=data.environment, now=datetime.now(UTC))
+        tell_of_challenger(run.lake, use_case=use_case.name, folder=data.environment, now=moment_of(context.run.tags))
         if pointer:
             mark_latest(use_case.name, version=pointer.version, data_dir=data.root)
             tell_champion(run.lake, use_case=use_case, folder=data.environment)

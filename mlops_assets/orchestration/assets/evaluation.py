@@ -1,7 +1,6 @@
 """``evaluation``: how a version does on rows it has not seen, overall and by slice, and what the gates say to it."""
 
 from dataclasses import fields
-from datetime import UTC, datetime
 from inspect import getdoc
 
 import dagster as dg
@@ -13,6 +12,7 @@ from mlops_assets.judge.report import EvaluationReport, weakest
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import page_links, table_of
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.versions import VersionConfig
 from mlops_assets.reports.model_card import card_file, write_card
@@ -44,7 +44,7 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: VersionConfig, lake: LakeResource, data: DataResource
     ) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
-        step = judge(run.lake.at(), use_case=use_case, now=datetime.now(UTC), version=config.version)
+        step = judge(run.lake.at(), use_case=use_case, now=moment_of(context.run.tags), version=config.version)
         judged = step.outcome
         for note in judged.notes:
             context.log.warning(note)

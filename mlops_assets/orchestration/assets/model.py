@@ -1,13 +1,13 @@
 """``model``: a version trained from the training view, immutable, with the record of everything it came from."""
 
 import json
-from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import LakeResource
 from mlops_assets.steps.train import CODE_IS_COMMITTED, LOADS_AND_ANSWERS, Provenance, Trained, train
 from mlops_assets.stores.code import git_state
@@ -43,7 +43,9 @@ def build_model(use_case: UseCase) -> dg.AssetsDefinition:
     def model(context: dg.AssetExecutionContext, lake: LakeResource) -> Events:
         run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
         provenance = Provenance(
-            git=git_state(), started_by=f"dagster run {context.run.run_id}", clock=lambda: datetime.now(UTC)
+            git=git_state(),
+            started_by=f"dagster run {context.run.run_id}",
+            clock=lambda: moment_of(context.run.tags),
         )
         step = train(run.lake.at(), use_case=use_case, provenance=provenance)
         yield from run.publish(step, metadata=_metadata(step.outcome))

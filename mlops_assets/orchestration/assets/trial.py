@@ -1,7 +1,5 @@
 """``trial``: what comes between a challenger of a retraining and the champion's pointer, and what may move it back."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -9,6 +7,7 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.steps.move_champion import Moves
@@ -49,7 +48,7 @@ def build_trial(use_case: UseCase) -> dg.AssetsDefinition:
             data_dir=data.root,
             folder=data.environment,
             connect=duckdb.get_connection,
-            now=datetime.now(UTC),
+            now=moment_of(context.run.tags),
             run_id=context.run.run_id,
         )
         before = champion(run.lake.at(), use_case=use_case.name)

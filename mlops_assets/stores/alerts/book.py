@@ -106,6 +106,11 @@ class AlertBook:
         rows = self.connection.execute("SELECT document FROM events WHERE alert = ? ORDER BY id", (alert.id,))
         return [Event.model_validate_json(document) for (document,) in rows]
 
+    def events_after(self, number: int) -> list[tuple[int, Event]]:
+        """What became of any alert after the event of that number, oldest first, each with its number."""
+        rows = self.connection.execute("SELECT id, document FROM events WHERE id > ? ORDER BY id", (number,))
+        return [(int(at), Event.model_validate_json(document)) for at, document in rows]
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, on the disk when it is over, and nobody else writes meanwhile."""
