@@ -2,8 +2,9 @@
 
 The rule. An exact fact or an input that is unusual is a cause of its own, and what is unusual the same day in answers
 or outcomes follows from it. Without one, answers are: all of them, if the day, the week or a slow change of all is
-unusual, and segments follow; else the segment that is least likely, together with segments of other columns (they share
-rows) and those of the same column that moved the other way (they are its "rest"). Outcomes likewise, unless the answers
+unusual, and segments follow, unless one is far less likely than all rows are. Else the segment that is least likely,
+together with segments of other columns (they share rows) and those of the same column that moved the other way (they
+are its "rest"). Outcomes likewise, unless the answers
 of the same rows are unusual already. Hours, days and weeks of one scope are one cause. Only exact facts page people.
 """
 
@@ -23,6 +24,8 @@ from mlops_assets.watch.served.series import ordinals, series
 from mlops_assets.watch.served.table import ANSWERED, MISSING, POSITIVES, SCORE, SERVICE, UNSEEN
 
 CHART_DAYS = 28
+_CLEARER = 1e-3
+"""So much less likely a segment must be than all rows to be the cause of both."""
 _RANKED, _PLACES = 10, ("", "second ", "third ")
 _SERVICE = "service:"
 _TO_DO = {
@@ -105,17 +108,20 @@ def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
     """By the key of each cause among them, the cells of those that follow from it."""
     overall = next((key for key, group in groups.items() if group[0].scope == OVERALL), None)
     segments = [key for key in groups if key != overall]
-    if overall and any(cell.span != "hour" for cell in groups[overall]):
+    clear = overall is None or (bool(segments) and _chance(groups[segments[0]]) < _CLEARER * _chance(groups[overall]))
+    if overall and not clear and any(cell.span != "hour" for cell in groups[overall]):
         return {overall: [cell for key in segments for cell in groups[key]]}
-    found: dict[str, list[Cell]] = {overall: []} if overall else {}
+    found: dict[str, list[Cell]] = {}
     if segments:
         first = groups[segments[0]][0]
         alike = [
-            key for key in segments if _column(groups[key][0]) == _column(first) and _way(groups[key][0]) == _way(first)
+            key for key in segments if (_column(groups[key][0]), _way(groups[key][0])) == (_column(first), _way(first))
         ]
-        found |= {key: [] for key in alike}
-        found[segments[0]] = [cell for key in segments if key not in alike for cell in groups[key]]
-    return found
+        found = {key: [] for key in alike}
+        found[segments[0]] = [
+            cell for key in groups if key not in alike and (clear or key != overall) for cell in groups[key]
+        ]
+    return found | ({overall: []} if overall and not clear else {})
 
 
 def _key(cell: Cell) -> str:
@@ -194,6 +200,10 @@ def _rank(figures: pa.Table, metric: str, *, day: date) -> str:
 
 def _least_likely_first(cell: Cell) -> tuple[float, str, str]:
     return (cell.p_value or 0.0, cell.scope, cell.metric)
+
+
+def _chance(group: list[Cell]) -> float:
+    return group[0].p_value or 0.0
 
 
 def _explains_first(cause: Cause) -> int:

@@ -24,7 +24,7 @@ from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.served.context import AREA, GAIN, GAP, LOSSES, WEEK, Context, Spec
 from mlops_assets.watch.served.counts import events, traffic
-from mlops_assets.watch.served.daily import levels, segments
+from mlops_assets.watch.served.daily import decisions, levels, segments
 from mlops_assets.watch.served.drafts import Draft
 from mlops_assets.watch.served.report import Cell, Order
 from mlops_assets.watch.served.series import Scale, Series, ordinals, series, up_to
@@ -130,6 +130,9 @@ def _of_version(table: pa.Table, context: Context) -> Iterator[Draft]:
         yield from levels(of.of((OVERALL,)), spec, context, spans=("day", "week", "slow"))
         yield from segments(of, spec, context, spans=("day", "week", "slow"))
         yield from spreads(of.daily(), squares.daily(), context)
+    if {SCORE, POSITIVES} <= {*names}:
+        positives, scores = (series(table, metric=name, days=days).of((OVERALL,)) for name in (POSITIVES, SCORE))
+        yield from decisions(positives, scores, context)
     for name, of in _truths(table, names, days=days):
         spec = Spec(metric=name, scale="number", order="truth", a_row=None, alarms=_worse(name))
         yield from levels(of.of((OVERALL,)), replace(spec, family="truth"), context, spans=("day", "week"))

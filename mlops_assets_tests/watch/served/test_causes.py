@@ -53,7 +53,11 @@ def test_an_input_that_is_missing_joins_its_own_cause() -> None:
 
 
 def test_segments_follow_from_all_rows() -> None:
-    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-9)) == ["predictions:overall"]
+    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-7)) == ["predictions:overall"]
+
+
+def test_all_rows_follow_from_a_segment_that_is_far_less_likely() -> None:
+    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-9)) == ["predictions:carrier=UA"]
 
 
 def test_what_shares_rows_or_is_the_rest_is_no_cause_of_its_own() -> None:

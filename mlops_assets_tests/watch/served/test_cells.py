@@ -34,6 +34,13 @@ def test_a_strange_day_is_found(changed: dict[str, object], found: tuple[str, st
     assert found in unusual(judged(make_figures(**changed)))  # type: ignore[arg-type]
 
 
+def test_decisions_that_are_not_the_scores_are_found_on_an_ordinary_day() -> None:
+    figures = make_figures()
+    undecided = pc.and_(pc.equal(figures["metric"], "positives"), _between(figures, 0, -1))
+    figures = figures.set_column(5, "value", pc.if_else(undecided, 0.0, figures["value"]))
+    assert ("positives_at_scores", "overall", "day") in unusual(judged(figures))
+
+
 def test_a_weather_that_moves_all_rows_is_not_told_of_segments() -> None:
     cells = judged(make_figures(last={"overall": 0.4}))
     assert not {scope for _, scope, span in unusual(cells) if scope != "overall" and span == "day"}
