@@ -148,6 +148,11 @@ class ServedDay:
         return read_parquet(self.head.local(path))
 
     @cached_property
+    def held_out_figures(self) -> pa.Table:
+        """``METRICS`` of them, as if the version had served them."""
+        return figures_of_held_out(self.held_out, use_case=self.use_case, version=self.version, priors=self.priors)
+
+    @cached_property
     def priors(self) -> Mapping[str, float]:
         """What one would say without a model, by version."""
         return priors_of(self.head, use_case=self.use_case, versions=[self.version])
@@ -175,9 +180,7 @@ class ServedDay:
             until=self.until,
             version=self.version,
             plan=self.use_case.monitoring,
-            held_out=figures_of_held_out(
-                self.held_out, use_case=self.use_case, version=self.version, priors=self.priors
-            ),
+            held_out=self.held_out_figures,
             binary=isinstance(self.use_case.task, Binary),
         )
 

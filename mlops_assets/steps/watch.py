@@ -22,8 +22,9 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes
 from mlops_assets.steps.served_day import ServedDay
 from mlops_assets.steps.step import Step
+from mlops_assets.stores.predictions.served_metrics import added
 from mlops_assets.watch.served.causes import causes, headline
-from mlops_assets.watch.served.report import Cause, Order, WatchReport
+from mlops_assets.watch.served.report import Cause, InputShift, Order, WatchReport
 
 READABLE = "report_is_readable"
 CHECKS: Mapping[Order, str] = {
@@ -78,8 +79,8 @@ def _watch(known: ServedDay) -> _Watched:
 def _report(known: ServedDay) -> WatchReport:
     use_case, day = known.use_case, known.day
     asked = known.requests.days.get(day.isoformat())
-    told = {"day": day, "figures": known.figures, "positive_word": use_case.positive_word}
-    found = causes(known.cells, given=[*_differing(known), *(asked.causes if asked else ())], **told)
+    given = [*_differing(known), *(asked.causes if asked else ())]
+    found = causes(known.cells, day=day, given=given, figures=known.figures, positive_word=use_case.positive_word)
     return WatchReport(
         use_case=use_case.name,
         day=day,
@@ -89,7 +90,14 @@ def _report(known: ServedDay) -> WatchReport:
         versions=known.versions,
         answered=known.records.num_rows,
         labelled=known.labelled.num_rows,
-        headline=headline(known.cells, causes=found, facts=_facts(known), **told),
+        headline=headline(
+            known.cells,
+            causes=found,
+            figures=added([known.figures, known.held_out_figures]),
+            day=day,
+            positive_word=use_case.positive_word,
+            facts=_facts(known),
+        ),
         cells=known.cells,
         estimated=known.estimated,
         realised=known.realised,
@@ -126,7 +134,20 @@ def _facts(known: ServedDay) -> list[str]:
         if (each.metric, each.scope) == (loss, "overall") and each.value is not None:
             prior = "" if each.prior is None else f" against {each.prior:.3f} of the prior on the same rows"
             facts.append(f"{loss.replace('_', ' ')} {each.value:.3f}{prior} for the {each.n} outcomes so far")
-    return facts
+    return [*facts, *_most_unlike(known)]
+
+
+def _most_unlike(known: ServedDay) -> Iterator[str]:
+    """The input that comes nearest to being unusual, where none is."""
+    asked = known.requests.days.get(known.day.isoformat())
+    near = [
+        (each.figure / each.bound, each)
+        for each in (asked.shifts if asked and not asked.causes else ())
+        if each.bound and each.figure is not None and each.verdict == "usual"
+    ]
+    if near:
+        share, shift = max(near, key=lambda each: each[0])
+        yield f"the input most unlike other days is {shift.column}, at {share:.0%} of what would be unusual"
 
 
 def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
@@ -134,7 +155,7 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
     for order in get_args(Order):
         found = [cause for cause in report.causes if cause.order == order]
         cells = [cell for cell in report.cells if cell.order == order]
-        judged = [cell for cell in cells if cell.verdict != "cannot be judged"]
+        judged = [each.verdict for each in (*cells, *_others(report, order)) if each.verdict != "cannot be judged"]
         reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
         if cells and not judged and order != "truth" and not reasons:
             reasons = [f"insufficient data: none of {len(cells)} figures can be judged yet. {cells[0].why}."]
@@ -152,6 +173,11 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
             figures=figures,
             reasons=tuple(reasons),
         )
+
+
+def _others(report: WatchReport, order: Order) -> Sequence[InputShift]:
+    """What is judged beside the figures."""
+    return report.inputs if order == "inputs" else ()
 
 
 def _readable(staged: Snapshot, use_case: UseCase, day: str) -> CheckResult:

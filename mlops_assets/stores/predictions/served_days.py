@@ -8,6 +8,7 @@ log, never off Dagster: whoever starts the work sees the same.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
@@ -34,6 +35,7 @@ from mlops_assets.stores.predictions.collected_files import CollectedFile, colle
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
 from mlops_assets.watch.served.report import WatchReport
 
+_VERSION_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7")
 LISTENED = timedelta(days=7)
 """So long after its last answer a service is still expected to answer: days without any are watched, too."""
 
@@ -94,13 +96,14 @@ def has_answers(snapshot: Snapshot, *, use_case: UseCase, event_day: date) -> bo
 
 @dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """The collected files by path, and by event day the paths of those that hold some of it; outcomes by the day (UTC)
-    of the answers that they are about.
+    """The collected files by path, and by event day the paths of those that hold some of it; files of outcomes by the
+    day (UTC) of the answers that they are about, and those of which that is not known.
     """
 
     files: Mapping[str, CollectedFile]
     by_day: Mapping[date, Collection[str]]
     outcomes: Mapping[date, Collection[str]]
+    of_any_day: Collection[str]
 
     @classmethod
     def read(cls, snapshot: Snapshot, *, use_case: UseCase) -> _Answers:
@@ -109,24 +112,30 @@ class _Answers:
         for path, file in files.items():
             for day in event_days(snapshot, path, file=file):
                 by_day[day].add(path)
-        outcomes = defaultdict(set)
+        outcomes, of_any_day = defaultdict(set), set()
         for path in collected_files(snapshot, folder=served_outcomes_folder(use_case.name)):
-            for day in _answered_days(snapshot.local(path)):
+            days = _answered_days(snapshot.local(path))
+            for day in days or ():
                 outcomes[day].add(path)
-        return cls(files=files, by_day=by_day, outcomes=outcomes)
+            if days is None:
+                of_any_day.add(path)
+        return cls(files=files, by_day=by_day, outcomes=outcomes, of_any_day=of_any_day)
 
     def outcomes_of(self, day: date) -> set[str]:
         """The files with outcomes that may be of a day's answers."""
         answered = {self.files[path].day for path in self.by_day.get(day, ())}
-        return {path for each in answered for path in self.outcomes.get(each, ())}
+        return {*self.of_any_day, *(path for each in answered for path in self.outcomes.get(each, ()))}
 
 
 @lru_cache(maxsize=4096)
-def _answered_days(path: Path) -> frozenset[date]:
+def _answered_days(path: Path) -> frozenset[date] | None:
     """The days on which what a file of outcomes is about was answered: a prediction's id begins with its moment (RFC
-    9562, version 7). A file in the lake never changes, and its local path is its own.
+    9562, version 7); None where an earlier release gave other ids. A file in the lake never changes, and its local path
+    is its own.
     """
-    ids = read_parquet(path, columns=["prediction_id"])["prediction_id"].drop_null().to_pylist()
+    ids = read_parquet(path, columns=["prediction_id"])["prediction_id"].to_pylist()
+    if not all(each and _VERSION_7.match(each) for each in ids):
+        return None
     millis = np.array([int(each.replace("-", "")[:12], 16) for each in ids], dtype="datetime64[ms]")
     return frozenset(np.unique(millis.astype("datetime64[D]")).tolist())
 

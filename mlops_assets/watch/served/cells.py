@@ -73,9 +73,12 @@ def judge(
     figures = up_to(figures, day=day, until=until)
     context = Context(day=day, plan=plan, binary=binary)
     mine = figures.filter(pc.equal(figures["version"], version))
+    asked = figures
     if held_out is not None:
-        mine = _with_held_out(mine, up_to(held_out, day=day, until=until), day=day, plan=plan)
-    drafts = [*_of_all(figures, context), *_of_version(mine, context)]
+        stand_in = up_to(held_out, day=day, until=until)
+        mine = _with_held_out(mine, stand_in, day=day, plan=plan)
+        asked = _with_held_out(figures, stand_in, day=day, plan=plan)
+    drafts = [*_traffic(asked, figures, context), *_of_all(figures, context), *_of_version(mine, context)]
     cells = Counter(draft.family for draft in drafts)
     a_day = plan.false_alarms_a_month / _DAYS_OF_A_MONTH / max(len(cells), 1)
     return tuple(draft.judged(chance=a_day / cells[draft.family]) for draft in drafts)
@@ -90,14 +93,24 @@ def _with_held_out(mine: pa.Table, held_out: pa.Table, *, day: date, plan: Monit
     return pa.concat_tables([mine, held_out.filter(pc.fill_null(before, True)).select(mine.column_names)])
 
 
+def _traffic(asked: pa.Table, figures: pa.Table, context: Context) -> Iterator[Draft]:
+    """How many were ``asked``. Days of which nothing is known count as without an answer only since the first one that
+    was served.
+    """
+    served, known = (ordinals(each.filter(pc.is_valid(each["hour"]))) for each in (figures, asked))
+    if len(known):
+        since = int(served.min()) if len(served) else context.day.toordinal()
+        days = np.union1d(known, np.arange(since, context.day.toordinal() + 1))
+        yield from traffic(series(asked, metric=ANSWERED, days=days).of((OVERALL,)), context)
+
+
 def _of_all(table: pa.Table, context: Context) -> Iterator[Draft]:
-    """What does not depend on the version: traffic, the service's own figures, and requests."""
+    """What does not depend on the version: the service's own figures, and requests."""
     timed = table.filter(pc.is_valid(table["hour"]))
     if not timed.num_rows:
         return
     names = pc.unique(timed["metric"]).to_pylist()
     days = np.arange(int(ordinals(timed)[0]), context.day.toordinal() + 1)
-    yield from traffic(series(timed, metric=ANSWERED, days=days).of((OVERALL,)), context)
     for name in (each for each in (ERRORS, REFUSED) if each in names):
         yield from events(series(timed, metric=name, days=days).of((SERVICE,)), name, context, order="exact")
     for name in (each for each in names if each == DOUBLED or each.startswith((FLAGGED, MISSING, UNSEEN))):
