@@ -24,7 +24,7 @@ from mlops_assets.steps.served_day import ServedDay
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.predictions.served_metrics import added
 from mlops_assets.watch.served.causes import causes, headline
-from mlops_assets.watch.served.report import Cause, InputShift, Order, WatchReport
+from mlops_assets.watch.served.report import Cause, Order, WatchReport
 
 READABLE = "report_is_readable"
 CHECKS: Mapping[Order, str] = {
@@ -35,6 +35,8 @@ CHECKS: Mapping[Order, str] = {
 }
 """One verdict for each kind of thing that is judged, in the order of trust."""
 PARITY = "scores"
+NEAR, NAMED_INPUTS = 0.25, 3
+"""Of what would be unusual an input is told from a quarter on, and three at most."""
 
 Reports = Mapping[str, WatchReport]
 
@@ -137,17 +139,16 @@ def _facts(known: ServedDay) -> list[str]:
     return [*facts, *_most_unlike(known)]
 
 
-def _most_unlike(known: ServedDay) -> Iterator[str]:
-    """The input that comes nearest to being unusual, where none is."""
+def _most_unlike(known: ServedDay) -> list[str]:
+    """The inputs that come nearest to being unusual, where none is."""
     asked = known.requests.days.get(known.day.isoformat())
     near = [
-        (each.figure / each.bound, each)
+        (each.figure / each.bound, f"{each.column} ({each.now:.3g}, usually {each.then:.3g})")
         for each in (asked.shifts if asked and not asked.causes else ())
-        if each.bound and each.figure is not None and each.verdict == "usual"
+        if each.verdict == "usual" and each.bound and None not in (each.figure, each.now, each.then)
     ]
-    if near:
-        share, shift = max(near, key=lambda each: each[0])
-        yield f"the input most unlike other days is {shift.column}, at {share:.0%} of what would be unusual"
+    told = [said for share, said in sorted(near, reverse=True) if NEAR <= share <= 1][:NAMED_INPUTS]
+    return [f"most unlike other days: {', '.join(told)}"] if told else []
 
 
 def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
@@ -155,15 +156,16 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
     for order in get_args(Order):
         found = [cause for cause in report.causes if cause.order == order]
         cells = [cell for cell in report.cells if cell.order == order]
-        judged = [each.verdict for each in (*cells, *_others(report, order)) if each.verdict != "cannot be judged"]
+        verdicts = [*(cell.verdict for cell in cells), *(each.verdict for each in report.inputs if order == "inputs")]
+        unjudged = verdicts.count("cannot be judged")
         reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
-        if cells and not judged and order != "truth" and not reasons:
-            reasons = [f"insufficient data: none of {len(cells)} figures can be judged yet. {cells[0].why}."]
+        if verdicts and unjudged == len(verdicts) and order != "truth" and not reasons:
+            reasons = [f"insufficient data: none of {len(verdicts)} figures can be judged yet. {cells[0].why}."]
         figures: dict[str, Figure] = {
             "answers": report.answered,
-            "judged": len(judged),
-            "cannot_be_judged": len(cells) - len(judged),
-            "unusual": sum(cell.verdict == "unusual" for cell in cells),
+            "judged": len(verdicts) - unjudged,
+            "cannot_be_judged": unjudged,
+            "unusual": verdicts.count("unusual"),
         }
         yield CheckResult(
             name=CHECKS[order],
@@ -173,11 +175,6 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
             figures=figures,
             reasons=tuple(reasons),
         )
-
-
-def _others(report: WatchReport, order: Order) -> Sequence[InputShift]:
-    """What is judged beside the figures."""
-    return report.inputs if order == "inputs" else ()
 
 
 def _readable(staged: Snapshot, use_case: UseCase, day: str) -> CheckResult:

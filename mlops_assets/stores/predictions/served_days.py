@@ -1,8 +1,8 @@
 """Which days the service answered about, what of it was collected, and which of them are to be watched.
 
 A day is to be watched when what its report would be made of is not what its report says it was made of: its answers,
-the landed files that tell its outcomes, and how much of it was over. What decides is read off the lake and the service's
-log, never off Dagster: whoever starts the work sees the same.
+the landed files that tell its outcomes, and how much of it was over. What decides is read off the lake and the
+service's log, never off Dagster: whoever starts the work sees the same.
 """
 
 from __future__ import annotations

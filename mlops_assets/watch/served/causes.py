@@ -93,7 +93,9 @@ def headline(
     if cell is None:
         return "Nothing was answered."
     rank = _rank(figures, cell.metric, day=day)
-    kind = "Unusual day" if causes or rank.startswith((", the highest", ", the lowest")) else "Usual day"
+    kind = (
+        "Unusual day" if causes else "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
+    )
     usual = "" if cell.usual is None else f" where {told_metric(cell, cell.usual)} is usual"
     shown = f"{kind}: {told_metric(cell, cell.figure, word=positive_word)}{usual}{rank}"
     traffic = [c for c in cells if c.metric == ANSWERED]
