@@ -145,7 +145,7 @@ def _most_unlike(known: ServedDay) -> list[str]:
     near = [
         (each.figure / each.bound, f"{each.column} ({each.now:.3g}, usually {each.then:.3g})")
         for each in (asked.shifts if asked and not asked.causes else ())
-        if each.verdict == "usual" and each.bound and None not in (each.figure, each.now, each.then)
+        if each.verdict == "usual" and each.bound and each.figure is not None and None not in (each.now, each.then)
     ]
     told = [said for share, said in sorted(near, reverse=True) if NEAR <= share <= 1][:NAMED_INPUTS]
     return [f"most unlike other days: {', '.join(told)}"] if told else []
