@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import numpy as np
 import pyarrow as pa
@@ -68,10 +68,11 @@ def judge(
     ``figures`` (METRICS) are those of the day and of the trailing ``plan.weeks`` weeks. What ``version`` answered is
     compared with its own answers, and with ``held_out`` (METRICS of the rows that it was judged on; without hours if
     events have no time) until it has served ``plan.minimum_weeks``; everything else with that of all versions.
-    A day that is not over is compared with other days as far as that hour.
+    A day that is not over is compared with other days as far as that hour; weeks and slow changes are those of whole
+    days, and wait for its end.
     """
     figures = up_to(figures, day=day, until=until)
-    context = Context(day=day, plan=plan, binary=binary)
+    context = Context(day=day, plan=plan, binary=binary, over=until >= datetime.combine(day, time.max))
     mine = figures.filter(pc.equal(figures["version"], version))
     asked = figures
     if held_out is not None:

@@ -30,6 +30,7 @@ class Context:
     day: date
     plan: MonitoringPlan
     binary: bool
+    over: bool
 
     def few(self, rows: float) -> str:
         """What a figure of so many rows lacks; empty if nothing."""

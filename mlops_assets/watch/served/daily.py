@@ -93,7 +93,7 @@ class Daily:
     def drafts(self, spans: tuple[Span, ...]) -> Iterator[Draft]:
         """Of every scope that has rows on the day."""
         for span, made in (("day", self._day), ("week", self._week), ("slow", self._slow)):
-            if span in spans:
+            if span in spans and (span == "day" or self.context.over):
                 yield from made()
 
     def _day(self) -> Iterator[Draft]:
