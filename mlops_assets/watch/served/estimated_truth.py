@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logit
 
 from mlops_assets.contract.arrays import Floats
@@ -36,16 +37,16 @@ def estimate_binary(scores: Floats, *, decided: Floats, held_out: int | None = N
     n, expected, hits = len(chance), float(chance.sum()), float((chance * decided).sum())
     odds, ones = np.asarray(logit(chance)), np.ones(len(chance))
     f1 = 2 * hits / max(float(decided.sum()) + expected, _SMALLEST)
-    found = {
-        "log_loss": (-np.mean(chance * np.log(chance) + (1 - chance) * np.log1p(-chance)), -odds / n),
-        "brier_loss": (np.mean(chance * (1 - chance)), (1 - 2 * chance) / n),
+    found: dict[str, tuple[float, Floats]] = {
+        "log_loss": (float(-np.mean(chance * np.log(chance) + (1 - chance) * np.log1p(-chance))), -odds / n),
+        "brier_loss": (float(np.mean(chance * (1 - chance))), (1 - 2 * chance) / n),
         "positive_rate": (expected / n, ones / n),
-        "accuracy_score": (np.mean(np.where(decided == 1, chance, 1 - chance)), (2 * decided - 1) / n),
+        "accuracy_score": (float(np.mean(np.where(decided == 1, chance, 1 - chance))), (2 * decided - 1) / n),
         "recall_score": (hits / expected, (decided - hits / expected) / expected),
         "f1_score": (f1, (2 * decided - f1) / max(float(decided.sum()) + expected, _SMALLEST)),
     }
     if decided.any():
-        found["precision_score"] = (hits / decided.sum(), decided / decided.sum())
+        found["precision_score"] = (hits / float(decided.sum()), decided / decided.sum())
     if n > 1:
         found["roc_auc_score"] = expected_area(chance)
     return tuple(
@@ -57,7 +58,7 @@ def estimate_binary(scores: Floats, *, decided: Floats, held_out: int | None = N
 def expected_area(chance: Floats) -> tuple[float, Floats]:
     """The expected area under the ROC curve of rows ordered by their chance, and how far each outcome moves it.
 
-    Pairs of different rows only: with a row paired with itself, as NannyML does, few rows come out too low.
+    Pairs of different rows only: counting each row among its own opponents makes few rows come out too low.
     """
     misses = 1 - chance
     passed_misses, passed_hits = _below(chance, of=misses), _below(chance, of=chance)
@@ -92,8 +93,8 @@ def estimate_numbers(scores: Floats, *, held_out_scores: Floats, held_out_labels
     scores = _in_order(scores)
     cuts = np.unique(np.quantile(held_out_scores, np.arange(1, _BINS) / _BINS))
     there, here = (np.searchsorted(cuts, each, side="right") for each in (held_out_scores, scores))
-    count, share = (np.bincount(each, minlength=len(cuts) + 1) for each in (there, here))
-    share = share / len(scores)
+    count = np.bincount(there, minlength=len(cuts) + 1)
+    share = np.bincount(here, minlength=len(cuts) + 1) / len(scores)
     off = held_out_labels - held_out_scores
     found = {}
     for name, losses in (("mean_absolute_error", np.abs(off)), ("mean_squared_error", np.square(off))):
@@ -135,13 +136,13 @@ def _with_error(metric: str, value: float, *, error: float) -> Estimated:
 
 
 def _below(keys: Floats, *, of: Floats) -> Floats:
-    """For each row the sum ``of`` the rows with a lower key, and half of that of the rows with the same (its own too)."""
+    """For each row the sum ``of`` the rows with a lower key, and half of that of those with the same (itself too)."""
     _, place = np.unique(keys, return_inverse=True)
     sums = np.bincount(place, weights=of)
     return np.asarray((np.cumsum(sums) - sums / 2)[place])
 
 
-def _by_bin(losses: Floats, place: Floats, count: Floats) -> tuple[Floats, Floats]:
+def _by_bin(losses: Floats, place: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[Floats, Floats]:
     """Mean and variance of each bin; of an empty one those of all."""
     held = np.maximum(count, 1)
     mean = np.where(count > 0, np.bincount(place, weights=losses, minlength=len(count)) / held, losses.mean())

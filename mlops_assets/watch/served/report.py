@@ -52,8 +52,7 @@ class Cell(_Kept):
 class Estimated(_Kept):
     """A metric by the scores alone, written down before outcomes are known; ``realised`` once they are.
 
-    ``usual_error`` is the standard deviation of realised minus estimated over the days that have both, ``days`` of
-    them.
+    ``usual_error`` is the root mean square of realised minus estimated over the days that have both, ``days`` of them.
     """
 
     metric: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.watch.served.cells import GAIN, GAP, HOURS, SEGMENTS, SPREAD
+from mlops_assets.watch.served.context import GAIN, GAP, HOURS, SEGMENTS, SPREAD
 from mlops_assets.watch.served.report import Cell
 from mlops_assets.watch.served.table import (
     ANSWERED,

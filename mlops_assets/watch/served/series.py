@@ -63,11 +63,13 @@ def series(table: pa.Table, *, metric: str, days: Ints) -> Series:
     kept = np.isin(day, days)
     shape = (len(scopes), len(days), HOURS)
     cell = (code * len(days) + np.searchsorted(days, day)) * HOURS + hour
-    value, n = (
-        np.bincount(cell[kept], weights=table[name].to_numpy()[kept], minlength=int(np.prod(shape))).reshape(shape)
+    sums = [
+        np.bincount(cell[kept], weights=table[name].to_numpy()[kept], minlength=int(np.prod(shape)))
+        .astype(np.float64)
+        .reshape(shape)
         for name in ("value", "n")
-    )
-    return Series(scopes=scopes, days=days, value=value, n=n)
+    ]
+    return Series(scopes=scopes, days=days, value=sums[0], n=sums[1])
 
 
 def ordinals(table: pa.Table) -> Ints:
@@ -97,9 +99,9 @@ def to_scale(value: Floats, *, n: Floats, scale: Scale) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         figure = np.where(n > 0, value / n, np.nan)
         if scale == "share":
-            return np.arcsin(np.sqrt(np.clip(figure, 0, 1)))
+            return np.asarray(np.arcsin(np.sqrt(np.clip(figure, 0, 1))))
         if scale == "correlation":
-            return np.arctanh(np.clip(figure, _LEAST - 1, 1 - _LEAST))
+            return np.asarray(np.arctanh(np.clip(figure, _LEAST - 1, 1 - _LEAST)))
         return np.log(np.maximum(figure, _LEAST)) if scale == "positive" else figure
 
 
@@ -117,8 +119,8 @@ def sampling(n: Floats, *, a_row: float, scale: Scale) -> Floats:
 
     ``a_row`` is the variance of one row, of a share in units of p (1 - p): on its scale that is a quarter for any p.
     """
-    with np.errstate(divide="ignore"):
-        return np.where(n > 0, (a_row / 4 if scale == "share" else a_row) / n, np.inf)
+    each = a_row / 4 if scale == "share" else a_row
+    return np.where(n > 0, each / np.maximum(n, 1), np.inf)
 
 
 def _trailing(sums: Floats, days: int) -> Floats:

@@ -51,7 +51,7 @@ def whitened(residuals: Floats, *, correlation: float) -> Floats:
     unknown."""
     before = np.concatenate([np.zeros_like(residuals[:, :1]), residuals[:, :-1]], axis=1)
     fresh = (residuals - correlation * np.nan_to_num(before)) / np.sqrt(1 - correlation**2)
-    return np.clip(np.nan_to_num(fresh), -_CLIP, _CLIP)
+    return np.asarray(np.clip(np.nan_to_num(fresh), -_CLIP, _CLIP))
 
 
 def cusum(fresh: Floats, *, allowance: float = ALLOWANCE) -> tuple[Run, ...]:
@@ -72,7 +72,7 @@ def _one_sided(steps: Floats) -> tuple[Floats, Floats]:
 
 
 def days_between(height: float, *, allowance: float = ALLOWANCE) -> float:
-    """How many days there are, on average, between two alarms by chance at that height of either sum (Siegmund 1985)."""
+    """How many days there are, on average, between two alarms by chance at that height (Siegmund 1985)."""
     twice = 2 * allowance * (height + 1.166)
     return float((np.exp(min(twice, 700.0)) - twice - 1) / (4 * allowance**2))
 

@@ -19,8 +19,10 @@ from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.watch.profiles.cells import Flags
 
 CLIP = 1.5
-FOUND = 0.8
-"""How often a shift of ``detectable`` is found."""
+HEAVY = 24.0
+"""Degrees of freedom at most: normal bounds of one in a thousand were passed 4 to 12 times as often in half a year of
+flights, because days of bad weather come in all sizes.
+"""
 _EXPECTED = float(chi2.cdf(CLIP**2, 3) + CLIP**2 * chi2.sf(CLIP**2, 1))
 _SHARED = 10
 """Days that the spread of all scopes counts for beside a scope's own."""
@@ -99,7 +101,7 @@ def _between(residual: Floats, noise: Floats, *, known: Flags, freedom: Floats) 
         over = clipped > _EXPECTED * freedom / count
         low, high = np.where(over, own, low), np.where(over, high, own)
     if len(own) == 1 or not freedom.any():
-        return own
+        return np.asarray(own)
     shared = np.average(own, weights=freedom)
     return np.asarray((freedom * own + _SHARED * shared) / (freedom + _SHARED))
 
