@@ -11,7 +11,7 @@ import dagster as dg
 from mlops_assets.contract.errors import DeclarationError, LandingError
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TRIAL, TUNE, WATCH, assets_of
+from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TRY, TUNE, WATCH, assets_of
 from mlops_assets.orchestration.partitions import add_served_days, batch_partitions, contiguous
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
@@ -141,7 +141,7 @@ def look_at_trial(
     use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter, tags: Mapping[str, str] | None = None
 ) -> RunSummary:
     """Takes the trial of a challenger one step further, and rolls back a promotion that had bad outcomes."""
-    return _run(use_case, TRIAL, "Look at trials and promotions", instance=instance, steps=steps, tags=tags)
+    return _run(use_case, TRY, "Look at trials and promotions", instance=instance, steps=steps, tags=tags)
 
 
 def _run(
