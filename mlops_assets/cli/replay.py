@@ -179,7 +179,7 @@ def _table_of_days(progress: Progress) -> Table:
     table = Table(title=f"{len(progress.days)} days, {answered:,} answers", title_justify="left")
     for name in ("day", "answers", "refused", "alerts opened", "resolved", "retrained"):
         right = name in ("answers", "refused")
-        table.add_column(name, justify="right" if right else "left", no_wrap=right or name == "day")
+        table.add_column(name, justify="right" if right else "left", no_wrap=right or name == "day", overflow="fold")
     for each in progress.days:
         if each.opened or each.resolved or each.retrained or each.refused:
             told = (*each.opened,), (*each.resolved,)
@@ -191,10 +191,12 @@ def _table_of_days(progress: Progress) -> Table:
 
 
 def _table_of_champions(figures: list[Realised]) -> Table:
-    table = Table(title="Champions over time, by what came true", title_justify="left")
+    table = Table(title="Champions over time, by what came true", title_justify="left", box=None)
     metrics = [name for name in ("roc_auc_score", "log_loss") if any(name in each.figures for each in figures)]
-    for name in ("version", "from", "to", "answers", "with outcome", *metrics):
-        table.add_column(name, justify="left" if name in ("version", "from", "to") else "right", no_wrap=True)
+    for name in ("version", "from", "to"):
+        table.add_column(name, no_wrap=True)
+    for name in ("answers", "with outcome", *(metric.replace("_", " ") for metric in metrics)):
+        table.add_column(name, justify="right")
     for each in figures:
         told = [each.figures.get(name) for name in metrics]
         shown = ["" if value is None else f"{value:.4f}" for value in told]
