@@ -84,7 +84,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         )
         reports = step.outcome
         with AlertBook(data.environment) as book:  # before the report, so that a killed run leaves nothing untold
-            book.record([look for told in reports.values() for look in looks_at(told)], now=now)
+            zone = use_case.event_times.time_zone
+            book.record([look for told in reports.values() for look in looks_at(told, time_zone=zone)], now=now)
         yield from run.publish(step, metadata=_metadata(reports))
         refresh_page(run.lake, use_case=use_case, folder=data.environment, now=now)
 
