@@ -18,7 +18,7 @@ def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
 
     ``time_zone`` is that of the clock that the report tells moments by.
     """
-    day = report.day.isoformat()
+    day, zone = report.day.isoformat(), ZoneInfo(time_zone)
     judged = {"truth"} if report.labelled else set()
     for order in get_args(Order):
         if order != "truth" or order in judged:
@@ -27,7 +27,7 @@ def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
                 subject=f"{SUBJECT}/{order}",
                 places=frozenset({day}),
                 by=f"{report.made_of} {report.until}",
-                findings=tuple(_finding(cause, report, zone=ZoneInfo(time_zone)) for cause in report.causes if cause.order == order),
+                findings=tuple(_finding(each, report, zone=zone) for each in report.causes if each.order == order),
             )
 
 

@@ -1,7 +1,5 @@
 """``monitoring``: what the service was asked and answered on a day, against what is usual and against the outcomes."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -10,6 +8,7 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
 from mlops_assets.orchestration.metadata import table_of
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.monitoring_page import refresh_page
@@ -73,7 +72,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
     def monitoring(
         context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
     ) -> Events:
-        run, now = AssetRun.begin(context, use_case=use_case, lake=lake.connect()), datetime.now(UTC)
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        now = moment_of(run.context.run.tags)
         step = watch(
             run.lake.at(),
             use_case=use_case,
