@@ -7,7 +7,7 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import table_of
+from mlops_assets.orchestration.metadata import page_links, table_of
 from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
@@ -15,6 +15,7 @@ from mlops_assets.steps.monitoring_page import refresh_page
 from mlops_assets.steps.tell_alerts import looks_at
 from mlops_assets.steps.watch import CHECKS, READABLE, Reports, watch
 from mlops_assets.stores.alerts.book import AlertBook
+from mlops_assets.stores.pages import monitor_page
 from mlops_assets.stores.predictions import parity
 from mlops_assets.watch.served.report import Cell
 
@@ -86,7 +87,9 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         with AlertBook(data.environment) as book:  # before the report, so that a killed run leaves nothing untold
             zone = use_case.event_times.time_zone
             book.record([look for told in reports.values() for look in looks_at(told, time_zone=zone)], now=now)
-        yield from run.publish(step, metadata=_metadata(reports))
+        page = monitor_page(data.environment, use_case=use_case.name)
+        links = page_links("monitor", page, root=data.root)
+        yield from run.publish(step, metadata={**_metadata(reports), **links})
         refresh_page(run.lake, use_case=use_case, folder=data.environment, now=now)
 
     return monitoring
