@@ -32,7 +32,7 @@ from mlops_assets.stores.models.registry import load_evaluation
 from mlops_assets.stores.models.running_service import RunningService
 from mlops_assets.stores.predictions.prediction_log import existing_log_of, prediction_log_of
 from mlops_assets.stores.predictions.tracing import trace
-from mlops_assets.watch.monitoring import MonitoringReport
+from mlops_assets.watch.served.report import WatchReport
 
 ROWS_PER_REQUEST = 50
 console = Console()
@@ -170,8 +170,8 @@ def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     told.took(watch(use_case, day=told.watched_day, instance=instance, steps=steps))
     lake = Lake.connect()
     head = lake.at()
-    told.watched = MonitoringReport.from_json(head.read(monitoring_path(use_case.name, batch=told.watched_day)))
-    answers = [row for row in _answers(told) if row["model_version"] == told.watched.model_version]
+    told.watched = WatchReport.from_json(head.read(monitoring_path(use_case.name, batch=told.watched_day)))
+    answers = [row for row in _answers(told) if row["model_version"] == told.watched.version]
     told.compared = _compare(
         answers, read_parquet(head.local(predictions_path(use_case.name, batch=served))).to_pylist()
     )

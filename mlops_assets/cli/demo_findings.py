@@ -12,7 +12,7 @@ from mlops_assets.judge.gate_decision import GateDecision
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.stores.models.champion import Pointer
 from mlops_assets.stores.predictions.tracing import Trace
-from mlops_assets.watch.monitoring import MonitoringReport
+from mlops_assets.watch.served.report import WatchReport
 
 if TYPE_CHECKING:
     from mlops_assets.orchestration.runs import RunSummary
@@ -57,7 +57,7 @@ class Demo:
     report: EvaluationReport | None = None
     decision: GateDecision | None = None
     watched_day: str = ""
-    watched: MonitoringReport | None = None
+    watched: WatchReport | None = None
     trace: Trace | None = None
     tag: str = ""
     not_green: list[FailedCheck] = field(default_factory=list)

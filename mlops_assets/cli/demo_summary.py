@@ -16,12 +16,14 @@ from rich.text import Text
 from mlops_assets.cli.demo_findings import Demo
 from mlops_assets.cli.models import trace_tree
 from mlops_assets.contract.paths import batch_of
+from mlops_assets.contract.slices import OVERALL
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.gate_verdicts import LIMITS
 from mlops_assets.judge.report import weakest
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import count_rows
-from mlops_assets.watch.monitoring import WatchedCell
+from mlops_assets.watch.served.report import Cell, Estimated, Realised, WatchReport
+from mlops_assets.watch.served.table import POSITIVES
 
 WEAKEST = 4
 REASON_LENGTH = 220
@@ -35,7 +37,6 @@ SHOWN_METRICS = {
     "positive_rate": "positives",
 }
 BESIDE_BASELINES = {name: SHOWN_METRICS[name] for name in ("roc_auc_score", "log_loss", "brier_loss")}
-REALISED = ("roc_auc_score", "average_precision_score", "log_loss", "brier_loss")
 
 
 def show_summary(told: Demo, *, console: Console) -> None:
@@ -45,7 +46,7 @@ def show_summary(told: Demo, *, console: Console) -> None:
         ("Rows through each stage", _rows(told)),
         (f"Champion {told.pointer.version if told.pointer else ''} on the test rows", _metrics(told)),
         ("Gates", _gates(told)),
-        (f"Served on {told.watched_day}, against what is normal", _served(told)),
+        (f"Served on {told.watched_day}, against what is usual", _served(told)),
         ("Checks of these runs that are not green", _not_green(told)),
         ("One answer, traced back", trace_tree(told.trace) if told.trace else Text("none")),
         ("Seconds per asset", _seconds(told)),
@@ -119,33 +120,58 @@ def _gates(told: Demo) -> Table:
 def _served(told: Demo) -> Group:
     watched = told.watched
     assert watched is not None
-    table = Table("hour", "answers", f"{told.use_case.positive_word}", "normal", "95 % range", "", box=None)
-    for cell in sorted(
-        (c for c in watched.cells if c.scope == "overall"), key=lambda c: -1 if c.hour is None else c.hour
-    ):
+    table = Table("", "answers", told.use_case.positive_word, "usual", "found from", "", box=None)
+    for cell in _shown_cells(watched):
         table.add_row(*_cell(cell))
-    lines: list[Table | Text] = [table]
-    sliced = [cell for cell in watched.deviations if cell.scope != "overall"]
-    share = f"share predicted {told.use_case.positive_word} deviates"
-    lines.append(
-        Text(f"in {len(sliced)} hours or days of single slices the {share}" if sliced else f"no slice's {share}", "dim")
-    )
-    lines.append(
-        Text(f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit", style="dim")
-    )
-    overall = watched.realised.get("overall")
-    if isinstance(overall, dict):
-        said = ", ".join(
-            f"{SHOWN_METRICS[name]} {each['value']:.3f} ({each['lower']:.3f}–{each['upper']:.3f})".replace("\n", " ")
-            for name in REALISED
-            if (each := overall["metrics"][name])["value"] is not None
-        )
-        lines.append(Text(f"outcomes have landed for {overall['rows']} of them: {said}"))
-    prior = watched.realised.get("prior")
-    if isinstance(prior, dict):
-        said = ", ".join(f"{SHOWN_METRICS[name]} {prior[name]:.3f}" for name in REALISED if name in prior)
-        lines.append(Text(f"the constant prior on the same rows: {said}", style="dim"))
+    equal = f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit"
+    lines: list[Table | Text] = [Text(watched.headline), table, Text(equal, style="dim")]
+    lines += [Text(f"! {cause.what}", style="yellow") for cause in watched.causes]
+    if watched.labelled:
+        lines.append(Text(f"outcomes have landed for {watched.labelled} of {watched.answered} answers:"))
+        lines += [
+            Text(_realised(each), style="dim") for each in watched.realised if each.scope == OVERALL and each.prior
+        ]
+    lines += [Text(_estimated(each), style="dim") for each in watched.estimated]
     return Group(*lines)
+
+
+def _shown_cells(watched: WatchReport) -> list[Cell]:
+    """The day and its hours, of all rows; of slices what is unusual."""
+    shares = [cell for cell in watched.cells if cell.metric == POSITIVES and cell.span in ("day", "hour")]
+    overall = [cell for cell in shares if cell.scope == OVERALL]
+    sliced = [cell for cell in shares if cell.scope != OVERALL and cell.verdict == "unusual"]
+    return [*sorted(overall, key=lambda cell: -1 if cell.hour is None else cell.hour), *sliced]
+
+
+def _cell(cell: Cell) -> tuple[str, ...]:
+    where = "all day" if cell.hour is None else f"{cell.hour:02d}:00"
+    style = {"unusual": "bold yellow", "cannot be judged": "dim"}.get(cell.verdict, "")
+    shown = (
+        where if cell.scope == OVERALL else f"{cell.scope} {where}",
+        f"{cell.n:,}",
+        f"{cell.figure:.1%}",
+        "" if cell.usual is None else f"{cell.usual + cell.figure - cell.value:.1%}",
+        "" if cell.detectable is None else f"±{cell.detectable:.1%}",
+        cell.verdict,
+    )
+    return tuple(f"[{style}]{text}[/]" if style else text for text in shown)
+
+
+def _realised(each: Realised) -> str:
+    interval = "" if each.low is None else f" ({each.low:.3f}–{each.high:.3f})"
+    promised = "" if each.promised is None else f", promised {each.promised:.3f}"
+    value = "not enough rows" if each.value is None else f"{each.value:.3f}"
+    beside = f"the prior on the same rows {each.prior:.3f}{promised}"
+    return f"{_plain(each.metric)} {value}{interval}, {beside}: {each.verdict}"
+
+
+def _estimated(each: Estimated) -> str:
+    came = "" if each.realised is None else f", came out at {each.realised:.3f}"
+    return f"{_plain(each.metric)} estimated before at {each.value:.3f} ({each.low:.3f}–{each.high:.3f}){came}"
+
+
+def _plain(metric: str) -> str:
+    return SHOWN_METRICS.get(metric, metric.replace("_", " ")).replace("\n", " ")
 
 
 def _not_green(told: Demo) -> Table | Text:
@@ -164,20 +190,6 @@ def _shortened(reason: str) -> str:
     lines = reason.splitlines()
     many = f"{len(lines)} batches, such as " if len(lines) > 1 else ""
     return many + textwrap.shorten(lines[0], REASON_LENGTH, placeholder=" …")
-
-
-def _cell(cell: WatchedCell) -> tuple[str, ...]:
-    verdict = {"deviates": "[yellow]deviates[/]", "normal": "[green]normal[/]"}.get(
-        cell.verdict, f"[dim]{cell.verdict}[/]"
-    )
-    return (
-        "all day" if cell.hour is None else f"{cell.hour:02d}:00",
-        str(cell.rows),
-        f"{cell.share:.1%}",
-        "" if cell.normal is None else f"{cell.normal:.1%}",
-        "" if cell.low is None else f"{cell.low:.1%} – {cell.high:.1%}",
-        verdict,
-    )
 
 
 def _seconds(told: Demo) -> Group:

@@ -20,7 +20,7 @@ from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
-from mlops_assets.stores.predictions.served_days import ServedDays, has_answers, served_days
+from mlops_assets.stores.predictions.served_days import has_answers, served_days
 
 if TYPE_CHECKING:
     from mlops_assets.orchestration.runs import RunSummary
@@ -74,13 +74,13 @@ def watch(
     use_case: UseCaseName,
     day: Annotated[str | None, typer.Option(help="Only this day, also if it was watched already.")] = None,
 ) -> None:
-    """Collect what the service answered and compare each day with what is normal.
+    """Collect what the service answered and judge each day: what was asked, what was answered, how right it was.
 
-    Without a day: every one that was not watched since its answers, or its first outcomes, came in.
+    Without a day: every one with answers, outcomes or hours that its report does not know of.
     """
     chosen = use_case_of(use_case)
     served = served_days(Lake.connect().at(), use_case=chosen, folder=environment_directory(), now=datetime.now(UTC))
-    days = [_served_day(chosen, day)] if day else _days_that_are_over(chosen, served)
+    days = [_served_day(chosen, day)] if day else [each.isoformat() for each in served.unwatched]
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import collect as collect_served
         from mlops_assets.orchestration.pipeline import watch as watch_day
@@ -90,8 +90,7 @@ def watch(
             done.append(collect_served(chosen, instance=instance, steps=steps))
     for told in done:
         _show_day(told)
-    console.print(f"{len(days)} days were watched." if days else "Every served day that is over is watched.")
-    _show_unwatchable(chosen, served)
+    console.print(f"{len(days)} days were watched." if days else "Every served day is watched as far as it is over.")
     _show_checks(done)
 
 
@@ -166,33 +165,12 @@ def _served_day(use_case: UseCase, day: str) -> str:
     known = {each.isoformat() for each in (*served.unwatched, *served.uncollected)}
     if day not in known and not has_answers(Lake.connect().at(), use_case=use_case, event_day=date.fromisoformat(day)):
         raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
-    if day in {each.isoformat() for each in served.unwatchable}:
-        raise ServingError(f"{day} cannot be watched: {use_case.name} has no batch of that day.")
-    if reason := use_case.batches.why_not_taken(day, today=datetime.now(UTC).date()):
-        raise ServingError(f"{day} cannot be watched yet: {reason}.")
     return day
-
-
-def _days_that_are_over(use_case: UseCase, served: ServedDays) -> list[str]:
-    """The days to watch: of a use case whose batches are days today is none yet."""
-    today = datetime.now(UTC).date()
-    days = [day.isoformat() for day in served.unwatched]
-    return [day for day in days if not use_case.batches.why_not_taken(day, today=today)]
 
 
 def _show_day(told: RunSummary) -> None:
     if found := told.metadata.get("monitoring"):
-        console.print(
-            f"{told.batches[0]}: {found['answers']} answers, {found['deviations']} hours or days deviate, "
-            f"outcomes {'have' if found['outcomes_landed'] else 'have not'} landed.",
-            soft_wrap=True,
-        )
-
-
-def _show_unwatchable(use_case: UseCase, served: ServedDays) -> None:
-    if served.unwatchable:
-        days = ", ".join(each.isoformat() for each in served.unwatchable)
-        console.print(f"[yellow]Not watched: {days}. {use_case.name} has no batches of those days.[/]", soft_wrap=True)
+        console.print(f"{told.batches[0]}: {escape(str(found['headline']))}", soft_wrap=True)
 
 
 def _show_checks(done: list[RunSummary]) -> None:

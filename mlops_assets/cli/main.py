@@ -37,6 +37,7 @@ class Commands(LazyGroup):
         "collect": "mlops_assets.cli.loop:collect",
         "score": "mlops_assets.cli.loop:score",
         "watch": "mlops_assets.cli.loop:watch",
+        "monitor": "mlops_assets.cli.monitor:monitor",
         "retrain": "mlops_assets.cli.loop:retrain",
         "replay": "mlops_assets.cli.replay:replay",
         "alerts": "mlops_assets.cli.alerts:alerts_app",

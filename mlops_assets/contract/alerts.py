@@ -8,7 +8,7 @@ stands nowhere. Keeping and delivering is in ``stores/alerts/``, what is looked 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 PART = "#"
 """Between a subject and the part of it that is the cause: ``validated_flights/matches_schema#tailnum``."""
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 class Urgency(StrEnum):
@@ -219,6 +220,14 @@ def said_places(places: Iterable[str]) -> str:
     return f"{len(batches)} batches, {batches[0]} to {batches[-1]}"
 
 
+def sparkline(values: Sequence[float]) -> str:
+    """``▂▁▂▁▇``: values drawn as bars from the lowest to the highest, in the order given; nothing of fewer than two."""
+    if len(values) < 2:
+        return ""
+    low, span = min(values), (max(values) - min(values)) or 1.0
+    return "".join(_BARS[min(int((value - low) / span * len(_BARS)), len(_BARS) - 1)] for value in values)
+
+
 def lines_of(alert: Alert) -> list[str]:
     """All that is known of an alert, for a message or a terminal: a line each, none that is empty."""
     finding = alert.finding
@@ -226,6 +235,7 @@ def lines_of(alert: Alert) -> list[str]:
         ("Where", ", ".join(filter(None, (finding.cause, finding.scope, said_places(alert.places))))),
         ("Since", f"{finding.since:%Y-%m-%d %H:%M} UTC"),
         ("Normal", finding.normal),
+        ("Lately", sparkline(finding.chart)),
         ("Likely cause", finding.likely_cause),
         ("Evidence", finding.evidence),
         ("What to do", finding.to_do),

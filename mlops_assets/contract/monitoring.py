@@ -1,10 +1,10 @@
-"""What of the service's answers is watched, as declared. Judging them is in ``watch/``."""
+"""What of the service's answers is watched, as declared. Judging them is in ``watch/served/``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlops_assets.contract.declared_numbers import ABOVE_ZERO, BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
+from mlops_assets.contract.declared_numbers import ABOVE_ZERO, ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 
 
@@ -14,9 +14,8 @@ class MonitoringPlan:
     has (``UseCase.watched_slices``); the rest says what a figure is compared with, and how strictly.
 
     A figure is compared with the ``weeks`` before it, of which it needs ``minimum_weeks``, and is made of
-    ``minimum_rows`` at least. ``false_alarms_a_month`` is how many may be expected where nothing is wrong.
-    ``false_discovery_rate`` is the share of false alarms accepted among the alarms of a day, ``minimum_freedom`` what a
-    spread must be estimated from. ``inputs`` says how the requests of a day are compared with those of the days before.
+    ``minimum_rows`` at least. ``false_alarms_a_month`` is how many may be expected where nothing is wrong. ``inputs``
+    says how the requests of a day are compared with those of the days before.
     """
 
     slices: tuple[str, ...] = ()
@@ -24,8 +23,6 @@ class MonitoringPlan:
     minimum_weeks: int = 4
     minimum_rows: int = 10
     false_alarms_a_month: float = 0.5
-    minimum_freedom: int = 12
-    false_discovery_rate: float = 0.01
     inputs: DriftPlan = field(default_factory=DriftPlan)
 
     def __post_init__(self) -> None:
@@ -35,6 +32,4 @@ class MonitoringPlan:
             minimum_weeks=ONE_OR_MORE,
             minimum_rows=ONE_OR_MORE,
             false_alarms_a_month=ABOVE_ZERO,
-            minimum_freedom=ONE_OR_MORE,
-            false_discovery_rate=BETWEEN_ZERO_AND_ONE,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_assets.contract.declared_numbers import ABOVE_ZERO, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
@@ -31,12 +32,20 @@ class ServiceBudget:
 class EventTimes:
     """How far an event may lie before (``max_age``) and after (``max_ahead``) the day of the history that is looked up,
     or today where there is no history. Whatever lies beyond is refused: nothing true could be answered about it.
+    ``time_zone`` (IANA) is that of the clock that events are told by: watching goes by it to know which hours are over.
     """
 
     max_age: timedelta = timedelta(days=400)
     max_ahead: timedelta = timedelta(days=400)
+    time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise DeclarationError(
+                f"EventTimes' time_zone is '{self.time_zone}': an IANA name such as Europe/Berlin is needed."
+            ) from None
         for name, span in (("max_age", self.max_age), ("max_ahead", self.max_ahead)):
             if span < timedelta(0):
                 raise DeclarationError(f"EventTimes' {name} is {span}: a time of zero or more is needed.")

@@ -1,8 +1,9 @@
 """Whether a bound on a model's own figures protects the champion: it does not where the champion breaks it as well.
 
 In hard weeks every model falls below a floor that was set in easy ones. Refusing a better challenger for it then keeps
-a champion that is as far below, or further. So a failed bound becomes a warning that names both figures, where the
-champion breaks it on the same rows no less, and every test against the champion has passed.
+a champion that is below as well. So a failed bound becomes a warning that names both figures, where the champion breaks
+it on the same rows, every test against the champion has passed, and the challenger is ahead in all that they compare.
+Ahead in the bound's own metric it need not be, as that may be chance; but not shown to be behind.
 """
 
 from __future__ import annotations
@@ -34,20 +35,28 @@ def without_false_protection(
     champion: EvaluationReport,
     comparison: Comparison,
 ) -> tuple[CheckResult, ...]:
-    """The verdicts, of which bounds that the ``champion`` breaks on the same rows no less only warn.
+    """The verdicts, of which bounds that the ``champion`` breaks on the same rows only warn.
 
-    All of them stay as they are if anything else blocks, or no gate compares overall, or one that compares fails, be it
-    a warning: what is not shown to be as good as the champion takes no place of it. ``champion`` has the training
-    figures of its own promotion, which the gap to training is taken from.
+    All of them stay as they are if anything else blocks, if no gate compares overall, if one that compares fails, be it
+    a warning, or if the challenger is behind in what one compares. ``champion`` has the training figures of its own
+    promotion, which the gap to training is taken from.
     """
-    compared = [verdict.passed for verdict, gate in zip(verdicts, gates, strict=True) if isinstance(gate, Paired)]
-    if not any(isinstance(gate, AgainstChampion) for gate in gates) or not all(compared):
+    if not _is_ahead(verdicts, gates, comparison=comparison):
         return tuple(verdicts)
     excused = [
         _excused(verdict, gate, report=report, champion=champion, comparison=comparison) if verdict.blocks else verdict
         for verdict, gate in zip(verdicts, gates, strict=True)
     ]
     return tuple(verdicts) if any(verdict.blocks for verdict in excused) else tuple(excused)
+
+
+def _is_ahead(verdicts: Sequence[CheckResult], gates: Sequence[Gate], *, comparison: Comparison) -> bool:
+    """Whether it passes all that compares it with the champion, and has gained in every metric compared overall."""
+    passed = all(verdict.passed for verdict, gate in zip(verdicts, gates, strict=True) if isinstance(gate, Paired))
+    differences = [comparison.of(gate.metric) for gate in gates if isinstance(gate, AgainstChampion)]
+    return (
+        passed and bool(differences) and all(each and each.gain is not None and each.gain >= 0 for each in differences)
+    )
 
 
 def _excused(
@@ -58,8 +67,8 @@ def _excused(
     ours, theirs = beyond(gate, report), beyond(gate, champion)
     broken = {segment: by for segment, by in ours.items() if by > 0}
     worst, champions = max(broken.values(), default=0.0), max(theirs.values(), default=0.0)
-    if len(broken) != len(verdict.reasons) or not 0 < worst <= champions:
-        return verdict  # it lacks rows or figures, or is the first to break it, or breaks it further
+    if len(broken) != len(verdict.reasons) or not (worst > 0 and champions > 0):
+        return verdict  # it lacks rows or figures, or is the first to break it
     if not all(_no_worse(segment, gate, broken, theirs, comparison=comparison) for segment in broken):
         return verdict
     told = (

@@ -56,9 +56,9 @@ def decide(
     """Judges ``report``, and ``comparison`` where a gate asks for it, by every gate.
 
     ``previous`` is the champion's report: a segment or group that had enough rows there and is gone here fails
-    its gate. ``beside`` is what the champion reaches on the rows that ``report`` is on: a bound that it breaks there no
-    less only warns (``absolute_bounds.py``). Fails closed: no gates, or a figure that is missing, NaN or on too few
-    rows, is a failure with a reason. Raises DeclarationError when two gates share a name.
+    its gate. ``beside`` is what the champion reaches on the rows that ``report`` is on: a bound that it breaks there
+    only warns whoever is ahead of it (``absolute_bounds.py``). Fails closed: no gates, or a figure that is missing, NaN
+    or on too few rows, is a failure with a reason. Raises DeclarationError when two gates share a name.
     """
     names = [gate.name for gate in gates]
     twice = sorted({name for name in names if names.count(name) > 1})

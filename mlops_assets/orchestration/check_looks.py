@@ -13,7 +13,7 @@ from mlops_assets.judge.absolute_bounds import CHAMPION_FAILS
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 
 UNTOLD = frozenset({"monitoring"})
-"""Assets whose checks open no alerts: the one of served features is red on every day, so nobody would read on."""
+"""Assets whose checks open no alerts: watching tells its causes itself (``steps/tell_alerts.py``)."""
 CHALLENGERS = frozenset({"evaluation", "backtest", "hyperparameters"})
 """Assets about who wants to serve: a challenger that is refused leaves the champion serving and wakes nobody."""
 NO_FLOOR = (

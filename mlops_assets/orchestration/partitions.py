@@ -31,18 +31,14 @@ def source_partitions(use_case: UseCase, *, source: Source) -> dg.PartitionsDefi
     return batch_partitions(use_case) if source.arrives else None
 
 
-def served_days(use_case: UseCase) -> dg.PartitionsDefinition:
-    """The days on which the service answered: those of the batches, or days that are added as they are watched."""
-    if isinstance(use_case.batches, DailyBatches):
-        return batch_partitions(use_case)
+def served_days(use_case: UseCase) -> dg.DynamicPartitionsDefinition:
+    """The days that are watched, added as they are: today is one, which no batch is yet."""
     return dg.DynamicPartitionsDefinition(name=f"{use_case.name}__served_days")
 
 
 def add_served_days(use_case: UseCase, days: Sequence[str], *, instance: dg.DagsterInstance) -> None:
-    """Makes sure that the days are partitions: those of a use case with a time axis are, others are added."""
-    partitions = served_days(use_case)
-    if isinstance(partitions, dg.DynamicPartitionsDefinition):
-        instance.add_dynamic_partitions(str(partitions.name), list(days))
+    """Makes sure that the days are partitions."""
+    instance.add_dynamic_partitions(str(served_days(use_case).name), list(days))
 
 
 def batches_of(context: dg.AssetExecutionContext) -> tuple[str, ...]:

@@ -19,13 +19,13 @@ from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRY, WATCH, AssetJob, 
 from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
+from mlops_assets.steps.monitoring_page import refresh_page
 from mlops_assets.steps.probation import why_no_look
 from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
-from mlops_assets.stores.predictions.served_days import ServedDays, served_days
+from mlops_assets.stores.predictions.served_days import served_days
 
-SCORE_AT, WATCH_AT, RETRAIN_AT, TRY_AT = "30 0 * * *", "0 1 * * *", "15 * * * *", "45 * * * *"
-NAMED = 5
+SCORE_AT, WATCH_AT, RETRAIN_AT, TRY_AT = "30 0 * * *", "5 * * * *", "15 * * * *", "45 * * * *"
 
 Requests: TypeAlias = list[dg.RunRequest] | dg.SkipReason
 
@@ -36,7 +36,7 @@ def build_schedules(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.S
     score, watch, train = (by_name[job_name(use_case, job)] for job in (SCORE, WATCH, TRAIN))
     return [
         *([_score_daily(use_case, job=score)] if isinstance(use_case.batches, DailyBatches) else []),
-        _watch_daily(use_case, job=watch),
+        _watch_hourly(use_case, job=watch),
         *([_retrain(use_case, job=train, plan=use_case.retrain)] if use_case.retrain else []),
         *([_try(use_case, job=by_name[job_name(use_case, TRY)])] if use_case.retrain else []),
     ]
@@ -71,30 +71,32 @@ def _score_requests(use_case: UseCase, batches: Sequence[str], *, tick: datetime
         yield dg.RunRequest(run_key=f"{tick}/{stretch[0]}", partition_key=over.partition_key, tags=dict(over.tags))
 
 
-def _watch_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
+def _watch_hourly(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
     @dg.schedule(
-        name=f"{use_case.name}__watch_daily",
+        name=f"{use_case.name}__watch_hourly",
         job=job,
         cron_schedule=WATCH_AT,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=(
-            "Collects what the service answered and watches every day that is over (UTC) and was not watched since its "
-            "records, or its first outcomes, came in."
+            "Collects what the service answered and watches every day that has answers, outcomes or hours which its "
+            "report does not know of; days on which a service that was asked lately answered nothing, too."
         ),
     )
-    def watch_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
+    def watch_hourly(context: dg.ScheduleEvaluationContext, lake: LakeResource, data: DataResource) -> Requests:
         tick = _tick(context)
         served = served_days(lake.connect().at(), use_case=use_case, folder=data.environment, now=tick)
-        days = [day for day in served.unwatched if day < tick.date()]
-        if days:
-            return list(_watch_requests(use_case, days, tick=tick, instance=context.instance))
+        if served.unwatched:
+            return list(_watch_requests(use_case, served.unwatched, tick=tick, instance=context.instance))
+        refresh_page(lake.connect(), use_case=use_case, folder=data.environment, now=tick)
         if served.uncollected:
             log = asset_key(use_case, "prediction_log")
             return [dg.RunRequest(run_key=f"{tick}/collect", asset_selection=[log])]
-        return dg.SkipReason(_nothing_to_watch(use_case, served))
+        return dg.SkipReason(
+            "Everything the service answered is collected, and every day is watched as far as it is over."
+        )
 
-    return watch_daily
+    return watch_hourly
 
 
 def _watch_requests(
@@ -105,15 +107,6 @@ def _watch_requests(
     add_served_days(use_case, keys, instance=instance)
     for key in keys:
         yield dg.RunRequest(run_key=f"{tick}/{key}", partition_key=key)
-
-
-def _nothing_to_watch(use_case: UseCase, served: ServedDays) -> str:
-    said = "Everything the service answered is collected"
-    if not served.unwatchable:
-        return f"{said}, and every day that is over is watched."
-    days = ", ".join(day.isoformat() for day in served.unwatchable[:NAMED])
-    more = f" and {len(served.unwatchable) - NAMED} more" if len(served.unwatchable) > NAMED else ""
-    return f"{said}; what was asked of {days}{more} cannot be watched: {use_case.name} has no batches of those days."
 
 
 def _retrain(use_case: UseCase, *, job: AssetJob, plan: Retrain) -> dg.ScheduleDefinition:

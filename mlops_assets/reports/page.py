@@ -19,13 +19,17 @@ ARROWS = {True: "↑", False: "↓", None: ""}
 
 def document(title: str, *, styles: str, body: str, script: str) -> str:
     """One HTML document that asks for nothing else; ``styles`` is a file beside this one, used on top of ``page``."""
-    css = "".join(Path(__file__).with_name(f"{name}.css").read_text(encoding="utf-8") for name in ("page", styles))
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><style>{css}</style></head>
+<title>{escape(title)}</title><style>{css_of("page", styles)}</style></head>
 <body>{body}
 <script>{script}</script></body></html>
 """
+
+
+def css_of(*names: str) -> str:
+    """The style sheets of these names beside this file, one after the other."""
+    return "".join(Path(__file__).with_name(f"{name}.css").read_text(encoding="utf-8") for name in names)
 
 
 def words(name: str) -> str:

@@ -5,6 +5,8 @@ Belongs here: statuses and routes. What a key is worth is in ``stores/key_ring.p
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import logging
 import math
@@ -12,7 +14,7 @@ import math
 from starlette.types import Scope as Request
 
 from mlops_assets.contract.errors import KeyRefused, ScopeMissing, ServingError, TooFast
-from mlops_assets.serving.gate import header
+from mlops_assets.serving.gate import MONITOR, header
 from mlops_assets.serving.wire import Refused
 from mlops_assets.stores.key_ring import KeyRing
 from mlops_assets.stores.keys import Scope
@@ -26,6 +28,7 @@ SCOPES = {
     "/describe": Scope.PREDICT,
     "/outcomes": Scope.OUTCOMES,
     "/metrics": Scope.ADMIN,
+    MONITOR: Scope.ADMIN,
 }
 """What each route needs; the first page and ``/docs.json`` are for everybody."""
 
@@ -42,7 +45,7 @@ class Access:
         if scope is None:
             return
         try:
-            sent = header(request, b"authorization") or None
+            sent = _sent(request) or None
             request["caller"] = self._ring.verify(sent, scope, from_here=_is_from_here(request)).id
         except TooFast as error:
             raise Refused(429, str(error), retry_after=math.ceil(error.retry_after)) from error
@@ -51,6 +54,20 @@ class Access:
         except ServingError as error:
             log.error("keys cannot be read", extra={"fields": {"reason": str(error)}})
             raise Refused(503, "Nobody can be let in: the keys cannot be read.", retry_after=1) from error
+
+
+def _sent(request: Request) -> str:
+    """The header with the key. A browser that opens the page of monitoring can only ask its user for a name and a
+    password: the password is the key then.
+    """
+    sent = header(request, b"authorization")
+    kind, _, coded = sent.partition(" ")
+    if request["path"] != MONITOR or kind.lower() != "basic":
+        return sent
+    try:
+        return "Bearer " + base64.b64decode(coded, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return sent
 
 
 def _is_from_here(request: Request) -> bool:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -26,7 +27,7 @@ from mlops_assets.contract.errors import ServingError
 from mlops_assets.serving.asking import LONGEST_KEY
 from mlops_assets.serving.faults import shortened
 from mlops_assets.serving.first_page import PAGE_HEADERS, first_page
-from mlops_assets.serving.gate import Gate, header, refusal
+from mlops_assets.serving.gate import MONITOR, Gate, header, refusal
 from mlops_assets.serving.metrics import CONTENT_TYPE, ServiceMetrics
 from mlops_assets.serving.openapi import openapi
 from mlops_assets.serving.settings import ServiceSettings
@@ -42,10 +43,13 @@ JSON = "application/json"
 class Routes:
     """The endpoints of one service. ``service`` answers with the instance that BentoML made, once it has."""
 
-    def __init__(self, service: Callable[[], Any], *, settings: ServiceSettings, metrics: ServiceMetrics) -> None:
+    def __init__(
+        self, service: Callable[[], Any], *, settings: ServiceSettings, metrics: ServiceMetrics, monitor_page: Path
+    ) -> None:
         self._service = service
         self._settings = settings
         self._metrics = metrics
+        self._monitor_page = monitor_page
 
     async def predict(self, request: Request) -> Response:
         """POST /predict: each row's answer, or what is wrong with it."""
@@ -79,8 +83,17 @@ class Routes:
 
     async def page(self, request: Request) -> Response:
         """GET /: the same for people."""
-        url = str(request.base_url).rstrip("/")
-        return HTMLResponse(first_page(await run_in_threadpool(self._described), url=url), headers=PAGE_HEADERS)
+        url, monitored = str(request.base_url).rstrip("/"), self._monitor_page.exists()
+        told = await run_in_threadpool(self._described)
+        return HTMLResponse(first_page(told, url=url, monitored=monitored), headers=PAGE_HEADERS)
+
+    async def monitor(self, _: Request) -> Response:
+        """GET /monitor: the page of monitoring as it was written last."""
+        try:
+            text = await run_in_threadpool(self._monitor_page.read_text, encoding="utf-8")
+        except FileNotFoundError as error:
+            raise Refused(404, "There is no page of monitoring yet: it is written once a day is watched.") from error
+        return HTMLResponse(text, headers=PAGE_HEADERS)
 
     async def docs(self, _: Request) -> Response:
         """GET /docs.json: OpenAPI."""
@@ -145,9 +158,12 @@ def build_app(
     settings: ServiceSettings,
     metrics: ServiceMetrics,
     check: Callable[[Any], None],
+    monitor_page: Path,
 ) -> Starlette:
-    """The app. ``check`` raises ``Refused`` for who may not pass to a route."""
-    routes = Routes(service, settings=settings, metrics=metrics)
+    """The app. ``check`` raises ``Refused`` for who may not pass to a route; ``monitor_page`` is where the page of
+    monitoring is, once there is one.
+    """
+    routes = Routes(service, settings=settings, metrics=metrics, monitor_page=monitor_page)
     paths = [
         Route("/", routes.page, methods=["GET"]),
         Route("/predict", routes.predict, methods=["POST"]),
@@ -157,6 +173,7 @@ def build_app(
         Route("/describe", routes.model, methods=["GET", "POST"]),
         Route("/docs.json", routes.docs, methods=["GET"]),
         Route("/metrics", routes.metrics, methods=["GET"]),
+        Route(MONITOR, routes.monitor, methods=["GET"]),
     ]
     gate = Middleware(Gate, check=check, metrics=metrics, routes=frozenset(route.path for route in paths))
     app = Starlette(

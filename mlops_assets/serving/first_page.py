@@ -21,14 +21,18 @@ PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsaf
 EXAMPLES: Mapping[str, object] = {"integer": 1, "number": 1.0, "boolean": True, "string": "…", "null": None}
 
 
-def first_page(told: Mapping[str, Any], *, url: str) -> str:
-    """The page as HTML; ``told`` is what the service says of itself, ``url`` where it answers, without a slash."""
+def first_page(told: Mapping[str, Any], *, url: str, monitored: bool = False) -> str:
+    """The page as HTML; ``told`` is what the service says of itself, ``url`` where it answers, without a slash.
+
+    ``monitored`` says that there is a page of monitoring to go to.
+    """
     fields = told["request"]["properties"]
     page = Template(Path(__file__).with_name("first_page.html").read_text(encoding="utf-8"))
     return page.substitute(
         title=escape(told["title"]),
         description=escape(told["description"]),
         facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(fact)}</dd></div>" for name, fact in _facts(told)),
+        monitor='<a href="/monitor">/monitor</a> how it does · ' if monitored else "",
         curl=escape(_curl(told["request"], url=url)),
         fields="".join(
             _row(name, _kind(field, needed=name in told["request"].get("required", ())), field.get("description", ""))

@@ -20,6 +20,8 @@ from mlops_assets.serving.wire import Refused
 
 log = logging.getLogger(__name__)
 
+MONITOR = "/monitor"
+"""The page of monitoring: the one route that people with a key open in a browser."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 HEADERS = {
     "cache-control": "no-store",
@@ -58,7 +60,10 @@ class Gate:
             self._check(scope)
             await self._app(scope, receive, answer)
         except Refused as refused:
-            await refusal(refused)(scope, receive, answer)
+            response = refusal(refused)
+            if refused.status == 401 and scope["path"] == MONITOR:
+                response.headers["www-authenticate"] = 'Basic realm="a key as the password", charset="UTF-8"'
+            await response(scope, receive, answer)
         except Exception:
             log.exception("failed", extra={"fields": {"request_id": answer.request_id, "path": scope["path"][:200]}})
             if not answer.status:

@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.serving.asking import LONGEST_KEY
 from mlops_assets.serving.first_page import example_of
+from mlops_assets.serving.gate import MONITOR
 from mlops_assets.serving.outcomes import Receipts, ToldOutcomes
 from mlops_assets.serving.wire import Answers, Explanations, Refusal
 
@@ -24,6 +25,7 @@ REFUSED = {
     "400": "What was sent cannot be answered: the faults name row, field, value and rule",
     "401": "A key is needed, or this one is not known, has expired or was revoked",
     "403": "The key is not for this",
+    "404": "There is no page of monitoring yet",
     "408": "The request did not arrive in time",
     "413": "Too many bytes, rows or levels",
     "415": "The body is no JSON, or compressed",
@@ -62,6 +64,7 @@ def openapi(use_case: UseCase, *, body: type[BaseModel]) -> dict[str, Any]:
             "/outcomes": {"post": _post("What turned out to be true", ToldOutcomes, Receipts, example=OUTCOME)},
             "/model": {"get": _get("What is expected, and what answers", JSON, {"type": "object"}, refused=OF_ALL)},
             "/metrics": {"get": _get("For Prometheus", "text/plain", {"type": "string"}, refused=OF_ALL)},
+            MONITOR: {"get": _get("The page of monitoring", "text/html", {"type": "string"}, refused=("404", *OF_ALL))},
             "/docs.json": {"get": _get("This document", JSON, {"type": "object"}) | {"security": []}},
         },
         "components": {

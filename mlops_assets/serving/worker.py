@@ -24,6 +24,7 @@ from mlops_assets.serving.predictor import Predictor
 from mlops_assets.serving.settings import ServiceSettings
 from mlops_assets.serving.watcher import Watcher
 from mlops_assets.stores.key_ring import KeyRing
+from mlops_assets.stores.pages import served_monitor_page
 from mlops_assets.stores.serving_orders import ServingOrders
 from mlops_assets.use_cases.registry import find
 
@@ -79,7 +80,13 @@ class Worker:
                 metrics=metrics,
                 every=settings.watch_ms / 1000,
             ),
-            app=build_app(lambda: worker, settings=settings, metrics=metrics, check=Access(KeyRing(keys_file()))),
+            app=build_app(
+                lambda: worker,
+                settings=settings,
+                metrics=metrics,
+                check=Access(KeyRing(keys_file())),
+                monitor_page=served_monitor_page(data_dir, use_case=use_case),
+            ),
         )
         worker.watcher.start()
         log.info("open", extra={"fields": {"version": predictor.answering.version}})

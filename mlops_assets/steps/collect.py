@@ -1,6 +1,4 @@
-"""Collect: what the service answered and what became of it, into the lake exactly once, with its hourly figures; and
-whether it was right.
-"""
+"""Collect: what the service answered and what became of it, into the lake exactly once, with its hourly figures."""
 
 from __future__ import annotations
 
@@ -16,13 +14,11 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.contract.paths import prediction_log_folder, served_outcomes_folder
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import Connect, read_parquet
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto
 from mlops_assets.stores.predictions.collection import Pending, Piece, cut, join, runs
-from mlops_assets.stores.predictions.parity import Sample, audit_parity
 from mlops_assets.stores.predictions.prediction_log import PredictionLog
 from mlops_assets.stores.predictions.served_metrics import (
     are_of_all_rows,
@@ -77,9 +73,6 @@ def collect(
     *,
     use_case: UseCase,
     log: PredictionLog,
-    lake: Lake,
-    connect: Connect,
-    seed: int,
     now: datetime,
     into: Path,
     kept: timedelta,
@@ -88,15 +81,13 @@ def collect(
     """Hold ``log.collecting()`` from before ``head`` is read until the step is published.
 
     Where collecting goes on is read off ``head``. Its files are written below the empty folder ``into``, and must be
-    there until they are published. A sample of the new records, drawn by ``seed``, is computed once more from the
-    commits of ``lake`` that they name. What ``head`` holds and is older than ``kept`` is dropped from the log.
+    there until they are published. What ``head`` holds and is older than ``kept`` is dropped from the log.
     ``services`` are asked what they have counted.
     """
     held = collected_files(head, folder=prediction_log_folder(use_case.name))
     upto = _upto(held.values(), log=log)
-    sample = Sample(first=upto + 1, last=log.last_seq(), seed=seed)
     pending = Pending(
-        read=lambda seq, limit: sample.watched(log.read_after(seq, limit=limit)),
+        read=log.read_after,
         after=upto,
         folder=prediction_log_folder(use_case.name),
         log_id=log.log_id,
@@ -122,7 +113,6 @@ def collect(
             *(figures_path(path, use_case=use_case.name) for path in answers.replaced),
         ],
         audit=lambda staged: [_collected(staged, written, use_case=use_case, log_id=log.log_id, told_of=told_of)],
-        checks=[audit_parity(sample.records, of=sample.size, use_case=use_case, lake=lake, connect=connect, seed=seed)],
         outcome=Collected(
             pieces=tuple(answers.new),
             outcomes=sum(piece.file.rows for piece in outcomes.new),

@@ -30,10 +30,10 @@ from mlops_assets.judge.report import evaluate
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect
 from mlops_assets.steps.replay_faults import Fault
-from mlops_assets.steps.watch import known_labels
 from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.stores.models.running_service import RunningService, answers_of
 from mlops_assets.stores.predictions.collected_files import records_of_day
+from mlops_assets.stores.predictions.labels import landed_labels
 
 ROWS_PER_REQUEST = 50
 PLAYABLE = ("requests", "source", "history")
@@ -278,7 +278,7 @@ def realised(head: Snapshot, *, use_case: UseCase, days: Sequence[str], connect:
     moments = map(date.fromisoformat, days)
     parts = (records_of_day(head, use_case=use_case.name, event_day=day).select(wanted) for day in moments)
     records = pa.concat_tables(list(parts))
-    labels = known_labels(head, use_case=use_case, days=map(date.fromisoformat, days), connect=connect)
+    labels = landed_labels(head, use_case=use_case, days=map(date.fromisoformat, days), connect=connect)
     told = records.join(labels, keys="example_id", right_keys="id", join_type="left outer").sort_by("event_time")
     versions = dict.fromkeys(told["model_version"].to_pylist())
     return [_realised(version, told.filter(pc.equal(told["model_version"], version)), use_case) for version in versions]

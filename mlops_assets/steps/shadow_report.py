@@ -23,8 +23,8 @@ from mlops_assets.judge.few_days import compare_few_days
 from mlops_assets.judge.significance import Comparison, compare
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
-from mlops_assets.steps.watch import known_labels
 from mlops_assets.stores.models.registry import load_record
+from mlops_assets.stores.predictions.labels import landed_labels
 from mlops_assets.stores.predictions.pairs import read_pairs
 from mlops_assets.stores.serving_orders import ServingOrders
 from mlops_assets.training.fit import clusters_of
@@ -131,7 +131,7 @@ def _asked(head: Snapshot, *, use_case: UseCase, pairs: pa.Table) -> pa.Table:
 
 def _with_labels(head: Snapshot, asked: pa.Table, *, use_case: UseCase, connect: Connect) -> pa.Table:
     days = _days(asked).unique().to_pylist()
-    labels = known_labels(head, use_case=use_case, days=days, connect=connect)
+    labels = landed_labels(head, use_case=use_case, days=days, connect=connect)
     return asked.join(labels, keys="id", join_type="inner").sort_by("prediction_id")
 
 

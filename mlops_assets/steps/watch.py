@@ -1,186 +1,189 @@
-"""Watch: what the service answered on a day against what is normal, and how right it was once outcomes are known."""
+"""Watch: what the service was asked and answered on a day against what is usual, and how right that was once known.
+
+Belongs here: the report of a day, its verdicts, and that it is published. What is known of a day is in
+``served_day.py``, how it is judged in ``watch/served/``; which days are to be watched in
+``stores/predictions/served_days.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import get_args
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import LakeError
-from mlops_assets.contract.monitoring import MonitoringPlan
-from mlops_assets.contract.paths import evaluation_path, monitoring_path, validated_path
-from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.use_case import DailyBatches, UseCase
-from mlops_assets.judge.report import SegmentReport, evaluate
-from mlops_assets.lake.batches import EVERY_BATCH, Wanted
+from mlops_assets.contract.alerts import Urgency
+from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.paths import monitoring_path, served_truth_path
+from mlops_assets.contract.severity import Severity
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
-from mlops_assets.lake.tables import Connect, read_parquet
+from mlops_assets.lake.tables import Connect, parquet_bytes
+from mlops_assets.steps.served_day import ServedDay
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.features.offline import examples_of
-from mlops_assets.stores.features.source_tables import create_source_views
-from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord
-from mlops_assets.stores.models.registry import load_record
-from mlops_assets.stores.predictions.collected_files import records_of_day
-from mlops_assets.stores.predictions.skew import audit_skew
-from mlops_assets.watch.monitoring import (
-    Baseline,
-    MonitoringReport,
-    checks,
-    compare,
-    learn_baseline,
-    losses_of_constant,
-    watched_rows,
-)
+from mlops_assets.stores.predictions.served_metrics import added
+from mlops_assets.watch.served.causes import causes, headline
+from mlops_assets.watch.served.report import Cause, Order, WatchReport
 
 READABLE = "report_is_readable"
+CHECKS: Mapping[Order, str] = {
+    "exact": "service_answers_as_it_should",
+    "inputs": "requests_are_as_usual",
+    "predictions": "answers_are_as_usual",
+    "truth": "answers_are_as_right_as_promised",
+}
+"""One verdict for each kind of thing that is judged, in the order of trust."""
+PARITY = "scores"
+NEAR, NAMED_INPUTS = 0.25, 3
+"""Of what would be unusual an input is told from a quarter on, and three at most."""
 
-Reports = Mapping[str, MonitoringReport]
+Reports = Mapping[str, WatchReport]
 
 
-def watch(head: Snapshot, *, use_case: UseCase, days: Sequence[str], lake: Lake, connect: Connect) -> Step[Reports]:
-    """The report of each of ``days``, of the version that gave most of its answers. Features are compared with what
-    that version was trained on, at the commit of ``lake`` that its record names.
-    """
-    reports, skews = {}, []
-    for day in days:
-        served = _by_main_version(_latest_answers(head, use_case, day=day))
-        reports[day] = _report(head, served, use_case=use_case, day=date.fromisoformat(day), connect=connect)
-        skews.append(_skew(served, use_case=use_case, day=day, lake=lake, connect=connect))
+@dataclass(frozen=True, kw_only=True)
+class _Watched:
+    """What one day came to."""
+
+    report: WatchReport
+    files: Mapping[str, bytes]
+    checks: tuple[CheckResult, ...]
+
+
+def watch(
+    head: Snapshot, *, use_case: UseCase, days: Sequence[str], lake: Lake, connect: Connect, now: datetime
+) -> Step[Reports]:
+    """The report of each of ``days``, as far as it is over ``now``, of the version that gave most of its answers."""
+    known = (
+        ServedDay(head=head, use_case=use_case, day=date.fromisoformat(day), lake=lake, connect=connect, now=now)
+        for day in days
+    )
+    watched = [_watch(day) for day in known]
     return Step(
-        files={monitoring_path(use_case.name, batch=day): told.to_json().encode() for day, told in reports.items()},
-        audit=lambda staged: [_readable(staged, use_case, day) for day in reports],
-        checks=[
-            *(v for told in reports.values() for v in checks(told, positive_word=use_case.positive_word)),
-            *skews,
-        ],
-        outcome=reports,
+        files={path: content for each in watched for path, content in each.files.items()},
+        audit=lambda staged: [_readable(staged, use_case, day) for day in days],
+        checks=[check for each in watched for check in each.checks],
+        outcome={each.report.day.isoformat(): each.report for each in watched},
     )
 
 
-def _latest_answers(head: Snapshot, use_case: UseCase, *, day: str) -> pa.Table:
-    """The day's collected records, for each example asked more than once only the last answer."""
-    records = records_of_day(head, use_case=use_case.name, event_day=date.fromisoformat(day))
-    if not records.num_rows:
-        raise LakeError(
-            f"Nothing served for {day} was collected yet: serve, then materialise {use_case.name}/prediction_log."
+def _watch(known: ServedDay) -> _Watched:
+    report = _report(known)
+    name, batch = known.use_case.name, report.day.isoformat()
+    truth = {served_truth_path(name, batch=batch): parquet_bytes(known.truth)} if known.truth.num_rows else {}
+    return _Watched(
+        report=report,
+        files={monitoring_path(name, batch=batch): report.to_json(), **known.requests.files, **truth},
+        checks=(known.parity, *_verdicts(report)),
+    )
+
+
+def _report(known: ServedDay) -> WatchReport:
+    use_case, day = known.use_case, known.day
+    asked = known.requests.days.get(day.isoformat())
+    given = [*_differing(known), *(asked.causes if asked else ())]
+    found = causes(known.cells, day=day, given=given, figures=known.figures, positive_word=use_case.positive_word)
+    return WatchReport(
+        use_case=use_case.name,
+        day=day,
+        until=known.until,
+        made_of=known.made_of,
+        version=known.version,
+        versions=known.versions,
+        answered=known.records.num_rows,
+        labelled=known.labelled.num_rows,
+        headline=headline(
+            known.cells,
+            causes=found,
+            figures=added([known.figures, known.held_out_figures]),
+            day=day,
+            positive_word=use_case.positive_word,
+            facts=_facts(known),
+        ),
+        cells=known.cells,
+        estimated=known.estimated,
+        realised=known.realised,
+        causes=found,
+        inputs=asked.shifts if asked else (),
+        compared_with=asked.compared_with if asked else "",
+    )
+
+
+def _differing(known: ServedDay) -> Iterator[Cause]:
+    """Scores that are not what the model says of the same rows: nothing else that is served can be trusted then."""
+    check = known.parity
+    if not check.passed and check.severity is Severity.ERROR:
+        yield Cause(
+            key=PARITY,
+            order="exact",
+            urgency=Urgency.PAGE,
+            what=f"What was served is not what the model says of the same rows. {check.reasons[0]}",
+            normal="Equal to the bit.",
+            likely_cause="The online store, or the service's code, is not what the model was trained with.",
+            to_do="`mlops trace` one of these predictions; refresh the online store, or roll back.",
+            since=datetime.combine(known.day, time()),
+            consequences=check.reasons[1:],
         )
-    last = pa.table(
-        {"key": pc.coalesce(records["example_id"], records["prediction_id"]), "row": range(records.num_rows)}
-    )
-    kept = last.group_by("key").aggregate([("row", "max")])["row_max"]
-    return records.take(kept.sort())
 
 
-def _by_main_version(records: pa.Table) -> pa.Table:
-    """The answers of the version that gave most of them."""
-    counts = records.group_by("model_version").aggregate([("model_version", "count")])
-    version = counts.sort_by([("model_version_count", "descending")])["model_version"][0].as_py()
-    return records.filter(pc.equal(records["model_version"], version))
+def _facts(known: ServedDay) -> list[str]:
+    """What else belongs into the headline: whether scoring is exact, and the outcomes so far."""
+    compared = known.parity.figures["compared"]
+    exact = "scoring exact" if known.parity.passed else "scores differ from the model's"
+    facts = [exact if compared else "scoring could not be checked"] if known.served.num_rows else []
+    loss = known.use_case.task.by_slice[1]
+    for each in known.realised:
+        if (each.metric, each.scope) == (loss, "overall") and each.value is not None:
+            prior = "" if each.prior is None else f" against {each.prior:.3f} of the prior on the same rows"
+            facts.append(f"{loss.replace('_', ' ')} {each.value:.3f}{prior} for the {each.n} outcomes so far")
+    return [*facts, *_most_unlike(known)]
 
 
-def _version(served: pa.Table) -> str:
-    version: str = served["model_version"][0].as_py()
-    return version
+def _most_unlike(known: ServedDay) -> list[str]:
+    """The inputs that come nearest to being unusual, where none is."""
+    asked = known.requests.days.get(known.day.isoformat())
+    near = [
+        (each.figure / each.bound, f"{each.column} ({each.now:,.4g}, usually {each.then:,.4g})")
+        for each in (asked.shifts if asked and not asked.causes else ())
+        if each.verdict == "usual" and each.bound and each.figure is not None and None not in (each.now, each.then)
+    ]
+    told = [said for share, said in sorted(near, reverse=True) if NEAR <= share <= 1][:NAMED_INPUTS]
+    return [f"most unlike other days: {', '.join(told)}"] if told else []
 
 
-def _report(head: Snapshot, served: pa.Table, *, use_case: UseCase, day: date, connect: Connect) -> MonitoringReport:
-    plan = _plan(use_case)
-    rows = watched_rows(served, plan=plan)
-    report = compare(rows, baseline=_baseline(head, use_case, _version(served)), plan=plan, day=day)
-    return replace(report, realised=_realised(head, served, rows, use_case=use_case, day=day, connect=connect))
-
-
-def _plan(use_case: UseCase) -> MonitoringPlan:
-    return replace(use_case.monitoring, slices=use_case.watched_slices)
-
-
-def _baseline(head: Snapshot, use_case: UseCase, version: str) -> Baseline:
-    held_out = read_parquet(head.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
-    return learn_baseline(held_out, plan=_plan(use_case), model_version=version)
-
-
-def _skew(served: pa.Table, *, use_case: UseCase, day: str, lake: Lake, connect: Connect) -> CheckResult:
-    """The day's features against those that the version was trained on."""
-    with connect() as connection:
-        return audit_skew(
-            served, use_case=use_case, version=_version(served), batch=day, lake=lake, connection=connection
+def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
+    """One for each kind of thing; what could not be judged at all does not pass."""
+    for order in get_args(Order):
+        found = [cause for cause in report.causes if cause.order == order]
+        cells = [cell for cell in report.cells if cell.order == order]
+        verdicts = [*(cell.verdict for cell in cells), *(each.verdict for each in report.inputs if order == "inputs")]
+        unjudged = verdicts.count("cannot be judged")
+        reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
+        if verdicts and unjudged == len(verdicts) and order != "truth" and not reasons:
+            reasons = [f"insufficient data: none of {len(verdicts)} figures can be judged yet. {cells[0].why}."]
+        figures: dict[str, Figure] = {
+            "answers": report.answered,
+            "judged": len(verdicts) - unjudged,
+            "cannot_be_judged": unjudged,
+            "unusual": verdicts.count("unusual"),
+        }
+        yield CheckResult(
+            name=CHECKS[order],
+            passed=not reasons,
+            severity=Severity.ERROR if any(c.urgency is Urgency.PAGE for c in found) else Severity.WARN,
+            batch=report.day.isoformat(),
+            figures=figures,
+            reasons=tuple(reasons),
         )
-
-
-def _realised(
-    head: Snapshot, served: pa.Table, rows: pa.Table, *, use_case: UseCase, day: date, connect: Connect
-) -> Mapping[str, object]:
-    """How right the answers were, overall and per watched slice; empty until the day's outcomes have landed."""
-    labels = known_labels(head, use_case=use_case, days=[day], connect=connect)
-    answered = rows.append_column("id", served["example_id"]).append_column("score", served["score"])
-    known = answered.join(labels, keys="id", join_type="inner")
-    if not known.num_rows:
-        return {}
-    record = load_record(head, use_case=use_case.name, version=_version(served))
-    report = evaluate(
-        known["label"].to_numpy(),
-        known["score"].to_numpy(),
-        slice_columns=known,
-        slices=[Slice(name=name, columns=(name,)) for name in _plan(use_case).slices],
-        threshold=record.threshold,
-    )
-    return {
-        "answered": served.num_rows,
-        "overall": _figures(report.overall),
-        "prior": losses_of_constant(known["label"].to_numpy(), score=_prior(record)),
-        "segments": [*map(_figures, report.segments)],
-    }
-
-
-def _prior(record: ModelRecord) -> float:
-    """The share of positives of the rows that the version learnt from: what one would say without a model."""
-    learnt = record.split["train"]
-    return learnt.positives / learnt.rows
-
-
-def known_labels(head: Snapshot, *, use_case: UseCase, days: Iterable[date], connect: Connect) -> pa.Table:
-    """``id`` and ``label`` of the examples of these days whose outcomes have landed; of all without a time axis."""
-    wanted = EVERY_BATCH
-    if isinstance(use_case.batches, DailyBatches):
-        landed = [batch for batch in map(date.isoformat, days) if _has_landed(head, use_case, batch=batch)]
-        if not landed:
-            return pa.table({"id": pa.array([], pa.string()), "label": pa.array([], pa.float64())})
-        wanted = Wanted.these(landed)
-    with connect() as connection:
-        create_source_views(connection, head, use_case=use_case, wanted=wanted)
-        outcomes = examples_of(connection, use_case=use_case)
-    return outcomes.filter(pc.is_valid(outcomes["label"])).select(["id", "label"])
-
-
-def _has_landed(head: Snapshot, use_case: UseCase, *, batch: str) -> bool:
-    paths = [validated_path(use_case.name, source=source.name, batch=batch) for source in use_case.arriving]
-    return all(map(head.exists, paths))
-
-
-def _figures(segment: SegmentReport) -> dict[str, object]:
-    return {
-        "segment": segment.segment,
-        "rows": segment.rows,
-        "positives": segment.positives,
-        "metrics": {
-            name: {"value": each.value, "lower": each.lower, "upper": each.upper, "shortfall": each.shortfall}
-            for name, each in segment.metrics.items()
-        },
-    }
 
 
 def _readable(staged: Snapshot, use_case: UseCase, day: str) -> CheckResult:
-    told = MonitoringReport.from_json(staged.read(monitoring_path(use_case.name, batch=day)))
-    passed = told.day == day and told.rows > 0
+    told = WatchReport.from_json(staged.read(monitoring_path(use_case.name, batch=day)))
+    passed = told.day.isoformat() == day
     return CheckResult(
         name=READABLE,
         passed=passed,
         batch=day,
-        figures={"rows": told.rows, "cells": len(told.cells)},
-        reasons=() if passed else (f"The report of {day} speaks of {told.day} with {told.rows} rows.",),
+        figures={"answers": told.answered, "cells": len(told.cells)},
+        reasons=() if passed else (f"The report of {day} speaks of {told.day}.",),
     )

@@ -7,6 +7,7 @@ starts this server beside the UI: the HTML pages below the data folder, to this 
 from __future__ import annotations
 
 import io
+import secrets
 import sys
 import threading
 from contextlib import suppress
@@ -19,12 +20,34 @@ from urllib.parse import quote, urlsplit
 from mlops_assets.lake.settings import data_directory, pages_address
 
 FOLDERS = ("pages", "reports")
+MONITOR = "monitor.html"
 LOCAL = ("127.0.0.1", "localhost")
 
 
 def page_url(page: Path, *, root: Path) -> str:
     """Where a browser finds the ``page``, which lies below the data folder ``root``."""
     return f"{pages_address()}/{quote(page.resolve().relative_to(root.resolve()).as_posix())}"
+
+
+def monitor_page(folder: Path, *, use_case: str) -> Path:
+    """Where the page of a use case's monitoring is below ``folder``, the environment's, for `mlops dev`."""
+    return folder / "pages" / use_case / MONITOR
+
+
+def served_monitor_page(folder: Path, *, use_case: str) -> Path:
+    """Where its service finds the same page: beside what else it is told (``serving_orders.py``)."""
+    return folder / "serving" / use_case / MONITOR
+
+
+def write_page(page: Path, text: str) -> None:
+    """Replaces the page as a whole: whoever reads it meanwhile has the one before, or this one."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = page.with_name(f".{page.name}-{secrets.token_hex(4)}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(page)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 class _Pages(SimpleHTTPRequestHandler):

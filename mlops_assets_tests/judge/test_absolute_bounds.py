@@ -1,4 +1,4 @@
-"""A bound that the champion breaks on the same rows no less only warns, and lets no worse challenger through."""
+"""A bound that the champion breaks on the same rows warns a challenger that is ahead, and lets no other through."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_bound_that_the_champion_breaks_no_less_warns_with_both_figures(bound:
     [
         {"beside": False},  # nothing is known of the champion on these rows, as in evaluations of earlier releases
         {"baseline": True},  # a first model
-        {"noise": 0.5, "champions": 0.0},  # it breaks it further
+        {"noise": 0.5, "champions": 0.0},  # it is worse
         {"noise": 3.0, "champions": 3.0, "gates": ()},  # nothing compares both
     ],
 )
@@ -125,6 +125,20 @@ def test_one_failed_test_against_the_champion_leaves_every_bound_as_it_is() -> N
         assert decision.verdicts[0].blocks
 
 
+def test_a_hair_more_beyond_the_bound_is_no_reason_where_it_is_ahead_in_what_is_compared() -> None:
+    """As flights' challenger of September: log loss gained 0.0055, the area's interval began 0.003 lower."""
+    sharper = decided([FLOOR, PAIRED], noise=0.4, champions=0.4)
+    ours, theirs = answers(noise=0.4), answers(noise=0.4, seed=3)
+    losses = compared(ours, theirs).of("log_loss")
+    assert losses is not None
+    ahead = (losses.gain or 0) >= 0
+
+    assert sharper.passed == ahead
+    assert decide(
+        report_on(theirs), [FLOOR, PAIRED], comparison=compared(theirs, ours), beside=report_on(ours)
+    ).passed == (not ahead)
+
+
 def test_too_few_rows_and_fairness_are_never_excused() -> None:
     few = replace(BY_CARRIER, few_rows="fail", min_rows=400)
     unfair = FairnessBound(slice="carrier", rate="true_positive_rate", largest_gap=0.01)
@@ -152,13 +166,18 @@ def test_a_segment_that_got_worse_is_not_excused_by_another_of_the_champion() ->
     floor=st.floats(0.5, 0.95),
     bound=st.sampled_from([FLOOR, BY_CARRIER]),
 )
-def test_what_is_let_through_is_beyond_the_bound_no_further_than_its_champion(
+def test_what_is_let_through_is_ahead_of_a_champion_that_breaks_the_bound_as_well(
     noise: float, champions: float, floor: float, bound: MetricBound | SliceBound
 ) -> None:
     gate = replace(bound, at_least=floor)
     decision = decided([gate, PAIRED], noise=noise, champions=champions)
     ours, theirs = (beyond(gate, report_on(a)) for a in (answers(noise=noise), answers(noise=champions, seed=3)))
 
-    if decision.passed:
-        assert decision.verdicts[1].passed
-        assert max(ours.values()) <= max(0.0, *theirs.values())
+    compares = compared(answers(noise=noise), answers(noise=champions, seed=3))
+    loss, area = compares.of("log_loss"), compares.of("roc_auc_score")
+    assert loss is not None
+    assert area is not None
+    if decision.passed and max(ours.values()) > 0:
+        assert (loss.gain or 0) >= 0
+        assert max(theirs.values()) > 0
+        assert bound is BY_CARRIER or (area.p_worse() or 0) > 0.05

@@ -226,7 +226,7 @@ PARCELS = UseCase(
         MetricBound(metric="roc_auc_score", at_least=0.6, judge="point"),
         NotWorseThanChampion(metric="log_loss", margin=0.2),
     ),
-    monitoring=MonitoringPlan(slices=("depot",), minimum_rows=1, minimum_weeks=1, minimum_freedom=1),
+    monitoring=MonitoringPlan(slices=("depot",), minimum_rows=1, minimum_weeks=1),
     seed=SeedData(
         land=land, requests=requests, first=day_number(0), last=day_number(9), served=day_number(10), ahead=("roads",)
     ),

@@ -17,7 +17,7 @@ from mlops_assets_tests.serving.servers import served
 TOO_STRICT = [positive_data_acceptance]
 """A schema cannot say which moments a use case takes, or that an outcome has one name: what fits may be refused."""
 POSTS = ("/predict", "/explain", "/outcomes")
-GETS = ("/model", "/metrics", "/docs.json")
+GETS = ("/model", "/metrics", "/monitor", "/docs.json")
 MADE = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )

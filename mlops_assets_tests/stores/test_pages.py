@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.stores.pages import page_url
+from mlops_assets.stores.pages import page_url, write_page
 from mlops_assets_tests.serving.servers import free_port
 
 
@@ -64,3 +64,14 @@ def test_pages_are_served_and_nothing_else(server: tuple[int, subprocess.Popen[b
     assert process.stdin
     process.stdin.close()
     assert process.wait(20) == 0, "it ends with the process that started it"
+
+
+def test_a_page_is_replaced_as_a_whole_and_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "toy" / "monitor.html"
+    write_page(page, "first ✓")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_page(page, "second \ud800")
+
+    assert page.read_text(encoding="utf-8") == "first ✓"
+    assert [path.name for path in page.parent.iterdir()] == ["monitor.html"]

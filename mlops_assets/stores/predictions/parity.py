@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ValidationError, create_model
 
 from mlops_assets.contract.checks import CheckResult
@@ -31,7 +28,6 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import Connect
 from mlops_assets.stores.features.reading import point_in_time_features
 from mlops_assets.stores.models.registry import load_version
-from mlops_assets.stores.predictions.records import SCHEMA
 from mlops_assets.training.scoring import Scorer
 
 NAME = "served_equals_offline"
@@ -62,36 +58,6 @@ class Parity:
     compared: int
     differences: tuple[Difference, ...]
     skipped: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """``SAMPLE`` of the records ``first`` to ``last`` of a log, drawn by ``seed`` before any of them is read."""
-
-    first: int
-    last: int
-    seed: int
-    _tables: list[pa.Table] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """How many records it is drawn from."""
-        return max(self.last - self.first + 1, 0)
-
-    @property
-    def records(self) -> pa.Table:
-        """What of the sample went by."""
-        return pa.concat_tables([SCHEMA.empty_table(), *self._tables])
-
-    def watched(self, records: pa.Table) -> pa.Table:
-        """``records``, of which those of the sample are kept."""
-        self._tables.append(records.filter(pc.is_in(records["seq"], value_set=self._numbers)))
-        return records
-
-    @cached_property
-    def _numbers(self) -> pa.Array:
-        chosen = np.random.default_rng(self.seed).choice(self.size, size=min(SAMPLE, self.size), replace=False)
-        return pa.array(self.first + chosen, pa.int64())
 
 
 def audit_parity(

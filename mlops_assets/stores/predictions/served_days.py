@@ -1,78 +1,143 @@
-"""Which days the service answered on, what of it was collected, and which of them were watched since.
+"""Which days the service answered about, what of it was collected, and which of them are to be watched.
 
-What decides is read off the lake and the service's log, never off Dagster: whoever starts the work sees the same.
+A day is to be watched when what its report would be made of is not what its report says it was made of: its answers,
+the landed files that tell its outcomes, and how much of it was over. What decides is read off the lake and the
+service's log, never off Dagster: whoever starts the work sees the same.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from mlops_assets.contract.paths import batch_of, monitoring_path, prediction_log_folder, validated_path
-from mlops_assets.contract.source import Cadence
+import numpy as np
+
+from mlops_assets.contract.errors import EvaluationError
+from mlops_assets.contract.paths import (
+    batch_of,
+    monitoring_path,
+    prediction_log_folder,
+    served_outcomes_folder,
+    validated_path,
+)
 from mlops_assets.contract.use_case import DailyBatches, UseCase
-from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.snapshot import ObjectInfo, Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto, event_days
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
-from mlops_assets.watch.monitoring import MonitoringReport
+from mlops_assets.watch.served.report import WatchReport
 
-LATELY = timedelta(days=3)
-"""For so long a day whose outcomes have landed is watched again. None may ever match its answers: then its report stays
-as it is, and nothing else would tell that the day was looked at."""
+_VERSION_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7")
+LISTENED = timedelta(days=7)
+"""So long after its last answer a service is still expected to answer: days without any are watched, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServedDays:
-    """The days with answers, each tuple in order.
-
-    ``uncollected`` have records that the lake does not hold yet. ``unwatched`` have no report, or one older than their
-    records or their first outcomes. ``unwatchable`` are no batches of the use case, so nothing can watch them.
+    """``uncollected`` days have records that the lake does not hold yet; ``unwatched`` ones are to be watched. Each in
+    order.
     """
 
     uncollected: tuple[date, ...]
     unwatched: tuple[date, ...]
-    unwatchable: tuple[date, ...]
 
 
 def served_days(snapshot: Snapshot, *, use_case: UseCase, folder: Path, now: datetime) -> ServedDays:
     """What was served; ``folder`` is where the service's log lies (``environment_directory()`` of a deployment)."""
-    files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))
-    reports = {batch_of(info.path): info.modified for info in snapshot.paths(f"{use_case.name}/monitoring/")}
-    collected = _collected_at(snapshot, files)
-    uncollected = _uncollected(files.values(), use_case=use_case, folder=folder)
-    fresh = {
+    answers = _Answers.read(snapshot, use_case=use_case)
+    uncollected = _uncollected(answers.files.values(), use_case=use_case, folder=folder)
+    clock = wall_clock(use_case, now=now)
+    known = {day for day in {*answers.by_day, *uncollected} if day <= clock.date()}
+    silent = _silent(known, today=clock.date())
+    watched = {batch_of(info.path): info.modified for info in snapshot.paths(f"{use_case.name}/monitoring/")}
+    unwatched = {
         day
-        for day in {*collected, *uncollected}
+        for day in {*known, *silent}
         if day in uncollected
-        or reports.get(day.isoformat(), -1) < collected[day]
-        or _has_new_outcomes(snapshot, use_case=use_case, day=day, watched_at=reports[day.isoformat()], now=now)
+        or day.isoformat() not in watched
+        or _is_stale(snapshot, answers, use_case=use_case, day=day, watched_at=watched[day.isoformat()], clock=clock)
     }
-    watchable = {day for day in fresh if _can_be_watched(use_case, day)}
-    return ServedDays(
-        uncollected=tuple(sorted(uncollected)),
-        unwatched=tuple(sorted(watchable)),
-        unwatchable=tuple(sorted(fresh - watchable)),
-    )
+    return ServedDays(uncollected=tuple(sorted(uncollected)), unwatched=tuple(sorted(unwatched)))
+
+
+def wall_clock(use_case: UseCase, *, now: datetime) -> datetime:
+    """A moment on the clock that the use case's events are told by, without a zone."""
+    return now.astimezone(ZoneInfo(use_case.event_times.time_zone)).replace(tzinfo=None)
+
+
+def watched_until(day: date, *, clock: datetime) -> datetime:
+    """How far a day can be judged: to its end, or to the last full hour of a day that goes on."""
+    end = datetime.combine(day + timedelta(days=1), time())
+    return min(end, max(clock.replace(minute=0, second=0, microsecond=0), datetime.combine(day, time())))
+
+
+def made_of(snapshot: Snapshot, *, use_case: UseCase, day: date) -> str:
+    """A name for everything that decides the report of a day, but for the hour it is watched at."""
+    return _made_of(snapshot, _Answers.read(snapshot, use_case=use_case), use_case=use_case, day=day)
+
+
+def told_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date) -> set[str]:
+    """The files of outcomes that callers have told which may be of a day's answers."""
+    return _Answers.read(snapshot, use_case=use_case).outcomes_of(day)
 
 
 def has_answers(snapshot: Snapshot, *, use_case: UseCase, event_day: date) -> bool:
     """Whether the lake holds answers about a day's events."""
-    files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))
-    possible = [(path, file) for path, file in files.items() if file.may_hold(event_day)]
-    return any(event_day in event_days(snapshot, path, file=file) for path, file in possible)
+    return event_day in _Answers.read(snapshot, use_case=use_case).by_day
 
 
-def _collected_at(snapshot: Snapshot, files: Mapping[str, CollectedFile]) -> dict[date, int]:
-    """When the last records of each event day came into the lake."""
-    collected: dict[date, int] = defaultdict(int)
-    for path, file in files.items():
-        for day in event_days(snapshot, path, file=file):
-            collected[day] = max(collected[day], file.modified)
-    return dict(collected)
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """The collected files by path, and by event day the paths of those that hold some of it; files of outcomes by the
+    day (UTC) of the answers that they are about, and those of which that is not known.
+    """
+
+    files: Mapping[str, CollectedFile]
+    by_day: Mapping[date, Collection[str]]
+    outcomes: Mapping[date, Collection[str]]
+    of_any_day: Collection[str]
+
+    @classmethod
+    def read(cls, snapshot: Snapshot, *, use_case: UseCase) -> _Answers:
+        files = collected_files(snapshot, folder=prediction_log_folder(use_case.name))
+        by_day = defaultdict(set)
+        for path, file in files.items():
+            for day in event_days(snapshot, path, file=file):
+                by_day[day].add(path)
+        outcomes, of_any_day = defaultdict(set), set()
+        for path in collected_files(snapshot, folder=served_outcomes_folder(use_case.name)):
+            days = _answered_days(snapshot.local(path))
+            for day in days or ():
+                outcomes[day].add(path)
+            if days is None:
+                of_any_day.add(path)
+        return cls(files=files, by_day=by_day, outcomes=outcomes, of_any_day=of_any_day)
+
+    def outcomes_of(self, day: date) -> set[str]:
+        """The files with outcomes that may be of a day's answers."""
+        answered = {self.files[path].day for path in self.by_day.get(day, ())}
+        return {*self.of_any_day, *(path for each in answered for path in self.outcomes.get(each, ()))}
+
+
+@lru_cache(maxsize=4096)
+def _answered_days(path: Path) -> frozenset[date] | None:
+    """The days on which what a file of outcomes is about was answered: a prediction's id begins with its moment (RFC
+    9562, version 7); None where an earlier release gave other ids. A file in the lake never changes, and its local path
+    is its own.
+    """
+    ids = read_parquet(path, columns=["prediction_id"])["prediction_id"].to_pylist()
+    if not all(each and _VERSION_7.match(each) for each in ids):
+        return None
+    millis = np.array([int(each.replace("-", "")[:12], 16) for each in ids], dtype="datetime64[ms]")
+    return frozenset(np.unique(millis.astype("datetime64[D]")).tolist())
 
 
 def _uncollected(files: Iterable[CollectedFile], *, use_case: UseCase, folder: Path) -> Collection[date]:
@@ -86,20 +151,45 @@ def _uncollected(files: Iterable[CollectedFile], *, use_case: UseCase, folder: P
         return log.event_days_after(0 if put_back else upto)
 
 
-def _has_new_outcomes(snapshot: Snapshot, *, use_case: UseCase, day: date, watched_at: int, now: datetime) -> bool:
-    """Whether a daily use case's outcomes of ``day`` have landed lately, and after a report that tells none."""
-    if not isinstance(use_case.batches, DailyBatches):
-        return False
-    batch = day.isoformat()
-    arriving = [source.name for source in use_case.sources if source.cadence is not Cadence.STATIC]
-    landed = snapshot.find_many(validated_path(use_case.name, source=name, batch=batch) for name in arriving)
-    if any(info is None for info in landed.values()):
-        return False
-    landed_at = max(info.modified for info in landed.values() if info is not None)
-    if landed_at < max(watched_at, (now - LATELY).timestamp()):
-        return False
-    return not MonitoringReport.from_json(snapshot.read(monitoring_path(use_case.name, batch=batch))).realised
+def _silent(known: Collection[date], *, today: date) -> set[date]:
+    """The days without answers up to today, where answers were to be expected."""
+    last = max(known, default=None)
+    if last is None or today - last > LISTENED:
+        return set()
+    return {last + timedelta(days=number + 1) for number in range((today - last).days)}
 
 
-def _can_be_watched(use_case: UseCase, day: date) -> bool:
-    return use_case.batches.why_not_taken(day.isoformat()) is None
+def _is_stale(
+    snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date, watched_at: int, clock: datetime
+) -> bool:
+    """Whether a report would come out otherwise; it is read only where a file is younger, or the day was not over."""
+    younger = any(info.modified >= watched_at for info in _decides(snapshot, answers, use_case=use_case, day=day))
+    lately = clock.date() - day <= LISTENED
+    if not younger and not lately:
+        return False
+    try:
+        report = WatchReport.from_json(snapshot.read(monitoring_path(use_case.name, batch=day.isoformat())))
+    except EvaluationError:
+        return True
+    if report.until < watched_until(day, clock=clock):
+        return True
+    return younger and report.made_of != _made_of(snapshot, answers, use_case=use_case, day=day)
+
+
+def _decides(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date) -> list[ObjectInfo]:
+    paths = [*answers.by_day.get(day, ()), *answers.outcomes_of(day)]
+    infos = [snapshot.info(path) for path in paths]
+    if isinstance(use_case.batches, DailyBatches):
+        landed = [validated_path(use_case.name, source=each.name, batch=day.isoformat()) for each in use_case.arriving]
+        infos += [info for info in snapshot.find_many(landed).values() if info is not None]
+    else:
+        infos += [
+            info for each in use_case.arriving for info in snapshot.paths(f"{use_case.name}/validated/{each.name}/")
+        ]
+    return infos
+
+
+def _made_of(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date) -> str:
+    infos = _decides(snapshot, answers, use_case=use_case, day=day)
+    told = sorted(f"{info.path} {info.checksum}" for info in infos)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

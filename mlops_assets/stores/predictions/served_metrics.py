@@ -107,7 +107,7 @@ def held_out_metrics(snapshot: Snapshot, *, use_case: UseCase, version: str) -> 
 
 
 def priors_of(snapshot: Snapshot, *, use_case: UseCase, versions: Iterable[str]) -> dict[str, float]:
-    """The share of positives that each version has learnt from; none for other tasks, of which records do not say it."""
+    """The share of positives that each version has learnt from; none for other tasks, whose records do not tell it."""
     if not isinstance(use_case.task, Binary):
         return {}
     records = {each: load_record(snapshot, use_case=use_case.name, version=each) for each in versions}

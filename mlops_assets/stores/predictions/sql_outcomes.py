@@ -24,23 +24,23 @@ def record_outcome(run: Run, outcome: Outcome, *, seq: int) -> str:
     prediction = _prediction_of(run, outcome)
     if prediction is None:
         return "unknown"
-    number, example_id = prediction
+    number, prediction_id, example_id = prediction
     label = outcome.label if isinstance(outcome.label, str) else float(outcome.label)
     labels = (None, label) if isinstance(label, str) else (label, None)
-    before = run.execute(_LABEL, [example_id or outcome.prediction_id])
+    before = run.execute(_LABEL, [example_id or prediction_id])
     if before and before[0] == labels:
         return "repeated"
     moments = micros(outcome.known_at), micros(datetime.now(UTC))
-    run.execute(_INSERT_OUTCOME, [seq, outcome.prediction_id, example_id, *labels, *moments])
+    run.execute(_INSERT_OUTCOME, [seq, prediction_id, example_id, *labels, *moments])
     if before:
         return "corrected"
     return "recorded" if run.execute(_COVERING, [number, number]) else "late"
 
 
 def _prediction_of(run: Run, outcome: Outcome) -> Row | None:
-    """The number of the (last) prediction that an outcome is of, and the example that was asked about."""
+    """The number and id of the (last) prediction that an outcome is of, and the example that was asked about."""
     column, value = (
         ("prediction_id", outcome.prediction_id) if outcome.prediction_id else ("example_id", outcome.example_id)
     )
-    query = f"SELECT seq, example_id FROM ids WHERE {column} = ? ORDER BY seq DESC LIMIT 1"
+    query = f"SELECT seq, prediction_id, example_id FROM ids WHERE {column} = ? ORDER BY seq DESC LIMIT 1"
     return next(iter(run.execute(query, [value])), None)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from mlops_assets.contract.errors import EvaluationError
-from mlops_assets.contract.paths import folder_of, monitoring_path
 from mlops_assets.contract.retraining import TrainingState
 from mlops_assets.contract.splits import TimeSplit
 from mlops_assets.contract.use_case import UseCase
@@ -21,8 +18,11 @@ from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.record import ModelRecord
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.models.unlearnt import unlearnt_batches
+from mlops_assets.stores.predictions.watch_reports import latest_reports
 from mlops_assets.watch.served.promise import worse_than_promised
-from mlops_assets.watch.served.report import WatchReport
+
+WATCHED = 28
+"""Days whose reports are read: two weeks of outcomes, which come late."""
 
 
 def training_state(lake: Lake, *, use_case: UseCase, folder: Path) -> TrainingState:
@@ -34,11 +34,13 @@ def training_state(lake: Lake, *, use_case: UseCase, folder: Path) -> TrainingSt
     record = load_record(snapshot, use_case=name, version=serving.version)
     versions = [listed.record for listed in listed_versions(snapshot, use_case=name).versions]
     newest = max(versions, key=lambda each: each.created_at, default=record)
+    reports = latest_reports(snapshot, use_case=name, days=WATCHED)
+    mine = [report for report in reports if report.version == record.version]
     waiting = proposal(snapshot, use_case=name)
     return TrainingState(
         champion=record.version,
         trained_at=record.created_at,
-        worse=worse_than_promised(_watched(snapshot, record=record), metric=use_case.task.by_slice[1]),
+        worse=worse_than_promised(mine, metric=use_case.task.by_slice[1]),
         drifts=input_drifts(folder, use_case=name, since=record.created_at),
         open_alerts=open_input_alerts(folder, use_case=name),
         unlearnt=unlearnt_batches(lake, use_case=use_case, record=newest),
@@ -46,19 +48,6 @@ def training_state(lake: Lake, *, use_case: UseCase, folder: Path) -> TrainingSt
         tried=waiting.version if waiting and waiting.is_tried else None,
         rolled_back_at=_rolled_back_at(snapshot, use_case=name),
     )
-
-
-def _watched(snapshot: Snapshot, *, record: ModelRecord) -> Iterator[WatchReport]:
-    """The reports on days that the version answered most of. Those of an earlier release say nothing."""
-    for info in snapshot.paths(folder_of(monitoring_path(record.use_case, batch="any"))):
-        if info.modified < record.created_at.timestamp():
-            continue
-        try:
-            report = WatchReport.from_json(snapshot.read(info.path))
-        except EvaluationError:
-            continue
-        if report.version == record.version:
-            yield report
 
 
 def _immature(snapshot: Snapshot, *, use_case: UseCase, record: ModelRecord) -> str:

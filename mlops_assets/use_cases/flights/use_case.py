@@ -63,7 +63,7 @@ USE_CASE = UseCase(
     asof=ASOF,
     request=FlightRequest,
     # airlines publish schedules almost a year ahead; what was answered a month late is a mistake
-    event_times=EventTimes(max_age=timedelta(days=31), max_ahead=timedelta(days=330)),
+    event_times=EventTimes(max_age=timedelta(days=31), max_ahead=timedelta(days=330), time_zone="America/New_York"),
     positive_word="late",
     # 28 days of test give every hour of the week four times; a flight's outcome is known within two days
     split=TimeSplit(test_days=28, validation_days=14, gap_days=2),

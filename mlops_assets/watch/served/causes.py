@@ -2,8 +2,9 @@
 
 The rule. An exact fact or an input that is unusual is a cause of its own, and what is unusual the same day in answers
 or outcomes follows from it. Without one, answers are: all of them, if the day, the week or a slow change of all is
-unusual, and segments follow; else the segment that is least likely, together with segments of other columns (they share
-rows) and those of the same column that moved the other way (they are its "rest"). Outcomes likewise, unless the answers
+unusual, and segments follow, unless one is far less likely than all rows are. Else the segment that is least likely,
+together with segments of other columns (they share rows) and those of the same column that moved the other way (they
+are its "rest"). Outcomes likewise, unless the answers
 of the same rows are unusual already. Hours, days and weeks of one scope are one cause. Only exact facts page people.
 """
 
@@ -17,12 +18,15 @@ import pyarrow as pa
 
 from mlops_assets.contract.alerts import Urgency
 from mlops_assets.contract.slices import OVERALL
+from mlops_assets.watch.served.context import SPREAD
 from mlops_assets.watch.served.report import Cause, Cell
 from mlops_assets.watch.served.sentences import describe, told_metric
 from mlops_assets.watch.served.series import ordinals, series
 from mlops_assets.watch.served.table import ANSWERED, MISSING, POSITIVES, SCORE, SERVICE, UNSEEN
 
 CHART_DAYS = 28
+_CLEARER = 1e-3
+"""So much less likely a segment must be than all rows to be the cause of both."""
 _RANKED, _PLACES = 10, ("", "second ", "third ")
 _SERVICE = "service:"
 _TO_DO = {
@@ -90,7 +94,9 @@ def headline(
     if cell is None:
         return "Nothing was answered."
     rank = _rank(figures, cell.metric, day=day)
-    kind = "Unusual day" if causes or rank.startswith((", the highest", ", the lowest")) else "Usual day"
+    kind = (
+        "Unusual day" if causes else "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
+    )
     usual = "" if cell.usual is None else f" where {told_metric(cell, cell.usual)} is usual"
     shown = f"{kind}: {told_metric(cell, cell.figure, word=positive_word)}{usual}{rank}"
     traffic = [c for c in cells if c.metric == ANSWERED]
@@ -105,17 +111,17 @@ def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
     """By the key of each cause among them, the cells of those that follow from it."""
     overall = next((key for key, group in groups.items() if group[0].scope == OVERALL), None)
     segments = [key for key in groups if key != overall]
-    if overall and any(cell.span != "hour" for cell in groups[overall]):
+    clear = overall is None or (bool(segments) and _chance(groups[segments[0]]) < _CLEARER * _chance(groups[overall]))
+    if overall and not clear and any(cell.span != "hour" for cell in groups[overall]):
         return {overall: [cell for key in segments for cell in groups[key]]}
-    found: dict[str, list[Cell]] = {overall: []} if overall else {}
+    found: dict[str, list[Cell]] = {}
     if segments:
-        first = groups[segments[0]][0]
-        alike = [
-            key for key in segments if _column(groups[key][0]) == _column(first) and _way(groups[key][0]) == _way(first)
-        ]
-        found |= {key: [] for key in alike}
-        found[segments[0]] = [cell for key in segments if key not in alike for cell in groups[key]]
-    return found
+        first = groups[segments[0]]
+        alike = [key for key in segments if key == segments[0] or _moved_alike(groups[key], first)]
+        found = {key: [] for key in alike}
+        others = (key for key in groups if key not in alike and (clear or key != overall))
+        found[segments[0]] = [cell for key in others for cell in groups[key]]
+    return found | ({overall: []} if overall and not clear else {})
 
 
 def _key(cell: Cell) -> str:
@@ -196,18 +202,29 @@ def _least_likely_first(cell: Cell) -> tuple[float, str, str]:
     return (cell.p_value or 0.0, cell.scope, cell.metric)
 
 
+def _chance(group: list[Cell]) -> float:
+    return group[0].p_value or 0.0
+
+
 def _explains_first(cause: Cause) -> int:
     return ("inputs", "exact", "predictions", "truth").index(cause.order)
 
 
 def _same_rows(above: Cause, cause: Cause) -> bool:
-    """Whether outcomes that are unusual are of rows whose answers are."""
-    return above.order == "predictions" and cause.order == "truth" and above.scope in ("", cause.scope)
+    """Whether outcomes that are unusual are of rows whose answers are, or of all rows and so of these too."""
+    return (
+        above.order == "predictions"
+        and cause.order == "truth"
+        and (cause.scope == "" or above.scope in ("", cause.scope))
+    )
 
 
-def _column(cell: Cell) -> str:
-    return cell.scope.split("=", 1)[0]
-
-
-def _way(cell: Cell) -> bool:
-    return cell.value > (cell.usual or 0.0)
+def _moved_alike(group: list[Cell], first: list[Cell]) -> bool:
+    """Whether segments of the same column moved the same way, which "rest" alone does not make them do. Of how far
+    scores differ nothing follows: it is less beside a rest in which one segment is strange.
+    """
+    moves = [
+        {(cell.scope.split("=", 1)[0], cell.metric, cell.value > (cell.usual or 0.0)) for cell in each}
+        for each in (group, first)
+    ]
+    return any(metric != SPREAD for _, metric, _ in moves[0] & moves[1])

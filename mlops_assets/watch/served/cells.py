@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from mlops_assets.contract.monitoring import MonitoringPlan
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.served.context import AREA, GAIN, GAP, LOSSES, WEEK, Context, Spec
 from mlops_assets.watch.served.counts import events, traffic
-from mlops_assets.watch.served.daily import levels, segments
+from mlops_assets.watch.served.daily import decisions, levels, segments
 from mlops_assets.watch.served.drafts import Draft
 from mlops_assets.watch.served.report import Cell, Order
 from mlops_assets.watch.served.series import Scale, Series, ordinals, series, up_to
@@ -68,14 +68,18 @@ def judge(
     ``figures`` (METRICS) are those of the day and of the trailing ``plan.weeks`` weeks. What ``version`` answered is
     compared with its own answers, and with ``held_out`` (METRICS of the rows that it was judged on; without hours if
     events have no time) until it has served ``plan.minimum_weeks``; everything else with that of all versions.
-    A day that is not over is compared with other days as far as that hour.
+    A day that is not over is compared with other days as far as that hour; weeks and slow changes are those of whole
+    days, and wait for its end.
     """
     figures = up_to(figures, day=day, until=until)
-    context = Context(day=day, plan=plan, binary=binary)
+    context = Context(day=day, plan=plan, binary=binary, over=until >= datetime.combine(day, time.max))
     mine = figures.filter(pc.equal(figures["version"], version))
+    asked = figures
     if held_out is not None:
-        mine = _with_held_out(mine, up_to(held_out, day=day, until=until), day=day, plan=plan)
-    drafts = [*_of_all(figures, context), *_of_version(mine, context)]
+        stand_in = up_to(held_out, day=day, until=until)
+        mine = _with_held_out(mine, stand_in, day=day, plan=plan)
+        asked = _with_held_out(figures, stand_in, day=day, plan=plan)
+    drafts = [*_traffic(asked, figures, context), *_of_all(figures, context), *_of_version(mine, context)]
     cells = Counter(draft.family for draft in drafts)
     a_day = plan.false_alarms_a_month / _DAYS_OF_A_MONTH / max(len(cells), 1)
     return tuple(draft.judged(chance=a_day / cells[draft.family]) for draft in drafts)
@@ -90,14 +94,24 @@ def _with_held_out(mine: pa.Table, held_out: pa.Table, *, day: date, plan: Monit
     return pa.concat_tables([mine, held_out.filter(pc.fill_null(before, True)).select(mine.column_names)])
 
 
+def _traffic(asked: pa.Table, figures: pa.Table, context: Context) -> Iterator[Draft]:
+    """How many were ``asked``. Days of which nothing is known count as without an answer only since the first one that
+    was served.
+    """
+    served, known = (ordinals(each.filter(pc.is_valid(each["hour"]))) for each in (figures, asked))
+    if len(known):
+        since = int(served.min()) if len(served) else context.day.toordinal()
+        days = np.union1d(known, np.arange(since, context.day.toordinal() + 1))
+        yield from traffic(series(asked, metric=ANSWERED, days=days).of((OVERALL,)), context)
+
+
 def _of_all(table: pa.Table, context: Context) -> Iterator[Draft]:
-    """What does not depend on the version: traffic, the service's own figures, and requests."""
+    """What does not depend on the version: the service's own figures, and requests."""
     timed = table.filter(pc.is_valid(table["hour"]))
     if not timed.num_rows:
         return
     names = pc.unique(timed["metric"]).to_pylist()
     days = np.arange(int(ordinals(timed)[0]), context.day.toordinal() + 1)
-    yield from traffic(series(timed, metric=ANSWERED, days=days).of((OVERALL,)), context)
     for name in (each for each in (ERRORS, REFUSED) if each in names):
         yield from events(series(timed, metric=name, days=days).of((SERVICE,)), name, context, order="exact")
     for name in (each for each in names if each == DOUBLED or each.startswith((FLAGGED, MISSING, UNSEEN))):
@@ -130,6 +144,9 @@ def _of_version(table: pa.Table, context: Context) -> Iterator[Draft]:
         yield from levels(of.of((OVERALL,)), spec, context, spans=("day", "week", "slow"))
         yield from segments(of, spec, context, spans=("day", "week", "slow"))
         yield from spreads(of.daily(), squares.daily(), context)
+    if {SCORE, POSITIVES} <= {*names}:
+        positives, scores = (series(table, metric=name, days=days).of((OVERALL,)) for name in (POSITIVES, SCORE))
+        yield from decisions(positives, scores, context)
     for name, of in _truths(table, names, days=days):
         spec = Spec(metric=name, scale="number", order="truth", a_row=None, alarms=_worse(name))
         yield from levels(of.of((OVERALL,)), replace(spec, family="truth"), context, spans=("day", "week"))

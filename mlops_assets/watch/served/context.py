@@ -16,6 +16,8 @@ GAIN, GAP = "gain:", "realised less estimated:"
 """Before the name of a loss: by how much it is better than the prior's on the same rows; the realised one less what
 the scores led to expect.
 """
+DECIDED = "positives_at_scores"
+"""The share of positives, against what the day's scores lead to expect."""
 SPREAD, HOURS, SEGMENTS = "score_spread", "score_pattern:hours", "score_pattern:segments"
 """The standard deviation of scores; how alike to the usual their pattern over hours and segments is."""
 AREA, LOSSES = f"{REALISED}roc_auc_score", ("log_loss", "mean_squared_error", "accuracy_score")
@@ -28,6 +30,7 @@ class Context:
     day: date
     plan: MonitoringPlan
     binary: bool
+    over: bool
 
     def few(self, rows: float) -> str:
         """What a figure of so many rows lacks; empty if nothing."""

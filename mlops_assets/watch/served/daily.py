@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.watch.served.context import LEAST_DAYS, SEGMENTS, WEEK, Context, Spec
+from mlops_assets.watch.served.context import DECIDED, LEAST_DAYS, SEGMENTS, WEEK, Context, Spec
 from mlops_assets.watch.served.drafts import Draft, Slow, Smooth
 from mlops_assets.watch.served.report import Span
 from mlops_assets.watch.served.series import UNTIMED, Series, sampling, to_scale
@@ -48,6 +48,21 @@ def segments(of: Series, spec: Spec, context: Context, *, spans: tuple[Span, ...
             yield from gaps.likeness()
 
 
+def decisions(positives: Series, scores: Series, context: Context) -> Iterator[Draft]:
+    """The share of positives against what the day's mean score leads to expect (a line by Theil and Sen): a threshold
+    that moved, or decisions that are not the scores', stand out whatever the day is like.
+    """
+    spec = Spec(metric=DECIDED, scale="share", order="predictions", a_row=1.0)
+    bucket = np.zeros(len(positives.days), dtype=np.int64)
+    daily = Daily.of(positives.daily(), None, spec, context, bucket=bucket)
+    mean = to_scale(scores.daily().value, n=scores.daily().n, scale="share")[..., 0]
+    known = np.isfinite(daily.y[0]) & np.isfinite(mean[0]) & (positives.days < context.day.toordinal())
+    apart, rise = (np.subtract.outer(each[0, known], each[0, known]) for each in (mean, daily.y))
+    if (apart > 0).any():
+        line = float(np.median(rise[apart > 0] / apart[apart > 0])) * mean
+        yield from replace(daily, y=daily.y - line, base=line).drafts(("day",))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Daily:
     """One metric by day: figures ``y`` on their scale less ``base`` (that of the ``rest``, if any), and their sampling
@@ -78,7 +93,7 @@ class Daily:
     def drafts(self, spans: tuple[Span, ...]) -> Iterator[Draft]:
         """Of every scope that has rows on the day."""
         for span, made in (("day", self._day), ("week", self._week), ("slow", self._slow)):
-            if span in spans:
+            if span in spans and (span == "day" or self.context.over):
                 yield from made()
 
     def _day(self) -> Iterator[Draft]:

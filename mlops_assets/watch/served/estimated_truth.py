@@ -88,6 +88,14 @@ def estimate_classes(chances: Floats, *, held_out: int | None = None) -> tuple[E
     )
 
 
+def estimate_likeliest(likeliest: Floats, *, held_out: int | None = None) -> tuple[Estimated, ...]:
+    """The accuracy of classes, from the calibrated chance of each row's likeliest class: all that is on record."""
+    spread = likeliest * (1 - likeliest)
+    of_calibration = float(spread.mean()) / held_out if held_out else 0.0
+    error = float(np.sqrt(spread.sum() / len(likeliest) ** 2 + of_calibration))
+    return (_with_error("accuracy_score", float(likeliest.mean()), error=error),)
+
+
 def estimate_numbers(scores: Floats, *, held_out_scores: Floats, held_out_labels: Floats) -> tuple[Estimated, ...]:
     """Losses of numbers, each row's taken from held-out rows of about the same score (tenths of them)."""
     scores = _in_order(scores)

@@ -128,14 +128,16 @@ class InputShift(_Kept):
 class WatchReport(_Kept):
     """One served day as far as ``until`` (its end, once it is over), on the use case's wall clock.
 
-    ``versions`` are the answers of each version, ``version`` the one that gave most. ``headline`` is one sentence that
-    a person reads first. ``labelled`` of ``answered`` rows have an outcome. ``inputs`` are the columns of its requests
-    against those of ``compared_with``.
+    ``made_of`` names what it was made of, so that somebody can see whether that has changed since. ``versions`` are
+    the answers of each version, ``version`` the one that gave most. ``headline`` is one sentence that a person reads
+    first. ``labelled`` of ``answered`` rows have an outcome. ``inputs`` are the columns of its requests against those
+    of ``compared_with``.
     """
 
     use_case: str
     day: date
     until: datetime
+    made_of: str = ""
     version: str
     versions: Mapping[str, int]
     answered: int

@@ -19,6 +19,7 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.lineage import feature_lineage
 from mlops_assets.watch.profiles.drift import compare
+from mlops_assets.watch.profiles.plain_faults import FEWEST_ROWS
 from mlops_assets.watch.profiles.profile import CATEGORY, ColumnProfile, Profile, merge
 from mlops_assets.watch.profiles.shift import DriftReport, Shift
 from mlops_assets.watch.served.report import Cause, InputShift
@@ -75,7 +76,7 @@ def judge_requests(
     filled = {name: each for name, each in profiles.items() if each.rows}
     if day not in filled:
         return RequestsJudged(day=day, until=until, rows=0, compared_with="", shifts=(), causes=(), unusual={})
-    judging = _Judging(day=day, use_case=use_case, columns=columns, past=past, profiles=filled)
+    judging = _Judging(day=day, use_case=use_case, columns=columns, past=past, profiles=filled, part=until < WHOLE_DAY)
     asked = Asked(day=day, until=until, use_case=use_case, columns=columns, profiles=filled, unusual=past.unusual)
     return RequestsJudged(
         day=day,
@@ -104,6 +105,7 @@ class _Judging:
     columns: RequestColumns
     past: Past
     profiles: Mapping[str, Profile]
+    part: bool
 
     @cached_property
     def plan(self) -> DriftPlan:
@@ -129,10 +131,14 @@ class _Judging:
     @cached_property
     def reports(self) -> tuple[DriftReport, ...]:
         unusual = {day: frozenset(columns) for day, columns in self.past.unusual.items()}
-        plan = replace(self.plan, bounds={**_bounds_of_sources(self.use_case, self.columns), **self.plan.bounds})
+        bounds = {**_bounds_of_sources(self.use_case, self.columns), **self.plan.bounds}
+        asked = replace(self.plan, bounds=bounds)
+        # a morning has few observations of a source, and each of them is many rows
+        looked_up = replace(asked, minimum_rows=min(asked.minimum_rows, FEWEST_ROWS)) if self.part else asked
+        plans = (asked, *(looked_up for _ in self.groups[1:]))
         return tuple(
             compare(group, batches=[self.day], plan=plan, unusual=unusual, accepted=self.past.accepted)[self.day]
-            for group in self.groups
+            for group, plan in zip(self.groups, plans, strict=True)
         )
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.watch.served.context import GAIN, GAP, HOURS, SEGMENTS, SPREAD
+from mlops_assets.watch.served.context import DECIDED, GAIN, GAP, HOURS, SEGMENTS, SPREAD
 from mlops_assets.watch.served.report import Cell
 from mlops_assets.watch.served.table import (
     ANSWERED,
@@ -59,7 +59,8 @@ def describe(cell: Cell, *, word: str = "positive") -> tuple[str, str]:
     if cell.usual is None:
         return what, ""
     usual = _apart(cell, cell.usual) if cell.gap else told_metric(cell, cell.usual)
-    return what, f"Usual is {usual}; an alarm {_beyond(cell)}."
+    at = " at such scores" if cell.metric == DECIDED else ""
+    return what, f"Usual{at} is {usual}; an alarm {_beyond(cell)}."
 
 
 def _beyond(cell: Cell) -> str:
@@ -75,7 +76,7 @@ def told_metric(cell: Cell, figure: float, *, word: str = "") -> str:
     number = _number(cell, figure)
     if not word:
         return number
-    if cell.metric == POSITIVES:
+    if cell.metric in (POSITIVES, DECIDED):
         return f"{number} predicted {word}"
     if cell.metric == ANSWERED:
         return f"{number} answers"
@@ -89,7 +90,7 @@ def told_metric(cell: Cell, figure: float, *, word: str = "") -> str:
 
 
 def _is_share(cell: Cell) -> bool:
-    return cell.metric == POSITIVES or cell.metric.startswith(tuple(_SHARES))
+    return cell.metric in (POSITIVES, DECIDED) or cell.metric.startswith(tuple(_SHARES))
 
 
 def _number(cell: Cell, figure: float) -> str:

@@ -31,7 +31,7 @@ def make_figures(
     shuffled: bool = False,
     version: str = "v1",
 ) -> pa.Table:
-    """Hourly figures up to ``DAY``: ``rows`` an hour, shared by the carriers, with a mean score that rises over the day.
+    """Hourly figures up to ``DAY``: ``rows`` an hour, shared by the carriers; the mean score rises over the day.
 
     ``last`` adds to the judged day's mean score by scope (``overall``, ``carrier=UA``).
     """

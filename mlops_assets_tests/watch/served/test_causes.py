@@ -53,7 +53,11 @@ def test_an_input_that_is_missing_joins_its_own_cause() -> None:
 
 
 def test_segments_follow_from_all_rows() -> None:
-    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-9)) == ["predictions:overall"]
+    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-7)) == ["predictions:overall"]
+
+
+def test_all_rows_follow_from_a_segment_that_is_far_less_likely() -> None:
+    assert keys(make_cell(), make_segment("carrier=UA", p_value=1e-9)) == ["predictions:carrier=UA"]
 
 
 def test_what_shares_rows_or_is_the_rest_is_no_cause_of_its_own() -> None:
@@ -64,6 +68,15 @@ def test_what_shares_rows_or_is_the_rest_is_no_cause_of_its_own() -> None:
         make_segment("carrier=AA", value=0.2),
     ]
     assert keys(*cells) == ["predictions:carrier=UA", "predictions:carrier=AA"]
+
+
+def test_a_segment_beside_a_strange_one_differs_less_and_is_no_cause() -> None:
+    cells = [
+        make_segment("origin=LGA", p_value=1e-9),
+        make_segment("origin=LGA", metric="score_spread", value=-0.2, p_value=1e-9),
+        make_segment("origin=JFK", metric="score_spread", value=-0.2),
+    ]
+    assert keys(*cells) == ["predictions:origin=LGA"]
 
 
 def test_outcomes_of_rows_whose_answers_are_unusual_follow_from_them() -> None:

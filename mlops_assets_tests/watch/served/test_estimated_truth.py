@@ -34,14 +34,14 @@ def realised(labels: np.ndarray, scores: np.ndarray, decided: np.ndarray) -> dic
 def test_intervals_of_calibrated_scores_hold_what_turns_out() -> None:
     draw = np.random.default_rng(0)
     held: dict[str, list[bool]] = {}
-    for _ in range(400):
+    for _ in range(200):
         scores = draw.beta(1.2, 3, 300)
         labels, decided = (draw.uniform(size=300) < scores).astype(float), (scores > 0.4).astype(float)
         truth = realised(labels, scores, decided)
         for each in estimate_binary(scores, decided=decided):
             held.setdefault(each.metric, []).append(each.low <= truth[each.metric] <= each.high)
     assert held.keys() == truth.keys()
-    assert all(np.mean(each) == pytest.approx(0.95, abs=0.035) for each in held.values())
+    assert all(np.mean(each) == pytest.approx(0.95, abs=0.05) for each in held.values())
 
 
 def test_calibration_on_few_rows_is_part_of_the_error() -> None:
@@ -75,7 +75,7 @@ def test_the_area_of_few_rows_is_not_too_low() -> None:
     """Sixty rows: with a row as its own opponent, never outscored, it would be about .01 too low."""
     draw = np.random.default_rng(2)
     off, off_with_own_pairs = [], []
-    for _ in range(1500):
+    for _ in range(800):
         scores = draw.beta(1.2, 1.8, 60)
         labels = draw.uniform(size=60) < scores
         area, _ = expected_area(scores)
@@ -84,7 +84,7 @@ def test_the_area_of_few_rows_is_not_too_low() -> None:
         truth = metrics.roc_auc_score(labels, scores)
         off.append(area - truth)
         off_with_own_pairs.append(area * (pairs - own) / pairs - truth)
-    assert abs(np.mean(off)) < 0.004
+    assert abs(np.mean(off)) < 0.006
     assert np.mean(off_with_own_pairs) < -0.007
 
 
