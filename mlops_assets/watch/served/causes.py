@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from mlops_assets.contract.alerts import Urgency
 from mlops_assets.contract.slices import OVERALL
+from mlops_assets.watch.served.context import SPREAD
 from mlops_assets.watch.served.report import Cause, Cell
 from mlops_assets.watch.served.sentences import describe, told_metric
 from mlops_assets.watch.served.series import ordinals, series
@@ -119,14 +120,11 @@ def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
         return {overall: [cell for key in segments for cell in groups[key]]}
     found: dict[str, list[Cell]] = {}
     if segments:
-        first = groups[segments[0]][0]
-        alike = [
-            key for key in segments if (_column(groups[key][0]), _way(groups[key][0])) == (_column(first), _way(first))
-        ]
+        first = groups[segments[0]]
+        alike = [key for key in segments if key == segments[0] or _moved_alike(groups[key], first)]
         found = {key: [] for key in alike}
-        found[segments[0]] = [
-            cell for key in groups if key not in alike and (clear or key != overall) for cell in groups[key]
-        ]
+        others = (key for key in groups if key not in alike and (clear or key != overall))
+        found[segments[0]] = [cell for key in others for cell in groups[key]]
     return found | ({overall: []} if overall and not clear else {})
 
 
@@ -217,13 +215,20 @@ def _explains_first(cause: Cause) -> int:
 
 
 def _same_rows(above: Cause, cause: Cause) -> bool:
-    """Whether outcomes that are unusual are of rows whose answers are."""
-    return above.order == "predictions" and cause.order == "truth" and above.scope in ("", cause.scope)
+    """Whether outcomes that are unusual are of rows whose answers are, or of all rows and so of these too."""
+    return (
+        above.order == "predictions"
+        and cause.order == "truth"
+        and (cause.scope == "" or above.scope in ("", cause.scope))
+    )
 
 
-def _column(cell: Cell) -> str:
-    return cell.scope.split("=", 1)[0]
-
-
-def _way(cell: Cell) -> bool:
-    return cell.value > (cell.usual or 0.0)
+def _moved_alike(group: list[Cell], first: list[Cell]) -> bool:
+    """Whether segments of the same column moved the same way, which "rest" alone does not make them do. Of how far
+    scores differ nothing follows: it is less beside a rest in which one segment is strange.
+    """
+    moves = [
+        {(cell.scope.split("=", 1)[0], cell.metric, cell.value > (cell.usual or 0.0)) for cell in each}
+        for each in (group, first)
+    ]
+    return any(metric != SPREAD for _, metric, _ in moves[0] & moves[1])
