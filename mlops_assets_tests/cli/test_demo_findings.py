@@ -7,12 +7,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from mlops_assets.watch.monitoring import MonitoringReport
 from rich.console import Console
 
 from mlops_assets.cli import demo_summary
 from mlops_assets.cli.demo_findings import Demo, failed_checks
 from mlops_assets.orchestration.runs import RunSummary
-from mlops_assets.watch.monitoring import MonitoringReport
 from mlops_assets_tests.orchestration.toy import PARCELS
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from mlops_assets.watch.monitoring import MonitoringReport, losses_of_constant
 
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.registry import load_evaluation, load_record
 from mlops_assets.training.baselines import CONSTANT
-from mlops_assets.watch.monitoring import MonitoringReport, losses_of_constant
 from mlops_assets_tests.steps.played import DAYS, SERVED, Loop
 
 

@@ -89,22 +89,26 @@ def headline(
     ``figures`` (METRICS) are of the day and of the days that it is compared with. ``facts`` are more to tell, such as
     "scoring exact".
     """
-    names = (POSITIVES, SCORE)
+    names, alarm = (POSITIVES, SCORE), f" {len(causes)} to look at: {causes[0].what}" if causes else ""
     cell = next((c for name in names for c in cells if (c.metric, c.scope, c.span) == (name, OVERALL, "day")), None)
     if cell is None:
-        return "Nothing was answered."
+        return f"Nothing was answered.{alarm}"
     rank = _rank(figures, cell.metric, day=day)
-    kind = (
-        "Unusual day" if causes else "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
-    )
+    kind = "Unusual day" if causes else _kind(cells, rank=rank)
     usual = "" if cell.usual is None else f" where {told_metric(cell, cell.usual)} is usual"
     shown = f"{kind}: {told_metric(cell, cell.figure, word=positive_word)}{usual}{rank}"
     traffic = [c for c in cells if c.metric == ANSWERED]
     told = "unusual" if any(c.verdict == "unusual" for c in traffic) else "usual"
     known = any(c.verdict != "cannot be judged" for c in traffic)
     rest = [*facts, f"traffic {told}" if known else "traffic cannot be judged yet"]
-    alarm = f" {len(causes)} to look at: {causes[0].what}" if causes else ""
     return f"{shown}; {', '.join(rest)}.{alarm}"
+
+
+def _kind(cells: Sequence[Cell], *, rank: str) -> str:
+    """What a day without causes is called; usual only if its answers could have been called something else."""
+    if all(cell.verdict == "cannot be judged" for cell in cells if cell.order == "predictions"):
+        return "Day that cannot be judged yet"
+    return "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
 
 
 def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
