@@ -5,9 +5,10 @@
 A champion learns from January to June; what the service would have answered from July to December is computed in batch
 by the product's own features and scorer, clean and with every fault of ``monitoring_cases.py`` at ten starts. Each day
 (and each hour, for faults that hold for all answers) is judged as the hourly schedule would: at its end, and again when
-its outcomes have landed. A fault is found when a cause is told that is not told of the clean log at that moment. False
-alerts are the causes that open on the clean log. NannyML 0.13.1 reads the same logs in an environment of its own
-(Python 3.12), with its own thresholds and the eight weeks before each start as reference.
+its outcomes have landed. A fault is found when a cause of its kind is told that is not told of the clean log at that
+moment; of NannyML's alerts any counts that is not there on the clean log. False alerts are what opens on the clean log.
+NannyML 0.13.1 reads the same logs in an environment of its own (Python 3.12), with its own thresholds and the eight
+weeks before each start as reference.
 
 Writes ``benchmarks/results/monitoring.json``; ends with 1 if a goal is missed. ``--quick`` takes three starts and
 writes nothing. ``--data`` keeps the deployment and the logs in that folder and takes what is there already.
@@ -65,6 +66,16 @@ LIMITS = {
     "drift": "14 days",
     "labels": "7 days of labels",
 }
+TRUST = ("exact", "inputs", "predictions", "truth")
+SAID_BY = {
+    "exact": TRUST[:1],
+    "input": TRUST[:2],
+    "slice": TRUST,
+    "answers": TRUST,
+    "drift": TRUST,
+    "labels": TRUST[3:],
+}
+"""What must tell a fault of each kind for it to count as found: a coincidence elsewhere does not."""
 GOALS = {"found": 0.95, "false_alerts_a_month": 1.0}
 BEYOND = {
     "scores_shifted=0.1": "a day's mean score moves by 0.065 by itself, so +0.1 is 1.5 of that; parity sees it at once",
@@ -196,8 +207,11 @@ def watch_fault(watcher: Watcher, case: Case, *, start: date, clean: Clean) -> t
     first = start + timedelta(days=case.seen_after)
     for hours, day, until, with_truth in _moments(clean.watcher, case, first=first, days=watcher.days):
         told = watcher.causes(day, until=until, with_truth=with_truth)
-        if new := sorted(set(told) - set(clean.causes(day, until=until, with_truth=with_truth))):
-            return hours, new[0], told[new[0]].what
+        usual = clean.causes(day, until=until, with_truth=with_truth)
+        new = [cause for key, cause in told.items() if key not in usual and cause.order in SAID_BY[case.kind]]
+        if new:
+            first_told = min(new, key=lambda cause: TRUST.index(cause.order))
+            return hours, first_told.key, first_told.what
     return None, "", ""
 
 

@@ -20,7 +20,7 @@ from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
-from mlops_assets.stores.predictions.served_days import has_answers, served_days
+from mlops_assets.stores.predictions.served_days import has_answers, served_days, wall_clock
 
 if TYPE_CHECKING:
     from mlops_assets.orchestration.runs import RunSummary
@@ -158,12 +158,15 @@ def _batches_to_score(use_case: UseCase, *, first: str | None, last: str | None)
 def _served_day(use_case: UseCase, day: str) -> str:
     """``day``, if it is one and something was served on it."""
     try:
-        date.fromisoformat(day)
+        asked = date.fromisoformat(day)
     except ValueError:
         raise DeclarationError(f"'{day}' is no day: write it as 2013-07-01.") from None
-    served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory(), now=datetime.now(UTC))
-    known = {each.isoformat() for each in (*served.unwatched, *served.uncollected)}
-    if day not in known and not has_answers(Lake.connect().at(), use_case=use_case, event_day=date.fromisoformat(day)):
+    now = datetime.now(UTC)
+    if asked > wall_clock(use_case, now=now).date():
+        raise ServingError(f"{day} has not come yet: it is watched from its first hour on.")
+    served = served_days(Lake.connect().at(), use_case=use_case, folder=environment_directory(), now=now)
+    known = {*served.unwatched, *served.uncollected}
+    if asked not in known and not has_answers(Lake.connect().at(), use_case=use_case, event_day=asked):
         raise ServingError(f"Nothing of {use_case.name} was served on {day}: there is nothing to watch.")
     return day
 

@@ -19,6 +19,7 @@ from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRY, WATCH, AssetJob, 
 from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
+from mlops_assets.steps.monitoring_page import refresh_page
 from mlops_assets.steps.probation import why_no_look
 from mlops_assets.stores.models.proposal import proposal
 from mlops_assets.stores.models.unlearnt import unscored_batches
@@ -87,6 +88,7 @@ def _watch_hourly(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
         served = served_days(lake.connect().at(), use_case=use_case, folder=data.environment, now=tick)
         if served.unwatched:
             return list(_watch_requests(use_case, served.unwatched, tick=tick, instance=context.instance))
+        refresh_page(lake.connect(), use_case=use_case, folder=data.environment, now=tick)
         if served.uncollected:
             log = asset_key(use_case, "prediction_log")
             return [dg.RunRequest(run_key=f"{tick}/collect", asset_selection=[log])]

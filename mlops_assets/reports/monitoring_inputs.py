@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.reports.monitoring_figures import Timeline, percent, plain
+from mlops_assets.reports.monitoring_figures import NOTHING, Timeline, percent, plain
 from mlops_assets.reports.profile_figures import columns_figures
 from mlops_assets.reports.time_charts import Floats, bars, spark
 from mlops_assets.watch.profiles.profile import CATEGORY, Profile, merge
@@ -16,6 +16,8 @@ from mlops_assets.watch.served.view import MonitoringView
 
 FEWEST_DAYS = 10
 """Of fewer no spread is told."""
+LEAST_OFF, FAR_OFF = 0.05, 100.0
+"""Between so many deviations a number says something."""
 
 
 def input_cards(view: MonitoringView, timeline: Timeline) -> list[dict[str, Any]]:
@@ -56,7 +58,8 @@ def _card(column: dict[str, Any], *, named: set[str]) -> dict[str, Any]:
     lines = {name: _line(column, name) for name in dict.fromkeys((statistic, "missing"))}
     line, off = lines[statistic], max(map(_deviations, lines.values()))
     told = f"{percent(moved)} of the rows lie elsewhere than before" if any(shares) else "no values on the last day"
-    told += f", {off:.1f} deviations off its days" if off >= 0.05 else ""
+    if off >= LEAST_OFF:
+        told += f", {off:.1f} deviations off its days" if off < FAR_OFF else ", unlike any day before"
     write = percent if statistic == "missing" else plain
     return {
         "name": column["name"],
@@ -85,8 +88,10 @@ def _line(column: dict[str, Any], statistic: str) -> Floats:
 def _deviations(line: Floats) -> float:
     """How many standard deviations of the days before the last value is off their mean; 0 if there are too few."""
     past = line[:-1][np.isfinite(line[:-1])]
-    spread = past.std(ddof=1) if len(past) >= FEWEST_DAYS else 0.0
-    return float(abs(line[-1] - past.mean()) / spread) if spread > 0 and np.isfinite(line[-1]) else 0.0
+    if len(past) < FEWEST_DAYS or not np.isfinite(line[-1]):
+        return 0.0
+    off, rounding = abs(line[-1] - past.mean()), NOTHING * max(1.0, abs(past.mean()))
+    return 0.0 if off <= rounding else float(min(off / max(past.std(ddof=1), rounding), FAR_OFF))
 
 
 def _figures(name: str, scope: dict[str, Any]) -> dict[str, str]:

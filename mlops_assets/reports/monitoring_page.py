@@ -407,7 +407,7 @@ def _panel(
         title=f"{name} {scope}".strip(),
         metric=metric,
         hints=named,
-        columns=timeline.day_ticks(most=3),
+        columns=timeline.day_ticks(most=2),
         from_zero=from_zero,
         steps=2,
     )

@@ -143,7 +143,7 @@ def _most_unlike(known: ServedDay) -> list[str]:
     """The inputs that come nearest to being unusual, where none is."""
     asked = known.requests.days.get(known.day.isoformat())
     near = [
-        (each.figure / each.bound, f"{each.column} ({each.now:.3g}, usually {each.then:.3g})")
+        (each.figure / each.bound, f"{each.column} ({each.now:,.4g}, usually {each.then:,.4g})")
         for each in (asked.shifts if asked and not asked.causes else ())
         if each.verdict == "usual" and each.bound and each.figure is not None and None not in (each.now, each.then)
     ]

@@ -37,37 +37,35 @@ def test_watching_takes_every_day_that_is_left_and_names_checks_that_are_not_gre
 
     said = run_mlops("watch", "parcels").output
 
-    assert f"{SERVED}: 60 answers" in said
-    assert f"{day_number(12)}: 60 answers" in said
+    assert f"{SERVED}: Day that cannot be judged yet: 53 % predicted late" in said
+    assert f"{day_number(12)}: " in said
     assert "2 days were watched." in said
-    assert "WARN monitoring served_share_is_normal: insufficient data" in said
-    assert "Every served day that is over is watched." in run_mlops("watch", "parcels").output
+    assert "WARN monitoring answers_are_as_usual: insufficient data: none of 30 figures can be judged yet" in said
+    assert "Every served day is watched as far as it is over." in run_mlops("watch", "parcels").output
     assert "1 days were watched." in run_mlops("watch", "parcels", "--day", SERVED).output
 
 
-def test_answers_of_a_day_that_is_no_batch_are_collected_and_named(run_mlops: Mlops, trained: Deployment) -> None:
+def test_answers_of_a_day_ahead_are_collected_and_watched_when_it_has_come(
+    run_mlops: Mlops, trained: Deployment
+) -> None:
     answer_beyond(trained, day="2031-01-01")
 
-    said = run_mlops("watch", "parcels").output
+    assert "Every served day is watched as far as it is over." in run_mlops("watch", "parcels").output
 
-    assert "Not watched: 2031-01-01. parcels has no batches of those days." in said
     assert [path for path in trained.paths("prediction_log/") if ".2031-01-01.2031-01-01." in path]
-    with pytest.raises(ServingError, match="2031-01-01 cannot be watched: parcels has no batch of that day"):
+    with pytest.raises(ServingError, match="2031-01-01 has not come yet: it is watched from its first hour on"):
         run_mlops("watch", "parcels", "--day", "2031-01-01")
 
 
-def test_answers_of_today_are_collected_and_watched_when_the_day_is_over(
-    run_mlops: Mlops, trained: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_today_is_watched_as_far_as_it_is_over(run_mlops: Mlops, trained: Deployment) -> None:
     today = datetime.now(UTC).date().isoformat()
-    endless = replace(PARCELS, batches=replace(PARCELS.batches, last=None))
-    monkeypatch.setattr("mlops_assets.cli.loop.use_case_of", lambda name: endless)
     answer_beyond(trained, day=today)
 
-    assert "Every served day that is over is watched." in run_mlops("watch", "parcels").output
-    assert [path for path in trained.paths("prediction_log/") if f".{today}.{today}." in path]
-    with pytest.raises(ServingError, match=f"{today} cannot be watched yet: its day is not over yet"):
-        run_mlops("watch", "parcels", "--day", today)
+    said = run_mlops("watch", "parcels").output
+
+    assert f"{today}: " in said
+    assert "1 days were watched." in said
+    assert trained.paths("monitoring/") == [f"monitoring/{today}.json"]
 
 
 def test_a_day_on_which_nothing_was_served_is_refused_in_a_sentence(run_mlops: Mlops, trained: Deployment) -> None:

@@ -18,8 +18,8 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.orchestration.build import build_definitions
-from mlops_assets.orchestration.jobs import job_name
-from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
+from mlops_assets.orchestration.jobs import WATCH, job_name
+from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START, add_served_days
 from mlops_assets.orchestration.pipeline import ingest
 from mlops_assets.orchestration.runs import RunSummary, run_job
 from mlops_assets_tests.orchestration.toy import CONTENTS, PARCELS, day_number, land
@@ -79,6 +79,7 @@ class Deployment:
 
     def run(self, job: str, *batches: str, assets: Sequence[str] | None = None, **config: Any) -> RunSummary:
         """Runs a job; raises what it fails with."""
+        self._know(job, batches)
         return run_job(
             self.use_case, job=job, instance=self.instance, batches=batches, assets=assets, run_config=config or None
         )
@@ -89,6 +90,7 @@ class Deployment:
 
     def execute(self, job: str, *batches: str) -> dg.ExecuteInProcessResult:
         """Runs a job that may fail, and answers everything Dagster recorded of it."""
+        self._know(job, batches)
         resolved = build_definitions([self.use_case]).resolve_job_def(job_name(self.use_case, job))
         return resolved.execute_in_process(
             instance=self.instance,
@@ -97,6 +99,10 @@ class Deployment:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
+
+    def _know(self, job: str, batches: Sequence[str]) -> None:
+        if job == WATCH and batches:
+            add_served_days(self.use_case, batches, instance=self.instance)
 
     def table(self, path: str, *, ref: str | None = None) -> pa.Table:
         """A Parquet file of the lake."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import duckdb
 import pytest
 
 from mlops_assets.contract.alerts import Look
@@ -23,11 +24,12 @@ from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import STARTED_AS, retraining_tags, running_training, state_of_training
 from mlops_assets.orchestration.runs import run_job
+from mlops_assets.steps.step import publish
+from mlops_assets.steps.watch import watch
 from mlops_assets.stores.alerts.book import AlertBook, standing_alerts
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.proposal import Proposal, keep_proposal, proposal
 from mlops_assets.stores.models.registry import load_record
-from mlops_assets.watch.monitoring import MonitoringReport, WatchedCell
 from mlops_assets_tests.orchestration.deployment import TRAINED, Deployment
 from mlops_assets_tests.orchestration.test_serving import SERVED, answer
 from mlops_assets_tests.orchestration.toy import PARCELS, day_number
@@ -35,7 +37,7 @@ from mlops_assets_tests.stores.alerts.test_inputs import make_input_finding
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
 from mlops_assets_tests.watch.served.test_promise import make_watched
 
-LATER = datetime(2024, 3, 20, 1, tzinfo=UTC)
+LATER = datetime(2024, 3, 25, 1, tzinfo=UTC)
 LEARNING = replace(PARCELS, retrain=Retrain(every=timedelta(days=28), when_worse=True, cooldown=timedelta(days=14)))
 Tick = Callable[..., list[dg.RunRequest] | str]
 
@@ -73,35 +75,18 @@ def asked(requests: list[dg.RunRequest] | str) -> list[str | None]:
     return [request.partition_key for request in requests]
 
 
-def publish_report(deployment: Deployment) -> None:
-    """Publishes a report of the served day in which one cell deviates, and that knows no outcomes."""
-    serving = champion(deployment.lake.at(), use_case="parcels")
-    assert serving is not None
-    cell = WatchedCell(
-        scope="overall",
-        hour=None,
-        rows=400,
-        positives=400,
-        share=1.0,
-        normal=0.3,
-        low=0.2,
-        high=0.4,
-        p_value=1e-9,
-        verdict="deviates",
+def watch_at(deployment: Deployment, now: datetime, *, day: str = SERVED) -> None:
+    """Collects what was served and watches a day as far as it is over at that moment."""
+    deployment.run("watch", assets=["prediction_log"])
+    step = watch(
+        deployment.lake.at(),
+        use_case=deployment.use_case,
+        days=[day],
+        lake=deployment.lake,
+        connect=duckdb.connect,
+        now=now,
     )
-    report = MonitoringReport(
-        day=SERVED,
-        model_version=serving.version,
-        rows=400,
-        positives=400,
-        false_discovery_rate=0.01,
-        cells=(cell,),
-    )
-    deployment.lake.publish(
-        Write(use_case="parcels", asset="monitoring", message="a strange day"),
-        files={monitoring_path("parcels", batch=SERVED): report.to_json().encode()},
-        audit=lambda staged: [],
-    )
+    publish(step, lake=deployment.lake, write=Write(use_case="parcels", asset="monitoring"))
 
 
 def publish_weeks(deployment: Deployment, *, loss: float) -> None:
@@ -118,13 +103,15 @@ def publish_weeks(deployment: Deployment, *, loss: float) -> None:
 
 def answer_beyond(deployment: Deployment, *, day: str) -> None:
     """Logs an answer about nothing that has an outcome, on any day."""
+    serving = champion(deployment.lake.at(), use_case="parcels")
+    assert serving is not None
     log = DataResource().prediction_log(PARCELS)
     records = [
         make_record(
             prediction_id="beyond",
             answered_at=datetime(2024, 3, 11, tzinfo=UTC),
             event_time=datetime.fromisoformat(f"{day}T08:00:00"),
-            model_version="any",
+            model_version=serving.version,
             score=0.9,
             predicted_positive=True,
             inputs={"depot": "AMS"},
@@ -138,7 +125,7 @@ def test_every_schedule_runs_by_utc_and_without_anybody_starting_it() -> None:
     schedules = build_definitions([LEARNING]).get_repository_def().schedule_defs
     assert {each.name for each in schedules} == {
         "parcels__score_daily",
-        "parcels__watch_daily",
+        "parcels__watch_hourly",
         "parcels__retrain",
         "parcels__trial",
     }
@@ -147,8 +134,8 @@ def test_every_schedule_runs_by_utc_and_without_anybody_starting_it() -> None:
 
 
 def test_where_nothing_was_served_or_landed_since_nothing_is_asked_for(kept: Deployment, tick: Tick) -> None:
-    assert tick(kept, "watch_daily") == (
-        "Everything the service answered is collected, and every day that is over is watched."
+    assert tick(kept, "watch_hourly") == (
+        "Everything the service answered is collected, and every day is watched as far as it is over."
     )
     assert tick(kept, "score_daily") == ("Every day that has landed and that a champion has not learnt from is scored.")
 
@@ -157,63 +144,78 @@ def test_all_days_left_after_a_downtime_are_watched_each_once(kept: Deployment, 
     for day in (day_number(10), day_number(12)):
         answer(kept, batch=day)
 
-    assert asked(tick(kept, "watch_daily")) == [day_number(10), day_number(12)]
+    assert asked(tick(kept, "watch_hourly")) == [day_number(10), day_number(12)]
     for day in (day_number(10), day_number(12)):
         kept.run("watch", day)
-    assert "is watched" in str(tick(kept, "watch_daily"))
+    assert isinstance(tick(kept, "watch_hourly"), str)
 
 
 def test_a_day_is_watched_again_when_records_or_its_outcomes_come_in_later(kept: Deployment, tick: Tick) -> None:
     answer(kept, stop=20)
     kept.run("watch", SERVED)
     answer(kept, start=20)
-    assert asked(tick(kept, "watch_daily")) == [SERVED]
+    assert asked(tick(kept, "watch_hourly")) == [SERVED]
     kept.run("watch", SERVED)
-    assert isinstance(tick(kept, "watch_daily"), str)
+    assert isinstance(tick(kept, "watch_hourly"), str)
 
     kept.land(10)
     kept.ingest()
 
-    assert asked(tick(kept, "watch_daily")) == [SERVED]
+    assert asked(tick(kept, "watch_hourly")) == [SERVED]
     kept.run("watch", SERVED)
-    assert isinstance(tick(kept, "watch_daily"), str)
+    assert isinstance(tick(kept, "watch_hourly"), str)
 
 
-def test_outcomes_that_match_no_answer_do_not_have_a_day_watched_for_ever(kept: Deployment, tick: Tick) -> None:
+def test_outcomes_that_match_no_answer_have_a_day_watched_once_more_and_no_further(
+    kept: Deployment, tick: Tick
+) -> None:
     answer_beyond(kept, day=SERVED)
-    kept.run("watch", assets=["prediction_log"])
-    publish_report(kept)
+    kept.run("watch", SERVED)
     kept.land(10)
     kept.ingest()
-    now = datetime.now(UTC)
 
-    assert asked(tick(kept, "watch_daily", at=now)) == [SERVED]
-    assert isinstance(tick(kept, "watch_daily", at=now + timedelta(days=4)), str)
+    assert asked(tick(kept, "watch_hourly")) == [SERVED]
+    kept.run("watch", SERVED)
+    assert isinstance(tick(kept, "watch_hourly"), str)
 
 
-def test_a_day_that_is_not_over_is_collected_and_watched_the_day_after(kept: Deployment, tick: Tick) -> None:
+def test_today_is_watched_again_for_each_hour_that_is_over(kept: Deployment, tick: Tick) -> None:
     answer(kept)
-    during = datetime.fromisoformat(f"{SERVED}T01:00:00+00:00")
 
-    (collects,) = tick(kept, "watch_daily", at=during)
+    def at(hour: int, minute: int) -> datetime:
+        return datetime.fromisoformat(f"{SERVED}T{hour:02d}:{minute:02d}:00+00:00")
+
+    assert asked(tick(kept, "watch_hourly", at=at(9, 5))) == [SERVED]
+    watch_at(kept, at(9, 5))
+    assert isinstance(tick(kept, "watch_hourly", at=at(9, 55)), str)
+    assert asked(tick(kept, "watch_hourly", at=at(10, 5))) == [SERVED]
+
+
+def test_days_without_an_answer_are_watched_as_long_as_answers_are_to_be_expected(kept: Deployment, tick: Tick) -> None:
+    answer(kept)
+    kept.run("watch", SERVED)
+    silent = [day_number(11), day_number(12)]
+    third, ninth = (datetime.fromisoformat(f"{SERVED}T01:05:00+00:00") + timedelta(days=days) for days in (2, 8))
+
+    assert asked(tick(kept, "watch_hourly", at=third)) == silent
+    for day in silent:
+        assert kept.run("watch", day).metadata["monitoring"]["answers"] == 0
+    assert isinstance(tick(kept, "watch_hourly", at=third), str)
+    assert isinstance(tick(kept, "watch_hourly", at=ninth), str)
+
+
+def test_answers_for_a_day_ahead_are_collected_and_watched_when_it_has_come(kept: Deployment, tick: Tick) -> None:
+    answer_beyond(kept, day="2031-01-01")
+
+    (collects,) = tick(kept, "watch_hourly")
+    kept.run("watch", assets=["prediction_log"])
 
     assert isinstance(collects, dg.RunRequest)
     assert collects.partition_key is None
     assert [key.path[-1] for key in collects.asset_selection or []] == ["prediction_log"]
-    kept.run("watch", assets=["prediction_log"])
-    assert isinstance(tick(kept, "watch_daily", at=during), str)
-    assert asked(tick(kept, "watch_daily", at=during + timedelta(days=1))) == [SERVED]
-
-
-def test_answers_for_a_day_that_is_no_batch_are_collected_and_the_rest_is_said(kept: Deployment, tick: Tick) -> None:
-    answer_beyond(kept, day="2031-01-01")
-    at = datetime(2031, 1, 2, 1, tzinfo=UTC)
-
-    (collects,) = tick(kept, "watch_daily", at=at)
-    kept.run("watch", assets=["prediction_log"])
-
-    assert isinstance(collects, dg.RunRequest)
-    assert "2031-01-01 cannot be watched: parcels has no batches of those days" in str(tick(kept, "watch_daily", at=at))
+    assert isinstance(tick(kept, "watch_hourly"), str)
+    come = datetime(2031, 1, 1, 10, 5, tzinfo=UTC)
+    assert asked(tick(kept, "watch_hourly", at=come)) == ["2031-01-01"], "which is no batch of parcels"
 
 
 def test_ticks_ask_with_keys_of_their_own_so_that_a_failed_day_is_tried_again(kept: Deployment, tick: Tick) -> None:
@@ -221,7 +223,7 @@ def test_ticks_ask_with_keys_of_their_own_so_that_a_failed_day_is_tried_again(ke
     keys = [
         request.run_key
         for at in (LATER, LATER, LATER + timedelta(days=1))
-        for request in tick(kept, "watch_daily", at=at)
+        for request in tick(kept, "watch_hourly", at=at)
         if isinstance(request, dg.RunRequest)
     ]
     assert keys[0] == keys[1] != keys[2]
@@ -234,7 +236,7 @@ def test_a_use_case_without_a_time_axis_gets_its_served_days_as_partitions(kept:
     named = replace(LEARNING, batches=NamedBatches(), sources=tuple(sources), backtest=None, history=())
     answer(kept)
 
-    assert asked(tick(kept, "watch_daily", use_case=named)) == [SERVED]
+    assert asked(tick(kept, "watch_hourly", use_case=named)) == [SERVED]
     assert kept.instance.get_dynamic_partitions("parcels__served_days") == [SERVED]
     names = {each.name for each in build_definitions([named]).get_repository_def().schedule_defs}
     assert "parcels__score_daily" not in names
@@ -358,7 +360,7 @@ def test_a_trial_runs_while_a_challenger_is_tried_or_a_batch_can_tell_of_a_promo
         why="it passed every gate",
     )
     keep_proposal(kept.lake, found)
-    assert str(tick(kept, "trial")).startswith("v2 (waits for approval since 2024-03-20 01:00): it passed every gate.")
+    assert str(tick(kept, "trial")).startswith("v2 (waits for approval since 2024-03-25 01:00): it passed every gate.")
 
     keep_proposal(kept.lake, found.model_copy(update={"stage": "to be tried"}))
     assert len(tick(kept, "trial")) == 1

@@ -1,4 +1,4 @@
-"""After the champion: the online store, batch scores, the collected log and the watched day."""
+"""After the champion: the online store, batch scores, the collected log and a watched day."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 from mlops_assets.features.online_view import OnlineView
 from mlops_assets.orchestration.asset_run import AssetRun
 from mlops_assets.orchestration.resources import DataResource
-from mlops_assets.orchestration.runs import RunFailed
+from mlops_assets.orchestration.runs import RunFailed, RunSummary
+from mlops_assets.steps.watch import CHECKS
 from mlops_assets.stores.features import online_refresh
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.watch.monitoring import MonitoringReport
-from mlops_assets.watch.validation.skew import SERVED_AS_TRAINED
+from mlops_assets.stores.predictions import parity
+from mlops_assets.watch.served.report import WatchReport
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
@@ -25,8 +26,18 @@ from mlops_assets_tests.stores.predictions.answered import make_group, make_reco
 SERVED = day_number(10)
 
 
-def answer(deployment: Deployment, *, batch: str = SERVED, start: int = 0, stop: int | None = None) -> None:
-    """Logs answers to a day's requests as the service does; heavy parcels are said to be late."""
+def answer(
+    deployment: Deployment,
+    *,
+    batch: str = SERVED,
+    start: int = 0,
+    stop: int | None = None,
+    snow: bool = True,
+    **more: object,
+) -> None:
+    """Logs answers to a day's requests as the service does; heavy parcels are said to be late. Without ``snow`` nothing
+    was known of the roads.
+    """
     serving = champion(deployment.lake.at(), use_case="parcels")
     assert serving is not None
     log = DataResource().prediction_log(PARCELS)
@@ -41,6 +52,8 @@ def answer(deployment: Deployment, *, batch: str = SERVED, start: int = 0, stop:
             score=0.8 if row.weight > 5 else 0.2,
             predicted_positive=row.weight > 5,
             inputs=row.model_dump(mode="json"),
+            features={"roads__snow": float(row.sent_at.day % 3) if snow else None},
+            **more,
         )
         for number, row in enumerate(asked, start=start)
     ]
@@ -144,18 +157,21 @@ def test_a_crash_right_after_publishing_neither_loses_nor_doubles_an_answer(
     assert collected(trained) == list(range(1, 61))
 
 
-def test_a_watched_day_says_its_shares_and_has_no_verdict_on_outcomes_before_they_land(trained: Deployment) -> None:
+def test_a_watched_day_says_what_it_cannot_judge_and_tells_nothing_of_outcomes_before_they_land(
+    trained: Deployment,
+) -> None:
     answer(trained)
 
     run = trained.run("watch", SERVED)
 
-    assert run.metadata["monitoring"]["answers"] == 60
-    assert run.metadata["monitoring"]["outcomes_landed"] == 0
-    assert report(trained).realised == {}
+    assert (run.metadata["monitoring"]["answers"], run.metadata["monitoring"]["outcomes"]) == (60, 0)
+    assert report(trained).realised == ()
     assert {cell.scope for cell in report(trained).cells} == {"overall", "depot=AMS", "depot=BER"}
-    (skew,) = [check for check in run.checks if check.check_name == SERVED_AS_TRAINED]
-    assert skew.metadata["rows"].value == 60
-    assert skew.metadata["verdict"].value == "insufficient data", "ten days are too few to learn from what is usual"
+    assert {cell.verdict for cell in report(trained).cells} == {"cannot be judged"}
+    of = verdicts(run)
+    assert of[CHECKS["exact"]] == of[CHECKS["predictions"]]
+    assert of[CHECKS["exact"]].startswith("insufficient data: none of 30 figures can be judged yet. 4 days before it")
+    assert of[CHECKS["truth"]] == "", "without outcomes there is nothing to be right about"
 
 
 def test_a_watched_day_tells_how_right_the_answers_were_once_outcomes_have_landed(trained: Deployment) -> None:
@@ -165,42 +181,60 @@ def test_a_watched_day_tells_how_right_the_answers_were_once_outcomes_have_lande
 
     run = trained.run("watch", SERVED)
 
-    assert run.metadata["monitoring"]["outcomes_landed"] == 1
-    realised: Any = report(trained).realised
-    assert realised["answered"] == realised["overall"]["rows"] == 60
-    assert [segment["segment"] for segment in realised["segments"]] == ["depot=AMS", "depot=BER"]
+    assert run.metadata["monitoring"]["outcomes"] == report(trained).labelled == 60
+    loss = {each.scope: each for each in report(trained).realised if each.metric == "log_loss"}
+    assert set(loss) == {"overall", "depot=AMS", "depot=BER"}
+    assert (loss["overall"].n, loss["depot=AMS"].n) == (60, 30)
+    assert loss["overall"].value is not None
+    assert loss["overall"].prior is not None
+    assert (
+        f"log loss {loss['overall'].value:.3f} against {loss['overall'].prior:.3f} of the prior on the same rows"
+        in (report(trained).headline)
+    )
 
 
-def test_an_abnormal_day_is_a_warning_that_stops_nothing(trained: Deployment) -> None:
-    serving = champion(trained.lake.at(), use_case="parcels")
-    assert serving is not None
-    log = DataResource().prediction_log(PARCELS)
-    records = [
-        make_record(
-            prediction_id=f"late-{number}",
-            answered_at=datetime(2024, 3, 11, tzinfo=UTC),
-            event_time=datetime(2024, 3, 11, 8 + number % 8),
-            model_version=serving.version,
-            score=0.9,
-            predicted_positive=True,
-            inputs={"depot": "AMS"},
-        )
-        for number in range(400)
-    ]
-    log.append([make_group(records)], timeout=5)
-    log.close()
+def test_an_unusual_day_is_a_warning_that_stops_nothing(trained: Deployment) -> None:
+    answer(trained, snow=False)
 
     run = trained.run("watch", SERVED)
 
-    (normal,) = [check for check in run.checks if check.check_name == "served_share_is_normal"]
-    assert not normal.passed
-    assert normal.severity.value == "WARN"
+    (asked,) = [check for check in run.checks if check.check_name == CHECKS["inputs"]]
+    assert not asked.passed
+    assert asked.severity.value == "WARN"
+    assert (asked.description or "").startswith("roads__snow is missing in all 22 rows")
     assert f"monitoring/{SERVED}.json" in trained.paths("monitoring/")
+
+
+def test_scores_that_the_model_does_not_give_page_and_stop_nothing(trained: Deployment) -> None:
+    with DataResource().online_store(PARCELS) as online:
+        assert online.current is not None
+        answer(trained, history_as_of=online.current.as_of.isoformat(), history_commit=online.current.commit)
+
+    run = trained.run("watch", SERVED)
+
+    assert "was 0.8, offline it is" in verdicts(run)[parity.NAME]
+    (cause,) = [cause for cause in report(trained).causes if cause.order == "exact"]
+    assert (cause.key, str(cause.urgency)) == ("scores", "page")
+    (exact,) = [check for check in run.checks if check.check_name == CHECKS["exact"]]
+    assert (exact.passed, exact.severity.value) == (False, "ERROR")
+
+
+def test_a_watched_day_renews_the_page(trained: Deployment) -> None:
+    answer(trained)
+
+    trained.run("watch", SERVED)
+
+    assert "Will this parcel be late?" in (trained.data / "pages/parcels/monitor.html").read_text(encoding="utf-8")
 
 
 def test_watching_a_day_on_which_nothing_was_served_says_what_to_do(trained: Deployment) -> None:
     with pytest.raises(RunFailed, match=f"Nothing served for {SERVED} was collected yet: serve, then materialise"):
         trained.run("watch", SERVED)
+
+
+def verdicts(run: RunSummary) -> dict[str, str]:
+    """What each check of the watched day says; nothing if it passed."""
+    return {check.check_name: "" if check.passed else check.description or "" for check in run.checks}
 
 
 def collected(deployment: Deployment) -> list[int]:
@@ -209,6 +243,6 @@ def collected(deployment: Deployment) -> list[int]:
     return sorted(seq for path in files for seq in deployment.table(path)["seq"].to_pylist())
 
 
-def report(deployment: Deployment) -> MonitoringReport:
+def report(deployment: Deployment) -> WatchReport:
     """What monitoring published for the served day."""
-    return MonitoringReport.from_json(deployment.lake.at().read(f"parcels/monitoring/{SERVED}.json"))
+    return WatchReport.from_json(deployment.lake.at().read(f"parcels/monitoring/{SERVED}.json"))

@@ -1,4 +1,4 @@
-"""Use cases that ask for a class or a number go the same way: learnt, judged, promoted, served, collected, shown."""
+"""Use cases that ask for a class or a number go the same way: learnt, judged, promoted, served, watched, shown."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ from mlops_assets.serving.wire import Answer
 from mlops_assets.stores.models.champion import champion
 from mlops_assets.stores.models.model_card import read_card
 from mlops_assets.stores.models.registry import load_evaluation, load_version
+from mlops_assets.stores.predictions import parity
 from mlops_assets.training.scoring import Scorer
 from mlops_assets.use_cases import registry
+from mlops_assets.watch.served.report import WatchReport
 from mlops_assets_tests.orchestration.deployment import Deployment
+from mlops_assets_tests.orchestration.test_serving import verdicts
 from mlops_assets_tests.orchestration.toy import DEPOTS, PARCELS, SQL, ParcelRequest, day_number, requests
 
 SERVED = day_number(10)
@@ -119,28 +122,40 @@ def take_in_served_day(deployment: Deployment) -> None:
     deployment.ingest()
 
 
-def test_a_class_is_learnt_served_scored_and_collected(classes: Deployment) -> None:
+def watch(deployment: Deployment) -> tuple[WatchReport, dict[str, str]]:
+    """The report of the served day, and what each check says; nothing if it passed."""
+    said = verdicts(deployment.run("watch", SERVED))
+    return WatchReport.from_json(deployment.lake.at().read(f"parcels/monitoring/{SERVED}.json")), said
+
+
+def test_a_class_is_learnt_served_scored_and_watched(classes: Deployment) -> None:
     answers = ask(classes)
     take_in_served_day(classes)
     classes.run("score", SERVED)
-    done = classes.run("watch", assets=["prediction_log"])
+    watched, said = watch(classes)
 
     assert {answer["predicted"] for answer in answers.values()} == {"evening", "morning", "late"}
     assert all(answer["predicted_positive"] is None and 1 / 3 < answer["score"] <= 1 for answer in answers.values())
     assert scored(classes) == {name: (answer["predicted"], answer["score"]) for name, answer in answers.items()}
-    assert all(check.passed for check in done.checks)
+    assert said[parity.NAME] == ""
+    assert (watched.answered, watched.labelled) == (60, 60)
+    assert {cell.metric for cell in watched.cells} >= {"class:evening", "class:morning", "class:late", "residual"}
+    assert {each.metric for each in watched.estimated} >= {"accuracy_score"}
 
 
-def test_a_number_is_learnt_served_scored_and_collected(numbers: Deployment) -> None:
+def test_a_number_is_learnt_served_scored_and_watched(numbers: Deployment) -> None:
     answers = ask(numbers)
     take_in_served_day(numbers)
     numbers.run("score", SERVED)
-    done = numbers.run("watch", assets=["prediction_log"])
+    watched, said = watch(numbers)
 
     assert max(answer["score"] for answer in answers.values()) > 30
     assert {answer["predicted_positive"] for answer in answers.values()} == {None}
     assert scored(numbers) == {name: (answer["predicted"], answer["score"]) for name, answer in answers.items()}
-    assert all(check.passed for check in done.checks)
+    assert said[parity.NAME] == ""
+    assert (watched.answered, watched.labelled) == (60, 60)
+    assert {each.metric for each in watched.realised} >= {"root_mean_squared_error", "r2_score"}
+    assert {each.metric for each in watched.estimated} >= {"root_mean_squared_error"}
 
 
 def test_a_number_is_judged_by_figures_of_numbers(numbers: Deployment) -> None:

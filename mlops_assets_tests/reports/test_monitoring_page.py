@@ -161,6 +161,9 @@ def test_inputs_are_shown_then_and_now_those_that_a_cause_names_first() -> None:
     assert names[:2] == ["tailnum", "distance"]
     assert "no values on the last day" in section
     assert "a cause names it" in section
+    assert "of the rows lie elsewhere than before, unlike any day before" not in section
+    off = [float(each) for each in re.findall(r"([\d.]+) deviations off its days", section)]
+    assert off[-1] < 3 < off[0]
 
 
 def test_many_segments_do_not_make_the_page_heavy() -> None:

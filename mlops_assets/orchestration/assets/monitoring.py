@@ -1,7 +1,5 @@
 """``monitoring``: what the service was asked and answered on a day, against what is usual and against the outcomes."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -9,13 +7,15 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
-from mlops_assets.orchestration.metadata import table_of
+from mlops_assets.orchestration.metadata import page_links, table_of
+from mlops_assets.orchestration.moments import moment_of
 from mlops_assets.orchestration.partitions import served_days
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.steps.monitoring_page import refresh_page
 from mlops_assets.steps.tell_alerts import looks_at
 from mlops_assets.steps.watch import CHECKS, READABLE, Reports, watch
 from mlops_assets.stores.alerts.book import AlertBook
+from mlops_assets.stores.pages import monitor_page
 from mlops_assets.stores.predictions import parity
 from mlops_assets.watch.served.report import Cell
 
@@ -73,7 +73,8 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
     def monitoring(
         context: dg.AssetExecutionContext, lake: LakeResource, data: DataResource, duckdb: DuckDBResource
     ) -> Events:
-        run, now = AssetRun.begin(context, use_case=use_case, lake=lake.connect()), datetime.now(UTC)
+        run = AssetRun.begin(context, use_case=use_case, lake=lake.connect())
+        now = moment_of(run.context.run.tags)
         step = watch(
             run.lake.at(),
             use_case=use_case,
@@ -84,8 +85,11 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         )
         reports = step.outcome
         with AlertBook(data.environment) as book:  # before the report, so that a killed run leaves nothing untold
-            book.record([look for told in reports.values() for look in looks_at(told)], now=now)
-        yield from run.publish(step, metadata=_metadata(reports))
+            zone = use_case.event_times.time_zone
+            book.record([look for told in reports.values() for look in looks_at(told, time_zone=zone)], now=now)
+        page = monitor_page(data.environment, use_case=use_case.name)
+        links = page_links("monitor", page, root=data.root)
+        yield from run.publish(step, metadata={**_metadata(reports), **links})
         refresh_page(run.lake, use_case=use_case, folder=data.environment, now=now)
 
     return monitoring

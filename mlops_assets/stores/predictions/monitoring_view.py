@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
-from mlops_assets.contract.errors import EvaluationError
-from mlops_assets.contract.paths import batch_of, folder_of, monitoring_path, served_profile_path
+from mlops_assets.contract.paths import served_profile_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
@@ -15,19 +13,16 @@ from mlops_assets.stores.alerts.book import standing_alerts
 from mlops_assets.stores.models.champion import Pointer, events
 from mlops_assets.stores.models.registry import report_of
 from mlops_assets.stores.predictions.served_metrics import served_metrics
+from mlops_assets.stores.predictions.watch_reports import latest_reports
 from mlops_assets.watch.profiles.profile import Profile
-from mlops_assets.watch.served.report import WatchReport
 from mlops_assets.watch.served.table import METRICS
 from mlops_assets.watch.served.view import DAYS, MonitoringView, Move
 
 
 def read_view(head: Snapshot, *, use_case: UseCase, folder: Path, days: int = DAYS) -> MonitoringView:
-    """The last ``days`` through the newest report; ``folder`` is the environment's, where alerts are kept.
-
-    Reports of an earlier version of the platform are left out: they cannot be read, and watching again replaces them.
-    """
+    """The last ``days`` that were watched; ``folder`` is the environment's, where alerts are kept."""
     name = use_case.name
-    reports = _reports(head, use_case=name, days=days)
+    reports = list(latest_reports(head, use_case=name, days=days))
     moves = events(head, use_case=name)
     figures, inputs = METRICS.empty_table(), {}
     if reports:
@@ -46,18 +41,6 @@ def read_view(head: Snapshot, *, use_case: UseCase, folder: Path, days: int = DA
         promised=_promised(head, use_case=name, version=moves[-1].version if moves else None),
         inputs=inputs,
     )
-
-
-def _reports(head: Snapshot, *, use_case: str, days: int) -> list[WatchReport]:
-    paths = {batch_of(info.path): info.path for info in head.paths(folder_of(monitoring_path(use_case, batch="")))}
-    if not paths:
-        return []
-    first = (date.fromisoformat(max(paths)) - timedelta(days=days - 1)).isoformat()
-    reports = []
-    for day in sorted(day for day in paths if day >= first):
-        with suppress(EvaluationError):
-            reports.append(WatchReport.from_json(head.read(paths[day])))
-    return reports
 
 
 def _inputs(head: Snapshot, *, use_case: str, days: list[date]) -> dict[date, Profile]:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from mlops_assets.contract.alerts import Urgency
 from mlops_assets.contract.slices import OVERALL
+from mlops_assets.watch.served.context import SPREAD
 from mlops_assets.watch.served.report import Cause, Cell
 from mlops_assets.watch.served.sentences import describe, told_metric
 from mlops_assets.watch.served.series import ordinals, series
@@ -88,22 +89,26 @@ def headline(
     ``figures`` (METRICS) are of the day and of the days that it is compared with. ``facts`` are more to tell, such as
     "scoring exact".
     """
-    names = (POSITIVES, SCORE)
+    names, alarm = (POSITIVES, SCORE), f" {len(causes)} to look at: {causes[0].what}" if causes else ""
     cell = next((c for name in names for c in cells if (c.metric, c.scope, c.span) == (name, OVERALL, "day")), None)
     if cell is None:
-        return "Nothing was answered."
+        return f"Nothing was answered.{alarm}"
     rank = _rank(figures, cell.metric, day=day)
-    kind = (
-        "Unusual day" if causes else "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
-    )
+    kind = "Unusual day" if causes else _kind(cells, rank=rank)
     usual = "" if cell.usual is None else f" where {told_metric(cell, cell.usual)} is usual"
     shown = f"{kind}: {told_metric(cell, cell.figure, word=positive_word)}{usual}{rank}"
     traffic = [c for c in cells if c.metric == ANSWERED]
     told = "unusual" if any(c.verdict == "unusual" for c in traffic) else "usual"
     known = any(c.verdict != "cannot be judged" for c in traffic)
     rest = [*facts, f"traffic {told}" if known else "traffic cannot be judged yet"]
-    alarm = f" {len(causes)} to look at: {causes[0].what}" if causes else ""
     return f"{shown}; {', '.join(rest)}.{alarm}"
+
+
+def _kind(cells: Sequence[Cell], *, rank: str) -> str:
+    """What a day without causes is called; usual only if its answers could have been called something else."""
+    if all(cell.verdict == "cannot be judged" for cell in cells if cell.order == "predictions"):
+        return "Day that cannot be judged yet"
+    return "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
 
 
 def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
@@ -115,14 +120,11 @@ def _grouped(groups: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
         return {overall: [cell for key in segments for cell in groups[key]]}
     found: dict[str, list[Cell]] = {}
     if segments:
-        first = groups[segments[0]][0]
-        alike = [
-            key for key in segments if (_column(groups[key][0]), _way(groups[key][0])) == (_column(first), _way(first))
-        ]
+        first = groups[segments[0]]
+        alike = [key for key in segments if key == segments[0] or _moved_alike(groups[key], first)]
         found = {key: [] for key in alike}
-        found[segments[0]] = [
-            cell for key in groups if key not in alike and (clear or key != overall) for cell in groups[key]
-        ]
+        others = (key for key in groups if key not in alike and (clear or key != overall))
+        found[segments[0]] = [cell for key in others for cell in groups[key]]
     return found | ({overall: []} if overall and not clear else {})
 
 
@@ -213,13 +215,20 @@ def _explains_first(cause: Cause) -> int:
 
 
 def _same_rows(above: Cause, cause: Cause) -> bool:
-    """Whether outcomes that are unusual are of rows whose answers are."""
-    return above.order == "predictions" and cause.order == "truth" and above.scope in ("", cause.scope)
+    """Whether outcomes that are unusual are of rows whose answers are, or of all rows and so of these too."""
+    return (
+        above.order == "predictions"
+        and cause.order == "truth"
+        and (cause.scope == "" or above.scope in ("", cause.scope))
+    )
 
 
-def _column(cell: Cell) -> str:
-    return cell.scope.split("=", 1)[0]
-
-
-def _way(cell: Cell) -> bool:
-    return cell.value > (cell.usual or 0.0)
+def _moved_alike(group: list[Cell], first: list[Cell]) -> bool:
+    """Whether segments of the same column moved the same way, which "rest" alone does not make them do. Of how far
+    scores differ nothing follows: it is less beside a rest in which one segment is strange.
+    """
+    moves = [
+        {(cell.scope.split("=", 1)[0], cell.metric, cell.value > (cell.usual or 0.0)) for cell in each}
+        for each in (group, first)
+    ]
+    return any(metric != SPREAD for _, metric, _ in moves[0] & moves[1])

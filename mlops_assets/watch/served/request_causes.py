@@ -34,9 +34,10 @@ _LISTED = 3
 _LATELY = timedelta(days=6)
 _STAYS = 5
 """What callers ask is a cause if it was unusual on so many of seven days, whatever explains it."""
-_GAP = 2
 _OFF_GRID = "off_grid_share"
 """Values that are none of those before, of which there are few: computed or converted. One such day happens."""
+_GAP = 2
+"""So many days between two of those may have values that were there before, and it is one and the same."""
 _LEAST_PAST = 14
 _LONGER = 2.0, 3.0
 """A source is stuck once it has answered the same for more hours than this many times the longest before, and more."""
@@ -92,13 +93,13 @@ class Asked:
     def moved(self, column: str, *, day: str) -> Sequence[str]:
         return self.unusual.get(day, {}).get(column, ())
 
-    def since(self, columns: Iterable[str]) -> datetime:
-        """The first of the days on which one of ``columns`` was unusual, no more than ``_GAP`` usual ones between."""
+    def since(self, columns: Iterable[str], *, between: int = 0) -> datetime:
+        """The first of the days on which one of ``columns`` was unusual, at most so many usual ones ``between``."""
         first, names, gap = self.day, list(columns), 0
         for day in self.days_before():
             odd = any(self.moved(name, day=day) for name in names)
             first, gap = (day, 0) if odd else (first, gap + 1)
-            if gap > _GAP:
+            if gap > between:
                 break
         return datetime.combine(date.fromisoformat(first), time())
 
@@ -232,7 +233,7 @@ def _cause(root: _Root, *, asked: Asked) -> Cause:
         normal=usual,
         likely_cause=_likely(root, asked),
         to_do=_to_do(root, asked),
-        since=asked.since(root.columns),
+        since=asked.since(root.columns, between=_GAP if top.rule == _OFF_GRID else 0),
         chart=chart,
         consequences=(*root.consequences, *_made_of(root, asked)),
     )

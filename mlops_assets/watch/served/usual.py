@@ -1,10 +1,10 @@
 """What is usual of figures that move from day to day by more than counting explains, and where an alarm begins.
 
 A figure of n rows varies by ``sampling / n`` and, beside that, from day to day by a variance of its own, which is
-pooled over all buckets of the week (TRAPS of small cells: a spread for each bucket, of ten weeks, would cost a third of
-the power). Both the level of a bucket and that spread are robust: Huber's M-estimators (1964; 1.5 deviations: 96 % as
-efficient on normal figures), so that an incident in the trailing weeks moves them little. What is judged is no part of
-what it is judged by.
+pooled over all buckets of the week (a spread for each bucket, of ten weeks, would cost a third of the power). Both the
+level of a bucket and that spread are robust: Huber's M-estimators (1964; 1.5 deviations: 96 % as efficient on normal
+figures), so that an incident in the trailing weeks moves them little. What is judged is no part of what it is judged
+by.
 """
 
 from __future__ import annotations

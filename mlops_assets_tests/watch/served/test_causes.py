@@ -70,6 +70,15 @@ def test_what_shares_rows_or_is_the_rest_is_no_cause_of_its_own() -> None:
     assert keys(*cells) == ["predictions:carrier=UA", "predictions:carrier=AA"]
 
 
+def test_a_segment_beside_a_strange_one_differs_less_and_is_no_cause() -> None:
+    cells = [
+        make_segment("origin=LGA", p_value=1e-9),
+        make_segment("origin=LGA", metric="score_spread", value=-0.2, p_value=1e-9),
+        make_segment("origin=JFK", metric="score_spread", value=-0.2),
+    ]
+    assert keys(*cells) == ["predictions:origin=LGA"]
+
+
 def test_outcomes_of_rows_whose_answers_are_unusual_follow_from_them() -> None:
     truth = make_segment("carrier=UA", order="truth", metric="residual")
     assert keys(make_segment("carrier=UA"), truth) == ["predictions:carrier=UA"]
