@@ -83,7 +83,9 @@ class Look:
     """One judgement of ``subject`` at ``places`` (batches in the order of their names; ``""`` for what has none), with
     all that it found there.
 
-    ``by`` names who looked, such as a run: what it found at a place it does not clear itself.
+    ``by`` names who looked, such as a run: what it found at a place it does not clear itself. ``goes_on`` is a look at
+    what happens, such as traffic, and not at what stays as it is until somebody mends it, such as a refused file: what
+    it does not find is over at earlier places too, however urgent it was.
     """
 
     use_case: str
@@ -91,6 +93,7 @@ class Look:
     places: frozenset[str]
     by: str
     findings: tuple[Finding, ...] = ()
+    goes_on: bool = False
 
 
 class Silence(_Kept):
@@ -203,11 +206,12 @@ def _standing(alert: Alert | None, finding: Finding, *, look: Look) -> Alert:
 
 
 def _cleared(alert: Alert, look: Look) -> Alert:
-    """What stood where it passed is over; of what only informs, whatever stood before that too: the batch was published
-    and will not be judged again, and what matters is whether it goes on.
+    """What stood where it passed is over; of what only informs or happens, whatever stood before that too: the batch
+    was published and will not be judged again, and what matters is whether it goes on.
     """
     passed = {place for place in look.places if alert.places.get(place) != look.by}
-    latest = max(passed, default="") if alert.finding.urgency is Urgency.INFORM else ""
+    goes_on = look.goes_on or alert.finding.urgency is Urgency.INFORM
+    latest = max(passed, default="") if goes_on else ""
     left = {place: by for place, by in alert.places.items() if place not in passed and place >= latest}
     return alert.model_copy(update={"places": left}) if left else resolve(alert)
 

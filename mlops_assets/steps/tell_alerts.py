@@ -14,21 +14,30 @@ SUBJECT = "monitoring"
 
 
 def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
-    """One look for each kind of thing that was judged, also for those that found nothing: what stood there is over.
+    """One look for each kind of thing of which something was judged, also if nothing was found: what stood there, or on
+    days before, is over. What could not be judged yet, as in the first hours of a day, clears nothing.
 
     ``time_zone`` is that of the clock that the report tells moments by.
     """
     day, zone = report.day.isoformat(), ZoneInfo(time_zone)
-    judged = {"truth"} if report.labelled else set()
     for order in get_args(Order):
-        if order != "truth" or order in judged:
+        findings = tuple(_finding(each, report, zone=zone) for each in report.causes if each.order == order)
+        if findings or _is_judged(report, order):
             yield Look(
                 use_case=report.use_case,
                 subject=f"{SUBJECT}/{order}",
                 places=frozenset({day}),
                 by=f"{report.made_of} {report.until}",
-                findings=tuple(_finding(each, report, zone=zone) for each in report.causes if each.order == order),
+                findings=findings,
+                goes_on=True,
             )
+
+
+def _is_judged(report: WatchReport, order: Order) -> bool:
+    """Whether anything could have been found; without an answer nothing has come right again."""
+    judged = [cell.verdict for cell in report.cells if cell.order == order]
+    judged += [each.verdict for each in report.inputs if order == "inputs"]
+    return report.answered > 0 and any(verdict != "cannot be judged" for verdict in judged)
 
 
 def _finding(cause: Cause, report: WatchReport, *, zone: ZoneInfo) -> Finding:

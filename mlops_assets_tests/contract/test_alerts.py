@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_a_later_batch_that_passes_ends_what_only_informs(urgency: Urgency, told
 
     assert play(make_look(at="2013-06-30", by="run-2"), alerts=opened)[1] == []
     assert play(make_look(at="2013-07-03", by="run-2"), alerts=opened)[1] == told
+
+
+def test_what_happens_is_over_when_it_is_not_found_at_a_later_place_however_urgent() -> None:
+    opened, _ = play(make_look(make_finding(urgency=Urgency.PAGE), at="2013-07-01 2013-07-02"))
+    earlier, later = (replace(make_look(at=f"2013-{day}", by="run-2"), goes_on=True) for day in ("06-30", "07-03"))
+
+    assert play(earlier, alerts=opened)[1] == []
+    assert play(later, alerts=opened)[1] == [News.RESOLVED]
 
 
 def test_another_cause_of_the_same_check_is_another_alert_and_clears_the_first() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_assets.contract.alerts import Event, News, Urgency, lines_of
 from mlops_assets.steps.tell_alerts import looks_at
 from mlops_assets.stores.alerts.book import AlertBook
-from mlops_assets.watch.served.report import Cause, Order, WatchReport
+from mlops_assets.watch.served.report import Cause, Cell, Order, WatchReport
 
 DAY = date(2013, 7, 1)
 NOW = datetime(2013, 7, 2, 6, tzinfo=UTC)
@@ -32,7 +33,16 @@ def make_cause(key: str = "input:tailnum", *, order: Order = "inputs", day: date
     )
 
 
-def make_report(*causes: Cause, day: date = DAY, labelled: int = 0, made_of: str = "files") -> WatchReport:
+def make_cell(order: Order, *, judged: bool = True) -> Cell:
+    told = {"order": order, "metric": "m", "scope": "overall", "span": "day", "n": 60, "value": 0.5, "figure": 0.5}
+    return Cell(**told, verdict="usual" if judged else "cannot be judged")
+
+
+JUDGED = tuple(make_cell(order) for order in ("exact", "inputs", "predictions"))
+
+
+def make_report(*causes: Cause, day: date = DAY, made_of: str = "files", **more: Any) -> WatchReport:
+    told = {"answered": 60, "cells": JUDGED, **more}
     return WatchReport(
         use_case="flights",
         day=day,
@@ -40,10 +50,9 @@ def make_report(*causes: Cause, day: date = DAY, labelled: int = 0, made_of: str
         made_of=made_of,
         version="v",
         versions={"v": 60},
-        answered=60,
-        labelled=labelled,
         headline="Unusual day.",
         causes=causes,
+        **told,
     )
 
 
@@ -54,22 +63,29 @@ def book(tmp_path: Path) -> Iterator[AlertBook]:
 
 
 def tell(book: AlertBook, report: WatchReport) -> list[Event]:
-    return book.record(list(looks_at(report)), now=NOW)
+    return book.record(list(looks_at(report, time_zone="UTC")), now=NOW)
 
 
 def test_each_kind_of_thing_that_was_judged_is_one_look_also_if_nothing_was_found() -> None:
-    looks = list(looks_at(make_report(make_cause())))
+    looks = list(looks_at(make_report(make_cause()), time_zone="UTC"))
 
     assert [look.subject for look in looks] == ["monitoring/exact", "monitoring/inputs", "monitoring/predictions"]
     assert [len(look.findings) for look in looks] == [0, 1, 0]
     assert {place for look in looks for place in look.places} == {"2013-07-01"}
 
 
-def test_how_right_answers_were_is_looked_at_only_where_outcomes_are_known() -> None:
-    looks = list(looks_at(make_report(make_cause("truth:overall", order="truth"), labelled=60)))
+@pytest.mark.parametrize(
+    "nothing",
+    [{"cells": ()}, {"cells": tuple(make_cell(order, judged=False) for order in ("exact", "inputs"))}, {"answered": 0}],
+)
+def test_what_could_not_be_judged_yet_is_no_look(nothing: dict[str, Any]) -> None:
+    assert list(looks_at(make_report(**nothing), time_zone="UTC")) == []
 
-    assert [look.subject for look in looks][-1] == "monitoring/truth"
-    assert len(looks[-1].findings) == 1
+
+def test_the_beginning_is_a_moment_of_the_clock_that_the_use_case_goes_by() -> None:
+    (look,) = looks_at(make_report(make_cause(), cells=()), time_zone="America/New_York")
+
+    assert look.findings[0].since == datetime(2013, 7, 1, 13, tzinfo=UTC)
 
 
 def test_a_cause_with_all_that_follows_from_it_is_one_alert(book: AlertBook) -> None:
@@ -112,13 +128,30 @@ def test_the_same_day_watched_again_and_the_same_cause_the_next_day_are_no_secon
     assert alert.finding.since.day == 1
 
 
-def test_what_informs_is_over_on_the_next_day_without_it(book: AlertBook) -> None:
-    tell(book, make_report(make_cause()))
+@pytest.mark.parametrize("order", ["exact", "inputs"])
+def test_a_cause_is_over_on_the_next_day_without_it_also_if_it_paged(book: AlertBook, order: Order) -> None:
+    tell(book, make_report(make_cause(order=order)))
 
     events = tell(book, make_report(day=DAY + timedelta(days=1)))
 
     assert [event.kind for event in events] == [News.RESOLVED]
     assert book.standing() == []
+
+
+@pytest.mark.parametrize("order", ["exact", "inputs"])
+def test_it_stands_until_the_next_day_can_be_judged(book: AlertBook, order: Order) -> None:
+    tell(book, make_report(make_cause(order=order)))
+    tomorrow = DAY + timedelta(days=1)
+
+    assert tell(book, make_report(day=tomorrow, cells=())) == []
+    assert tell(book, make_report(day=tomorrow, answered=0)) == []
+    assert len(book.standing()) == 1
+
+
+def test_an_earlier_day_that_is_watched_again_does_not_clear_what_came_later(book: AlertBook) -> None:
+    tell(book, make_report(make_cause(order="exact")))
+
+    assert tell(book, make_report(day=DAY - timedelta(days=30))) == []
 
 
 def test_it_is_over_when_the_same_day_is_watched_again_without_it(book: AlertBook) -> None:
@@ -130,7 +163,7 @@ def test_it_is_over_when_the_same_day_is_watched_again_without_it(book: AlertBoo
 
 
 def test_a_day_without_outcomes_does_not_clear_what_outcomes_have_shown(book: AlertBook) -> None:
-    tell(book, make_report(make_cause("truth:overall", order="truth"), labelled=60))
+    tell(book, make_report(make_cause("truth:overall", order="truth")))
 
     assert tell(book, make_report(day=DAY + timedelta(days=1))) == []
     assert len(book.standing()) == 1
