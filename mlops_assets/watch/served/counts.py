@@ -16,6 +16,8 @@ from mlops_assets.watch.served.series import Series
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.usual import Usual, learn
 
+_NO_SUCH_DAY = "no such day of the week before it"
+
 
 def traffic(answered: Series, context: Context) -> Iterator[Draft]:
     lacking = context.lacking(answered.days[answered.n.sum((0, 2)) > 0])
@@ -26,7 +28,7 @@ def traffic(answered: Series, context: Context) -> Iterator[Draft]:
         rates = _Rates.of(counts, exposure=np.ones_like(counts), bucket=bucket, past=days < context.day.toordinal())
         for at in range(len(counts) - hours, len(counts)):
             rate, between, error = rates.at(int(bucket[at]))
-            if counts[at] or rate >= 1:
+            if hours == 1 or counts[at] or rate >= 1:
                 yield Rare(
                     order="exact",
                     family="traffic",
@@ -43,7 +45,7 @@ def traffic(answered: Series, context: Context) -> Iterator[Draft]:
                     between=between,
                     error=error,
                     worth=WORTH_OF_TRAFFIC * rate,
-                    lacking=lacking,
+                    lacking=lacking or ("" if rate else _NO_SUCH_DAY),
                 )
 
 
@@ -78,7 +80,9 @@ def events(of: Series, name: str, context: Context, *, worth: float) -> Iterator
 
 @dataclass(frozen=True, kw_only=True)
 class _Rates:
-    """Counts a unit of exposure, by bucket: ``plain`` ones, relative to which ``usual`` is learnt."""
+    """Counts a unit of exposure, by bucket: ``plain`` ones (0 if nothing is known), relative to which ``usual`` is
+    learnt.
+    """
 
     plain: Floats
     usual: Usual
@@ -87,7 +91,7 @@ class _Rates:
     def of(cls, counts: Floats, *, exposure: Floats, bucket: Ints, past: Flags) -> _Rates:
         size = int(bucket.max()) + 1
         sums, exposed = (np.bincount(bucket[past], weights=each[past], minlength=size) for each in (counts, exposure))
-        plain = np.maximum(sums, 0.5) / np.maximum(exposed, 1e-9)
+        plain = np.where(exposed > 0, np.maximum(sums, 0.5) / np.maximum(exposed, 1e-9), 0.0)
         expected = plain[bucket] * exposure
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, noise = np.where(expected > 0, counts / expected, np.nan), 1 / expected

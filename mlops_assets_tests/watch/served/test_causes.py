@@ -128,10 +128,19 @@ def test_sentences_name_segment_figure_and_what_is_usual() -> None:
 
 
 def test_the_headline_says_how_the_day_was() -> None:
-    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "Unusual day", ", the highest of 71 days")):
+    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "High day", ", the highest of 71 days")):
         figures = make_figures(last={"overall": up}, seed=1)
         cells = judged(figures)
         told = headline(cells, causes=(), figures=figures, day=DAY, positive_word="late", facts=["scoring exact"])
         assert told.startswith(f"{kind}: ")
         assert "% predicted late where" in told
         assert told.endswith(f"% is usual{rank}; scoring exact, traffic usual.")
+
+
+def test_the_headline_calls_a_day_unusual_that_has_a_cause_and_says_it() -> None:
+    figures = make_figures(last={"overall": 0.3}, seed=1)
+    cells = judged(figures)
+    found = causes(cells, day=DAY)
+    told = headline(cells, causes=found, figures=figures, day=DAY)
+    assert told.startswith("Unusual day: ")
+    assert told.endswith(f" {len(found)} to look at: {found[0].what}")

@@ -78,6 +78,17 @@ def test_a_new_version_is_judged_by_its_held_out_rows_until_it_has_served() -> N
     assert cell_of(judged(figures, held_out=held_out), "score").verdict == "unusual"
 
 
+def test_traffic_is_not_judged_on_the_first_such_day_of_the_week() -> None:
+    held_out = make_figures(days=41, seed=3)
+    mondays = pc.equal(pc.day_of_week(held_out["hour"]), DAY.weekday())
+    known, unknown = (
+        judged(make_figures(days=1), held_out=rows) for rows in (held_out, held_out.filter(pc.invert(mondays)))
+    )
+    assert cell_of(known, "answered").verdict == "usual"
+    assert cell_of(unknown, "answered").verdict == "cannot be judged"
+    assert cell_of(unknown, "answered").why == "no such day of the week before it"
+
+
 def test_rows_without_times_are_one_pool() -> None:
     held_out = make_figures(days=5, seed=3, weather=0)
     held_out = held_out.set_column(2, "hour", pa.nulls(held_out.num_rows, pa.timestamp("us")))
