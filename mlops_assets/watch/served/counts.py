@@ -11,8 +11,7 @@ from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.profiles.cells import Flags
 from mlops_assets.watch.served.context import WEEK, Context
-from mlops_assets.watch.served.drafts import Draft, Rare
-from mlops_assets.watch.served.report import Order
+from mlops_assets.watch.served.drafts import WORTH_OF_TRAFFIC, Draft, Rare
 from mlops_assets.watch.served.series import Series
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.usual import Usual, learn
@@ -45,12 +44,15 @@ def traffic(answered: Series, context: Context) -> Iterator[Draft]:
                     rate=rate,
                     between=between,
                     error=error,
+                    worth=WORTH_OF_TRAFFIC * rate,
                     lacking=lacking or ("" if rate else _NO_SUCH_DAY),
                 )
 
 
-def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator[Draft]:
-    """The share of rows for which something holds that seldom does, on the day."""
+def events(of: Series, name: str, context: Context, *, worth: float) -> Iterator[Draft]:
+    """The share of rows for which something holds that seldom does, on the day. What is within ``worth`` of the usual
+    share is nothing to tell.
+    """
     count, n = of.daily().value[0, :, 0], of.daily().n[0, :, 0]
     if not n[-1]:
         return
@@ -58,7 +60,7 @@ def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator
     rates = _Rates.of(count, exposure=n, bucket=np.zeros(len(n), dtype=np.int64), past=past)
     rate, between, error = rates.at(0)
     yield Rare(
-        order=order,
+        order="exact",
         family="requests",
         metric=name,
         scope=of.scopes[0],
@@ -71,6 +73,7 @@ def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator
         rate=rate,
         between=between,
         error=error,
+        worth=worth,
         lacking=context.lacking(of.days[n > 0]),
     )
 

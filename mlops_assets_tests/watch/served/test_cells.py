@@ -164,8 +164,9 @@ def test_no_count_is_usual_that_could_not_have_been_unusual(
 ) -> None:
     count = float(round(share * rows))
     draft = Rare(
-        order="inputs", family="requests", metric="missing:tailnum", scope="overall", span="day", n=rows,
+        order="exact", family="requests", metric="flagged:no history", scope="overall", span="day", n=rows,
         value=count / rows, figure=count / rows, count=count, of=float(rows), rate=rate, between=between, error=error,
+        worth=0.05,
     )  # fmt: skip
     extremes = [replace(draft, count=end).judged(chance=chance).verdict for end in (0.0, float(rows))]
     assert (draft.judged(chance=chance).verdict == "cannot be judged") == ("unusual" not in extremes)
