@@ -155,12 +155,15 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
     """One for each kind of thing; what could not be judged at all does not pass."""
     for order in get_args(Order):
         found = [cause for cause in report.causes if cause.order == order]
-        cells = [cell for cell in report.cells if cell.order == order]
-        verdicts = [*(cell.verdict for cell in cells), *(each.verdict for each in report.inputs if order == "inputs")]
+        judged = [
+            *(cell for cell in report.cells if cell.order == order),
+            *(report.inputs if order == "inputs" else ()),
+        ]
+        verdicts = [each.verdict for each in judged]
         unjudged = verdicts.count("cannot be judged")
         reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
         if verdicts and unjudged == len(verdicts) and order != "truth" and not reasons:
-            reasons = [f"insufficient data: none of {len(verdicts)} figures can be judged yet. {cells[0].why}."]
+            reasons = [f"insufficient data: none of {len(verdicts)} figures can be judged yet. {judged[0].why}."]
         figures: dict[str, Figure] = {
             "answers": report.answered,
             "judged": len(verdicts) - unjudged,

@@ -225,6 +225,9 @@ def test_a_check_of_which_nothing_could_be_judged_does_not_pass(served: Loop) ->
     answers = check(step, CHECKS["predictions"])
     assert (answers.passed, answers.severity, answers.figures["judged"]) == (False, Severity.WARN, 0)
     assert answers.reasons[0].startswith("insufficient data: none of ")
+    asked = check(step, CHECKS["inputs"])
+    assert (asked.passed, asked.figures["judged"]) == (False, 0)
+    assert asked.reasons[0].startswith("insufficient data: none of ")
     assert check(step, CHECKS["truth"]).passed
 
 
