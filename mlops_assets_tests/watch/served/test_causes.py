@@ -128,7 +128,7 @@ def test_sentences_name_segment_figure_and_what_is_usual() -> None:
 
 
 def test_the_headline_says_how_the_day_was() -> None:
-    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "High day", ", the highest of 71 days")):
+    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "Unusual day", ", the highest of 71 days")):
         figures = make_figures(last={"overall": up}, seed=1)
         cells = judged(figures)
         told = headline(cells, causes=(), figures=figures, day=DAY, positive_word="late", facts=["scoring exact"])
@@ -144,3 +144,16 @@ def test_the_headline_calls_a_day_unusual_that_has_a_cause_and_says_it() -> None
     told = headline(cells, causes=found, figures=figures, day=DAY)
     assert told.startswith("Unusual day: ")
     assert told.endswith(f" {len(found)} to look at: {found[0].what}")
+
+
+def test_a_day_that_could_not_be_judged_is_not_called_usual() -> None:
+    figures = make_figures(days=8)
+    told = headline(judged(figures), causes=(), figures=figures, day=DAY)
+    assert told.startswith("Day that cannot be judged yet: ")
+    assert told.endswith("traffic cannot be judged yet.")
+
+
+def test_a_silent_day_says_so_with_its_cause() -> None:
+    (cause,) = causes([make_cell(order="exact", metric="answered")], day=DAY)
+    told = headline([], causes=[cause], figures=make_figures(days=8), day=DAY)
+    assert told == f"Nothing was answered. 1 to look at: {cause.what}"
