@@ -14,8 +14,8 @@ SUBJECT = "monitoring"
 
 
 def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
-    """One look for each kind of thing of which something was judged, also if nothing was found: what stood there, or on
-    days before, is over. What could not be judged yet, as in the first hours of a day, clears nothing.
+    """One look for each kind of thing that was judged, also if nothing was found: what stood there, or on days before,
+    is over. What cannot be judged yet, as in the first hours of a day, clears nothing.
 
     ``time_zone`` is that of the clock that the report tells moments by.
     """
@@ -34,10 +34,14 @@ def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
 
 
 def _is_judged(report: WatchReport, order: Order) -> bool:
-    """Whether anything could have been found; without an answer nothing has come right again."""
-    judged = [cell.verdict for cell in report.cells if cell.order == order]
-    judged += [each.verdict for each in report.inputs if order == "inputs"]
-    return report.answered > 0 and any(verdict != "cannot be judged" for verdict in judged)
+    """Whether anything could have been found, by the end of the day at the latest. Without an answer nothing has come
+    right again, and nobody was right without an outcome.
+    """
+    if not report.answered or (order == "truth" and not report.labelled):
+        return False
+    verdicts = [cell.verdict for cell in report.cells if cell.order == order]
+    verdicts += [each.verdict for each in report.inputs if order == "inputs"]
+    return report.until.date() > report.day or any(verdict != "cannot be judged" for verdict in verdicts)
 
 
 def _finding(cause: Cause, report: WatchReport, *, zone: ZoneInfo) -> Finding:

@@ -15,7 +15,7 @@ from mlops_assets.stores.alerts.book import AlertBook
 from mlops_assets.watch.served.report import Cause, Cell, Order, WatchReport
 
 DAY = date(2013, 7, 1)
-NOW = datetime(2013, 7, 2, 6, tzinfo=UTC)
+MORNING, NOW = datetime(2013, 7, 1, 6), datetime(2013, 7, 2, 6, tzinfo=UTC)
 
 
 def make_cause(key: str = "input:tailnum", *, order: Order = "inputs", day: date = DAY) -> Cause:
@@ -42,11 +42,11 @@ JUDGED = tuple(make_cell(order) for order in ("exact", "inputs", "predictions"))
 
 
 def make_report(*causes: Cause, day: date = DAY, made_of: str = "files", **more: Any) -> WatchReport:
-    told = {"answered": 60, "cells": JUDGED, **more}
+    end = datetime.combine(day + timedelta(days=1), time())
+    told = {"answered": 60, "cells": JUDGED, "until": end, **more}
     return WatchReport(
         use_case="flights",
         day=day,
-        until=datetime.combine(day + timedelta(days=1), time()),
         made_of=made_of,
         version="v",
         versions={"v": 60},
@@ -76,14 +76,23 @@ def test_each_kind_of_thing_that_was_judged_is_one_look_also_if_nothing_was_foun
 
 @pytest.mark.parametrize(
     "nothing",
-    [{"cells": ()}, {"cells": tuple(make_cell(order, judged=False) for order in ("exact", "inputs"))}, {"answered": 0}],
+    [
+        {"cells": (), "until": MORNING},
+        {"cells": tuple(make_cell(order, judged=False) for order in ("exact", "inputs")), "until": MORNING},
+        {"answered": 0},
+    ],
 )
 def test_what_could_not_be_judged_yet_is_no_look(nothing: dict[str, Any]) -> None:
     assert list(looks_at(make_report(**nothing), time_zone="UTC")) == []
 
 
+def test_a_day_that_is_over_with_answers_is_judged_as_far_as_it_ever_will_be() -> None:
+    assert len(list(looks_at(make_report(cells=()), time_zone="UTC"))) == 3
+    assert len(list(looks_at(make_report(cells=(), labelled=9), time_zone="UTC"))) == 4
+
+
 def test_the_beginning_is_a_moment_of_the_clock_that_the_use_case_goes_by() -> None:
-    (look,) = looks_at(make_report(make_cause(), cells=()), time_zone="America/New_York")
+    (look,) = looks_at(make_report(make_cause(), cells=(), until=MORNING), time_zone="America/New_York")
 
     assert look.findings[0].since == datetime(2013, 7, 1, 13, tzinfo=UTC)
 
@@ -143,7 +152,7 @@ def test_it_stands_until_the_next_day_can_be_judged(book: AlertBook, order: Orde
     tell(book, make_report(make_cause(order=order)))
     tomorrow = DAY + timedelta(days=1)
 
-    assert tell(book, make_report(day=tomorrow, cells=())) == []
+    assert tell(book, make_report(day=tomorrow, cells=(), until=MORNING + timedelta(days=1))) == []
     assert tell(book, make_report(day=tomorrow, answered=0)) == []
     assert len(book.standing()) == 1
 

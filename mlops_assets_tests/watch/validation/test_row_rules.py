@@ -153,6 +153,7 @@ def test_first_of_repeated_rows_stays_within_its_group() -> None:
     assert repeated.tolist() == [1, 5]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 3), st.integers(0, 1)), max_size=40),
     st.integers(1, 9),
