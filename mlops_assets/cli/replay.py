@@ -170,31 +170,34 @@ def _day(player: Player, service: RunningService, day: str, *, version: str, pro
 def _show(use_case: UseCase, progress: Progress) -> None:
     days = [each.day for each in progress.days]
     figures = realised(Lake.connect().at(), use_case=use_case, days=days, connect=duckdb.connect)
-    console.print(_table_of_days(progress), _table_of_champions(figures), sep="\n")
+    for line in _lines_of_days(progress):
+        console.print(escape(line), soft_wrap=True)
+    console.print(_table_of_champions(figures))
 
 
-def _table_of_days(progress: Progress) -> Table:
-    """The days on which something was to be told, and how many there were."""
+def _lines_of_days(progress: Progress) -> Iterator[str]:
+    """How many days and answers there were, and the days on which something was to be told."""
     answered = sum(each.answered for each in progress.days)
-    table = Table(title=f"{len(progress.days)} days, {answered:,} answers", title_justify="left")
-    for name in ("day", "answers", "refused", "alerts opened", "resolved", "retrained"):
-        right = name in ("answers", "refused")
-        table.add_column(name, justify="right" if right else "left", no_wrap=right or name == "day")
+    yield f"{len(progress.days)} days, {answered:,} answers"
     for each in progress.days:
-        if each.opened or each.resolved or each.retrained or each.refused:
-            told = (*each.opened,), (*each.resolved,)
-            opened, resolved = (escape("\n".join(causes)) for causes in told)
-            table.add_row(
-                each.day, f"{each.answered:,}", str(each.refused or ""), opened, resolved, escape(each.retrained)
-            )
-    return table
+        told = {
+            "opened": each.opened,
+            "resolved": each.resolved,
+            "retrained": (each.retrained,) if each.retrained else (),
+        }
+        if each.refused or any(told.values()):
+            refused = f", {each.refused} requests refused" if each.refused else ""
+            yield f"{each.day}: {each.answered:,} answers{refused}, by {each.champion}"
+            yield from (f"  {what:<10}{said}" for what, every in told.items() for said in every)
 
 
 def _table_of_champions(figures: list[Realised]) -> Table:
-    table = Table(title="Champions over time, by what came true", title_justify="left")
+    table = Table(title="Champions over time, by what came true", title_justify="left", box=None)
     metrics = [name for name in ("roc_auc_score", "log_loss") if any(name in each.figures for each in figures)]
-    for name in ("version", "from", "to", "answers", "with outcome", *metrics):
-        table.add_column(name, justify="left" if name in ("version", "from", "to") else "right", no_wrap=True)
+    for name in ("version", "from", "to"):
+        table.add_column(name, no_wrap=True)
+    for name in ("answers", "with outcome", *(metric.replace("_", " ") for metric in metrics)):
+        table.add_column(name, justify="right")
     for each in figures:
         told = [each.figures.get(name) for name in metrics]
         shown = ["" if value is None else f"{value:.4f}" for value in told]

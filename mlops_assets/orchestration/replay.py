@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
@@ -71,7 +72,7 @@ class Player:
         seed.land(self.zone, first=seed.first, last=day_before(first))
         ingest(self.use_case, instance=self.instance, steps=self.steps)
         if champion(Lake.connect().at(), use_case=self.use_case.name) is None:
-            through, moment = day_before(first), _moment(date.fromisoformat(first))
+            through, moment = day_before(first), self._next_morning(day_before(first))
             train(self.use_case, instance=self.instance, steps=self.steps, through=through, tags=_tags(moment))
 
     def begin(self, before: PlayedDay | None) -> tuple[int, str, int]:
@@ -135,14 +136,12 @@ class Player:
     def end(self, day: str, *, came: Sequence[str]) -> None:
         """The day is watched, its outcomes land, it is scored, and judged again with them."""
         told: dict[str, Any] = {"instance": self.instance, "steps": self.steps}
-        over, known = _moment(date.fromisoformat(day), days=1, after=timedelta(0)), _next_morning(day)
-        if self.use_case.monitoring:
-            watch(self.use_case, day=day, tags=_tags(over), **told)
+        tags = _tags(self._next_morning(day))
+        watch(self.use_case, day=day, tags=tags, **told)
         land_outcomes(self.zone, use_case=self.use_case, day=day, came=came)
         ingest(self.use_case, **told)
         score(self.use_case, batches=[day], **told)
-        if self.use_case.monitoring:
-            watch(self.use_case, day=day, tags=_tags(known), **told)
+        watch(self.use_case, day=day, tags=tags, **told)
 
     def news(self, day: str, *, cursor: str, event: int) -> tuple[list[tuple[int, Event]], str]:
         """What became of alerts since; what checks and runs said is recorded as of the next morning, nobody is told."""
@@ -150,12 +149,12 @@ class Player:
         partitions = {name: make().partitions_def for name, make in asset_makers(self.use_case).items()}
         looks = read_looks(self.use_case, read, partitions=partitions, instance=self.instance)
         with AlertBook(environment_directory()) as book:
-            book.record(looks, now=_next_morning(day))
+            book.record(looks, now=self._next_morning(day))
             return book.events_after(event), read.model_dump_json()
 
     def retrain(self, day: str) -> str:
         """What the loop did the morning after a day and what came of it; empty if nothing was due."""
-        plan, now, lake = self.use_case.retrain, _next_morning(day), Lake.connect()
+        plan, now, lake = self.use_case.retrain, self._next_morning(day), Lake.connect()
         if not self.loop or plan is None:
             return ""
         before = champion(lake.at(), use_case=self.use_case.name)
@@ -176,6 +175,12 @@ class Player:
         moved = "is the new champion" if after and after.version != state.champion else "stays the champion"
         return f"{reason} {after.version if after else 'None'} {moved}."
 
+    def _next_morning(self, day: str) -> datetime:
+        """When a day is over on the clock that its events are told by, and what became of it has landed."""
+        zone = ZoneInfo(self.use_case.event_times.time_zone)
+        after = date.fromisoformat(day) + timedelta(days=1)
+        return datetime(after.year, after.month, after.day, tzinfo=zone) + FIRST_MOMENT
+
 
 def with_news(day: PlayedDay, events: Sequence[tuple[int, Event]]) -> PlayedDay:
     """The day with what became of alerts."""
@@ -186,14 +191,6 @@ def with_news(day: PlayedDay, events: Sequence[tuple[int, Event]]) -> PlayedDay:
 
 def _tags(moment: datetime) -> Mapping[str, str]:
     return {MOMENT: moment.isoformat()}
-
-
-def _next_morning(day: str) -> datetime:
-    return _moment(date.fromisoformat(day), days=1)
-
-
-def _moment(day: date, *, days: int = 0, after: timedelta = FIRST_MOMENT) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=days) + after
 
 
 def _sleep_until(moment: float) -> None:

@@ -60,7 +60,7 @@ def test_days_are_played_through_the_real_service_and_gone_on_with(run_mlops: Ml
     assert len(asked) == len({row["example_id"] for row in asked}) == 120
     assert {row["history_as_of"] for row in asked} == {FIRST, SECOND}
     (version,) = {str(row["model_version"]) for row in asked}
-    assert re.search(rf"{version} +│ {FIRST} │ {SECOND} +│ +120 │ +120 │", both)
+    assert re.search(rf"{version} +{FIRST} +{SECOND} +120 +120 ", both)
     head = Lake.connect(LakeSettings.embedded(folder)).at()
     assert [path for path in (info.path for info in head.paths("parcels/monitoring/")) if FIRST in path]
     assert not (Path(os.environ["MLOPS_DATA_DIR"]) / "lake").exists()
