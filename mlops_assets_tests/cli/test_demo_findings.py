@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
-import pytest
-from mlops_assets.watch.monitoring import MonitoringReport
 from rich.console import Console
 
 from mlops_assets.cli import demo_summary
 from mlops_assets.cli.demo_findings import Demo, failed_checks
+from mlops_assets.contract.alerts import Urgency
 from mlops_assets.orchestration.runs import RunSummary
+from mlops_assets.watch.served.report import Cause, Cell, Estimated, Realised, WatchReport
 from mlops_assets_tests.orchestration.toy import PARCELS
 
 
@@ -75,29 +76,61 @@ def test_the_seconds_of_an_asset_are_those_of_its_first_and_longest_run() -> Non
     assert demo.seconds == {"history": 9.0, "monitoring": 2.0}
 
 
-@pytest.mark.parametrize(
-    ("prior", "said"),
-    [({"prior": {"log_loss": 1.049, "brier_loss": 0.41}}, "log loss 1.049, Brier loss 0.410"), ({}, None)],
-)
-def test_the_prior_on_the_same_rows_stands_beside_the_figures_where_it_is_told(
-    prior: dict[str, Any], said: str | None
-) -> None:
-    figures = {name: {"value": 0.8, "lower": 0.7, "upper": 0.9} for name in demo_summary.REALISED}
-    realised = {"answered": 60, "overall": {"rows": 60, "positives": 9, "metrics": figures}, **prior}
-    demo = Demo(use_case=PARCELS, compared=(60, 60))
-    demo.watched = MonitoringReport(
-        day="2024-03-11",
-        model_version="v",
-        rows=60,
-        positives=9,
-        false_discovery_rate=0.01,
-        cells=(),
-        realised=realised,
+def make_report(**more: Any) -> WatchReport:
+    """A watched day of sixty answers, one hour of which was unusual."""
+    day = {"order": "predictions", "metric": "positives", "span": "day", "n": 60, "value": 0.5, "figure": 0.5}
+    hour = {**day, "span": "hour", "hour": 9, "n": 6, "value": 0.4, "gap": "day", "figure": 0.9}
+    cells = (
+        Cell(**day, scope="overall", usual=0.25, low=0.1, high=0.6, detectable=0.3, verdict="usual"),
+        Cell(**hour, scope="overall", usual=0.05, low=-0.2, high=0.2, detectable=0.25, verdict="unusual"),
+        Cell(**hour | {"hour": 10}, scope="overall", verdict="cannot be judged", why="6 rows, needs 10"),
+        Cell(**day, scope="depot=AMS", usual=0.25, low=0.1, high=0.6, detectable=0.3, verdict="usual"),
     )
+    told = {"versions": {"v": 60}, "answered": 60, "headline": "High day: 50 % predicted late.", "cells": cells}
+    until = datetime(2024, 3, 12)
+    return WatchReport(use_case="parcels", day=date(2024, 3, 11), until=until, version="v", **{**told, **more})
 
-    text = shown(demo, demo_summary._served)
 
-    assert "outcomes have landed for 60 of them: ROC AUC 0.800" in text
-    assert "no slice's share predicted late deviates" in text
-    assert ("the constant prior on the same rows" in text) == (said is not None)
-    assert said is None or said in text
+def served(**more: Any) -> str:
+    demo = Demo(use_case=PARCELS, compared=(60, 60))
+    demo.watched = make_report(**more)
+    return shown(demo, demo_summary._served)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_of_the_served_day_the_headline_and_each_hour_beside_what_is_usual_are_shown() -> None:
+    text = served()
+
+    assert text.startswith("High day: 50 % predicted late.")
+    assert ["all", "day", "60", "50.0%", "25.0%", "±30.0%", "usual"] in rows_of(text)
+    assert ["09:00", "6", "90.0%", "55.0%", "±25.0%", "unusual"] in rows_of(text)
+    assert ["10:00", "6", "90.0%", "cannot", "be", "judged"] in rows_of(text)
+    assert "depot=AMS" not in text
+    assert "60 of 60 served scores equal the batch scores to the bit" in text
+    assert "outcomes have landed" not in text
+
+
+def test_each_cause_is_shown() -> None:
+    told = {"order": "inputs", "urgency": Urgency.INFORM, "since": datetime(2024, 3, 11)}
+    cause = Cause(key="input:weight", what="Column 'weight' is in pounds.", **told)
+
+    assert "! Column 'weight' is in pounds." in served(causes=(cause,))
+
+
+def test_outcomes_so_far_stand_beside_the_prior_on_the_same_rows_and_the_promise() -> None:
+    loss = {"metric": "log_loss", "scope": "overall", "n": 40, "value": 0.842, "low": 0.8, "high": 0.9}
+    realised = (
+        Realised(**loss, prior=1.049, promised=0.5, verdict="worse than promised"),
+        Realised(**{**loss, "scope": "depot=AMS", "value": 0.111}, prior=1.0, verdict="as promised"),
+    )
+    estimated = (Estimated(metric="log_loss", value=0.6, low=0.5, high=0.7, realised=0.842),)
+
+    text = served(labelled=40, realised=realised, estimated=estimated)
+
+    assert "outcomes have landed for 40 of 60 answers:" in text
+    assert "log loss 0.842 (0.800–0.900), the prior on the same rows 1.049, promised 0.500: worse than promised" in text
+    assert "log loss estimated before at 0.600 (0.500–0.700), came out at 0.842" in text
+    assert "0.111" not in text

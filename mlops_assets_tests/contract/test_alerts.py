@@ -21,6 +21,7 @@ from mlops_assets.contract.alerts import (
     lines_of,
     resolve,
     silence,
+    sparkline,
     wake,
 )
 
@@ -169,3 +170,17 @@ def test_what_is_known_is_said_line_by_line_without_empty_ones(at: str, said: st
         "Since: 2013-07-01 12:00 UTC",
         "What to do: Ask the source.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [((), ""), ((0.3,), ""), ((1, 1, 1), "▁▁▁"), ((0, 1, 2, 3, 4, 5, 6, 7), "▁▂▃▄▅▆▇█"), ((-2.5, 9, -2.5), "▁█▁")],
+)
+def test_values_are_drawn_from_the_lowest_to_the_highest(values: tuple[float, ...], drawn: str) -> None:
+    assert sparkline(values) == drawn
+
+
+def test_what_is_known_has_the_figures_last_values() -> None:
+    alert = only(play(make_look(make_finding(chart=(0.2, 0.2, 0.5))))[0])
+
+    assert "Lately: ▁▁█" in lines_of(alert)

@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import duckdb
 import pyarrow.compute as pc
 
 from mlops_assets.contract.paths import prediction_log_folder, served_metrics_folder
@@ -81,10 +80,7 @@ def collect_all(loop: Loop, *, now: datetime, requests: int) -> None:
         step = collect(
             loop.lake.at(),
             use_case=loop.use_case,
-            lake=loop.lake,
-            connect=duckdb.connect,
             log=log,
-            seed=1,
             now=now,
             into=Path(folder),
             kept=timedelta(days=2),

@@ -44,6 +44,7 @@ from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.orchestration import toy
 
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
+AFTERWARDS = NOW + timedelta(days=1)
 DAYS, SERVED = [toy.day_number(number) for number in range(10)], toy.day_number(10)
 
 
@@ -107,13 +108,14 @@ class Loop:
         log.close()
         online.close()
 
-    def watch(self, day: str) -> tuple[Step[Any], Step[Any]]:
-        """Collects what was served and watches the day; what both steps answered."""
-        told: dict[str, Any] = {"use_case": self.use_case, "lake": self.lake, "connect": duckdb.connect}
-        collected = self.collect()
-        watched = watch(self.lake.at(), **told, days=[day])
+    def watch(self, day: str, *, now: datetime = AFTERWARDS) -> Step[Any]:
+        """Collects what was served and watches the day, as far as it is over."""
+        self.collect()
+        watched = watch(
+            self.lake.at(), use_case=self.use_case, days=[day], lake=self.lake, connect=duckdb.connect, now=now
+        )
         self.put("monitoring", watched)
-        return collected, watched
+        return watched
 
     def collect(self, *, now: datetime = NOW) -> Step[Any]:
         """Collects what was served."""
@@ -128,10 +130,7 @@ class Loop:
             yield collect(
                 self.lake.at(),
                 use_case=self.use_case,
-                lake=self.lake,
-                connect=duckdb.connect,
                 log=log,
-                seed=1,
                 now=now,
                 into=Path(folder),
                 kept=timedelta(days=7),

@@ -8,7 +8,7 @@ from mlops_assets_tests.steps.played import NOW, SERVED, Loop
 
 
 def test_each_answer_says_what_it_was_made_of(served: Loop) -> None:
-    served.watch(SERVED)
+    served.collect()
 
     head = served.lake.at()
     (info,) = head.paths(prediction_log_folder("parcels"))

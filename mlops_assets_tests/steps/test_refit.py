@@ -127,6 +127,6 @@ def test_trials_that_nothing_could_judge_are_refused_where_they_are_declared() -
     with pytest.raises(DeclarationError, match="refit=True does not go with a HashSplit"):
         replace(REFIT, split=HashSplit(key="id", test_share=0.2, validation_share=0.2), clusters=None)
     classes = Multiclass(classes=("a", "b", "c"))
-    shadowed = replace(PARCELS, monitoring=None, retrain=replace(PLAN, trial=None), task=classes)
+    shadowed = replace(PARCELS, retrain=replace(PLAN, trial=None), task=classes)
     with pytest.raises(DeclarationError, match="Try challengers as a Canary"):
         replace(shadowed, retrain=replace(PLAN, trial=Shadow()))

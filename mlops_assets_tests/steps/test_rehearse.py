@@ -175,7 +175,7 @@ def test_what_means_nothing_must_be_refused(status: int, body: bytes, passed: bo
 
 
 def test_what_was_served_last_is_asked_before_what_the_seed_asks(served: Loop) -> None:
-    served.watch(SERVED)
+    served.collect()
 
     examples = rehearse.recorded_examples(
         served.lake.at(), use_case=PARCELS, version=version(served), connect=duckdb.connect

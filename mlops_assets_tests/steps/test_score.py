@@ -10,7 +10,7 @@ from mlops_assets_tests.steps.played import DAYS, SERVED, Loop
 
 
 def test_the_scores_of_a_batch_are_those_that_were_served(served: Loop) -> None:
-    served.watch(SERVED)
+    served.collect()
     served.take([SERVED])
 
     served.score(SERVED)

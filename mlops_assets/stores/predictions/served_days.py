@@ -152,11 +152,15 @@ def _uncollected(files: Iterable[CollectedFile], *, use_case: UseCase, folder: P
 
 
 def _silent(known: Collection[date], *, today: date) -> set[date]:
-    """The days without answers up to today, where answers were to be expected."""
-    last = max(known, default=None)
-    if last is None or today - last > LISTENED:
+    """The days without answers up to today, where answers were to be expected: also those between days with some, as
+    the last look at one may have been before its end.
+    """
+    last = max(known, default=date.min)
+    if today - last > LISTENED:
         return set()
-    return {last + timedelta(days=number + 1) for number in range((today - last).days)}
+    listened = [timedelta(days=number) for number in range(LISTENED.days + 1)]
+    expected = {day + after for day in known for after in listened if today - day <= 2 * LISTENED}
+    return {day for day in expected if today - LISTENED <= day <= today} - {*known}
 
 
 def _is_stale(

@@ -10,7 +10,7 @@ of the same rows are unusual already. Hours, days and weeks of one scope are one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 import numpy as np
@@ -22,13 +22,14 @@ from mlops_assets.watch.served.context import SPREAD
 from mlops_assets.watch.served.report import Cause, Cell
 from mlops_assets.watch.served.sentences import describe, told_metric
 from mlops_assets.watch.served.series import ordinals, series
-from mlops_assets.watch.served.table import ANSWERED, MISSING, POSITIVES, SCORE, SERVICE, UNSEEN
+from mlops_assets.watch.served.table import ANSWERED, DOUBLED, FLAGGED, POSITIVES, SCORE, SERVICE
 
 CHART_DAYS = 28
 _CLEARER = 1e-3
 """So much less likely a segment must be than all rows to be the cause of both."""
 _RANKED, _PLACES = 10, ("", "second ", "third ")
-_SERVICE = "service:"
+_SERVICE, _REQUESTS, _TRAFFIC = "service:", "requests:", "traffic"
+_FLAGS, _TWICE = f"{_REQUESTS}{FLAGGED}", f"{_REQUESTS}{DOUBLED}"
 _TO_DO = {
     "exact": "Look at the service and at who calls it: mlops status, its log, the requests of the last hour.",
     "inputs": "Look at where the column comes from; answers of these rows are not to be trusted until it is right.",
@@ -58,8 +59,9 @@ def causes(
         return _cause(key, groups[key], day=day, figures=figures, word=positive_word)
 
     roots = {cause.key: cause for cause in given}
-    for key in (key for key, group in groups.items() if group[0].order in ("exact", "inputs")):
-        roots[key] = _joined(roots[key], groups[key], word=positive_word) if key in roots else made(key)
+    for key in sorted((key for key, group in groups.items() if group[0].order == "exact"), key=_TRAFFIC.__eq__):
+        root = _root_of(key, roots)
+        roots[root or key] = _joined(roots[root], groups[key], word=positive_word) if root else made(key)
     explaining = sorted((each for each in roots.values() if not each.key.startswith(_SERVICE)), key=_explains_first)
     for order in ("predictions", "truth"):
         own = {key: group for key, group in groups.items() if group[0].order == order}
@@ -108,6 +110,8 @@ def _kind(cells: Sequence[Cell], *, rank: str) -> str:
     """What a day without causes is called; usual only if its answers could have been called something else."""
     if all(cell.verdict == "cannot be judged" for cell in cells if cell.order == "predictions"):
         return "Day that cannot be judged yet"
+    if rank.startswith((", the highest", ", the lowest")):
+        return "Unusual day"
     return "High day" if "highest" in rank else "Low day" if "lowest" in rank else "Usual day"
 
 
@@ -132,11 +136,9 @@ def _key(cell: Cell) -> str:
     """The identity of what a cell is a sign of: the same on every day."""
     if cell.order in ("predictions", "truth"):
         return f"{cell.order}:{cell.scope}"
-    if cell.metric.startswith((MISSING, UNSEEN)):
-        return f"input:{cell.metric.split(':', 1)[1]}"
     if cell.scope == SERVICE:
         return f"{_SERVICE}{cell.metric}"
-    return "traffic" if cell.metric == ANSWERED else f"requests:{cell.metric}"
+    return _TRAFFIC if cell.metric == ANSWERED else f"{_REQUESTS}{cell.metric}"
 
 
 def _cause(key: str, group: list[Cell], *, day: date, figures: pa.Table | None, word: str) -> Cause:
@@ -167,8 +169,18 @@ def _said(cells: Iterable[Cell], word: str) -> tuple[str, ...]:
     return tuple(first.values())
 
 
+def _root_of(key: str, roots: Mapping[str, Cause]) -> str | None:
+    """The cause that an unusual exact figure follows from: values that nobody knows from an input that has changed, and
+    more traffic from requests that are sent twice.
+    """
+    if key.startswith(_FLAGS):
+        return next((cause.key for cause in roots.values() if cause.order == "inputs"), None)
+    return _TWICE if key == _TRAFFIC and _TWICE in roots else None
+
+
 def _joined(cause: Cause, cells: list[Cell], *, word: str) -> Cause:
-    return _with(cause, _said(cells, word))
+    """With what follows from it exactly: that pages people, whatever the cause by itself would."""
+    return _with(cause, _said(cells, word)).model_copy(update={"urgency": Urgency.PAGE})
 
 
 def _with(cause: Cause, told: Iterable[str]) -> Cause:

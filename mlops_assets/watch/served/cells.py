@@ -25,8 +25,8 @@ from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.served.context import AREA, GAIN, GAP, LOSSES, WEEK, Context, Spec
 from mlops_assets.watch.served.counts import events, traffic
 from mlops_assets.watch.served.daily import decisions, levels, segments
-from mlops_assets.watch.served.drafts import Draft
-from mlops_assets.watch.served.report import Cell, Order
+from mlops_assets.watch.served.drafts import WORTH_OF_ERRORS, WORTH_OF_FLAGS, Draft
+from mlops_assets.watch.served.report import Cell
 from mlops_assets.watch.served.series import Scale, Series, ordinals, series, up_to
 from mlops_assets.watch.served.shape import hours, spreads
 from mlops_assets.watch.served.table import (
@@ -38,7 +38,6 @@ from mlops_assets.watch.served.table import (
     FLAGGED,
     HISTORY_AGE,
     LATENCY,
-    MISSING,
     POSITIVES,
     PRIOR,
     REALISED,
@@ -47,7 +46,6 @@ from mlops_assets.watch.served.table import (
     SCORE,
     SCORE_SQUARED,
     SERVICE,
-    UNSEEN,
 )
 
 _DAYS_OF_A_MONTH = 30.4
@@ -106,17 +104,19 @@ def _traffic(asked: pa.Table, figures: pa.Table, context: Context) -> Iterator[D
 
 
 def _of_all(table: pa.Table, context: Context) -> Iterator[Draft]:
-    """What does not depend on the version: the service's own figures, and requests."""
+    """What does not depend on the version: the service's own figures, and requests. Their columns, what is missing in
+    them and what is new, ``request_judgement.py`` judges.
+    """
     timed = table.filter(pc.is_valid(table["hour"]))
     if not timed.num_rows:
         return
     names = pc.unique(timed["metric"]).to_pylist()
     days = np.arange(int(ordinals(timed)[0]), context.day.toordinal() + 1)
     for name in (each for each in (ERRORS, REFUSED) if each in names):
-        yield from events(series(timed, metric=name, days=days).of((SERVICE,)), name, context, order="exact")
-    for name in (each for each in names if each == DOUBLED or each.startswith((FLAGGED, MISSING, UNSEEN))):
-        order: Order = "inputs" if name.startswith((MISSING, UNSEEN)) else "exact"
-        yield from events(series(timed, metric=name, days=days).of((OVERALL,)), name, context, order=order)
+        yield from events(series(timed, metric=name, days=days).of((SERVICE,)), name, context, worth=WORTH_OF_ERRORS)
+    for name in (each for each in names if each == DOUBLED or each.startswith(FLAGGED)):
+        of = series(timed, metric=name, days=days).of((OVERALL,))
+        yield from events(of, name, context, worth=WORTH_OF_FLAGS)
     latency = Spec(metric=LATENCY, scale="positive", order="exact", family="requests")
     age = Spec(metric=HISTORY_AGE, scale="number", order="exact", family="requests", worth=0.5)
     for spec, scope in ((latency, SERVICE), (age, OVERALL)):

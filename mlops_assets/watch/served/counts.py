@@ -11,11 +11,12 @@ from mlops_assets.contract.arrays import Floats, Ints
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.watch.profiles.cells import Flags
 from mlops_assets.watch.served.context import WEEK, Context
-from mlops_assets.watch.served.drafts import Draft, Rare
-from mlops_assets.watch.served.report import Order
+from mlops_assets.watch.served.drafts import WORTH_OF_TRAFFIC, Draft, Rare
 from mlops_assets.watch.served.series import Series
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.usual import Usual, learn
+
+_NO_SUCH_DAY = "no such day of the week before it"
 
 
 def traffic(answered: Series, context: Context) -> Iterator[Draft]:
@@ -27,7 +28,7 @@ def traffic(answered: Series, context: Context) -> Iterator[Draft]:
         rates = _Rates.of(counts, exposure=np.ones_like(counts), bucket=bucket, past=days < context.day.toordinal())
         for at in range(len(counts) - hours, len(counts)):
             rate, between, error = rates.at(int(bucket[at]))
-            if counts[at] or rate >= 1:
+            if hours == 1 or counts[at] or rate >= 1:
                 yield Rare(
                     order="exact",
                     family="traffic",
@@ -43,12 +44,15 @@ def traffic(answered: Series, context: Context) -> Iterator[Draft]:
                     rate=rate,
                     between=between,
                     error=error,
-                    lacking=lacking,
+                    worth=WORTH_OF_TRAFFIC * rate,
+                    lacking=lacking or ("" if rate else _NO_SUCH_DAY),
                 )
 
 
-def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator[Draft]:
-    """The share of rows for which something holds that seldom does, on the day."""
+def events(of: Series, name: str, context: Context, *, worth: float) -> Iterator[Draft]:
+    """The share of rows for which something holds that seldom does, on the day. What is within ``worth`` of the usual
+    share is nothing to tell.
+    """
     count, n = of.daily().value[0, :, 0], of.daily().n[0, :, 0]
     if not n[-1]:
         return
@@ -56,7 +60,7 @@ def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator
     rates = _Rates.of(count, exposure=n, bucket=np.zeros(len(n), dtype=np.int64), past=past)
     rate, between, error = rates.at(0)
     yield Rare(
-        order=order,
+        order="exact",
         family="requests",
         metric=name,
         scope=of.scopes[0],
@@ -69,13 +73,16 @@ def events(of: Series, name: str, context: Context, *, order: Order) -> Iterator
         rate=rate,
         between=between,
         error=error,
+        worth=worth,
         lacking=context.lacking(of.days[n > 0]),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rates:
-    """Counts a unit of exposure, by bucket: ``plain`` ones, relative to which ``usual`` is learnt."""
+    """Counts a unit of exposure, by bucket: ``plain`` ones (0 if nothing is known), relative to which ``usual`` is
+    learnt.
+    """
 
     plain: Floats
     usual: Usual
@@ -84,7 +91,7 @@ class _Rates:
     def of(cls, counts: Floats, *, exposure: Floats, bucket: Ints, past: Flags) -> _Rates:
         size = int(bucket.max()) + 1
         sums, exposed = (np.bincount(bucket[past], weights=each[past], minlength=size) for each in (counts, exposure))
-        plain = np.maximum(sums, 0.5) / np.maximum(exposed, 1e-9)
+        plain = np.where(exposed > 0, np.maximum(sums, 0.5) / np.maximum(exposed, 1e-9), 0.0)
         expected = plain[bucket] * exposure
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, noise = np.where(expected > 0, counts / expected, np.nan), 1 / expected

@@ -19,8 +19,10 @@ from mlops_assets.watch.served.series import Scale, from_scale
 from mlops_assets.watch.served.slow import LOOKED_BACK, Run, days_between, threshold
 from mlops_assets.watch.served.usual import chance_of, count_bounds, reach
 
-WORTH = 0.01
-"""Of events (missing, unseen, flagged, …): a share that is that near to the usual one is nothing to tell."""
+WORTH_OF_ERRORS, WORTH_OF_FLAGS = 0.01, 0.05
+"""Shares of answers that failed, and of those with a flag or asked again: what is that near to usual is nothing to
+tell. Ordinary days have more or fewer unknown entities.
+"""
 WORTH_OF_TRAFFIC = 0.25
 """Of the usual count: who is woken for less would learn not to wake up."""
 _FOUND = float(ndtri(0.8))
@@ -160,7 +162,8 @@ class Slow(Smooth):
 @dataclass(frozen=True, kw_only=True)
 class Rare(Draft):
     """A count, or ``of`` rows the share for which something holds. ``rate`` is what is usual, ``between`` its relative
-    variance from time to time and ``error`` that of the rate itself.
+    variance from time to time and ``error`` that of the rate itself. What is within ``worth`` of the rate is nothing to
+    tell.
     """
 
     count: float
@@ -168,6 +171,7 @@ class Rare(Draft):
     rate: float
     between: float
     error: float
+    worth: float = 0.0
 
     def _bounds(self, *, chance: float) -> Bounds:
         rows = self.of or 1.0
@@ -176,8 +180,7 @@ class Rare(Draft):
         mean = max(rate * rows, 1e-6)
         made = count_bounds(count, mean=mean, between=self.between, error=self.error * mean**2, chance=chance)
         low, high = made.low, made.high
-        worth = WORTH_OF_TRAFFIC * mean if self.of is None else WORTH * rows
-        low, high = min(low, mean - worth), max(high, mean + worth)
+        low, high = min(low, mean - self.worth * rows), max(high, mean + self.worth * rows)
         can_fall, can_rise = low > 0, self.of is None or high < self.of
         shifts = [high - mean + _FOUND * self._spread(high)] if can_rise else []
         shifts += [min(mean - low + _FOUND * self._spread(low), mean)] if can_fall else []

@@ -140,7 +140,10 @@ def _estimated(metric: str, value: float, *, moves: Floats, chance: Floats, held
 
 
 def _with_error(metric: str, value: float, *, error: float) -> Estimated:
-    return Estimated(metric=metric, value=value, low=value - _Z * error, high=value + _Z * error)
+    high = value + _Z * error
+    if metric.endswith(("_score", "_rate")):
+        high = min(high, 1.0)
+    return Estimated(metric=metric, value=value, low=max(value - _Z * error, 0.0), high=high)
 
 
 def _below(keys: Floats, *, of: Floats) -> Floats:

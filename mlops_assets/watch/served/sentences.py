@@ -13,14 +13,12 @@ from mlops_assets.watch.served.table import (
     FLAGGED,
     HISTORY_AGE,
     LATENCY,
-    MISSING,
     POSITIVES,
     REALISED,
     REFUSED,
     RESIDUAL,
     SCORE,
     SERVICE,
-    UNSEEN,
 )
 
 _NAMES = {
@@ -37,8 +35,6 @@ _SHARES = {
     DOUBLED: "asked again",
     ERRORS: "failed",
     REFUSED: "refused",
-    MISSING: "without {}",
-    UNSEEN: "with a {} never seen before",
     FLAGGED: "flagged {}",
     CLASS: "predicted {}",
 }

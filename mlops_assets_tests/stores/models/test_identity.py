@@ -33,7 +33,7 @@ SAID_ELSEWHERE = {
     "a comment in SQL": ("use_cases/flights/sql/features.sql", "--", "-- newly"),
     "a comment in training": ("training/fit.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
     "a docstring in training": ("training/fit.py", '    """', '    """Newly. '),
-    "a comment in monitoring": ("watch/monitoring.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
+    "a comment in monitoring": ("watch/served/causes.py", "\n\n\ndef ", "\n\n\n# newly\ndef "),
 }
 
 

@@ -378,7 +378,14 @@ def test_outcomes_are_recorded_repeated_corrected_or_of_nothing_that_is_known(lo
             "label_class": None,
             "known_at": NOON,
         },
-        {"seq": 2, "prediction_id": None, "example_id": "flight", "label": 0.0, "label_class": None, "known_at": NOON},
+        {
+            "seq": 2,
+            "prediction_id": "id-1",
+            "example_id": "flight",
+            "label": 0.0,
+            "label_class": None,
+            "known_at": NOON,
+        },
         {"seq": 3, "prediction_id": "id-2", "example_id": None, "label": None, "label_class": "UA", "known_at": NOON},
     ]
     assert log.outcomes_after(1, limit=1)["seq"].to_pylist() == [2]

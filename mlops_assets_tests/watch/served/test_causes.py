@@ -44,12 +44,20 @@ def test_unusual_answers_follow_from_an_unusual_input() -> None:
     assert len(cause.consequences) == 3
 
 
-def test_an_input_that_is_missing_joins_its_own_cause() -> None:
-    cell = make_cell(order="inputs", metric="missing:tailnum", value=1.0, figure=1.0)
+def test_entities_that_nobody_knows_follow_from_an_unusual_input_and_page_people() -> None:
+    cell = make_cell(order="exact", metric="flagged:no history", value=1.0, figure=1.0)
     (cause,) = causes([cell], day=DAY, given=[NULL_TAILS])
     assert cause.consequences == (
-        "100 % without tailnum in the day. Usual is 20 %; an alarm would be below 10 % or above 40 %.",
+        "100 % flagged no history in the day. Usual is 20 %; an alarm would be below 10 % or above 40 %.",
     )
+    assert cause.urgency is Urgency.PAGE
+
+
+def test_more_traffic_follows_from_requests_that_are_sent_twice() -> None:
+    cells = [make_cell(order="exact", metric="answered"), make_cell(order="exact", metric="doubled")]
+    (cause,) = causes(cells, day=DAY)
+    assert cause.key == "requests:doubled"
+    assert cause.order == "exact"
 
 
 def test_segments_follow_from_all_rows() -> None:
@@ -120,10 +128,19 @@ def test_sentences_name_segment_figure_and_what_is_usual() -> None:
 
 
 def test_the_headline_says_how_the_day_was() -> None:
-    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "Unusual day", ", the highest of 71 days")):
+    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "High day", ", the highest of 71 days")):
         figures = make_figures(last={"overall": up}, seed=1)
         cells = judged(figures)
         told = headline(cells, causes=(), figures=figures, day=DAY, positive_word="late", facts=["scoring exact"])
         assert told.startswith(f"{kind}: ")
         assert "% predicted late where" in told
         assert told.endswith(f"% is usual{rank}; scoring exact, traffic usual.")
+
+
+def test_the_headline_calls_a_day_unusual_that_has_a_cause_and_says_it() -> None:
+    figures = make_figures(last={"overall": 0.3}, seed=1)
+    cells = judged(figures)
+    found = causes(cells, day=DAY)
+    told = headline(cells, causes=found, figures=figures, day=DAY)
+    assert told.startswith("Unusual day: ")
+    assert told.endswith(f" {len(found)} to look at: {found[0].what}")

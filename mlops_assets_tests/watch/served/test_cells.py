@@ -78,6 +78,17 @@ def test_a_new_version_is_judged_by_its_held_out_rows_until_it_has_served() -> N
     assert cell_of(judged(figures, held_out=held_out), "score").verdict == "unusual"
 
 
+def test_traffic_is_not_judged_on_the_first_such_day_of_the_week() -> None:
+    held_out = make_figures(days=41, seed=3)
+    mondays = pc.equal(pc.day_of_week(held_out["hour"]), DAY.weekday())
+    known, unknown = (
+        judged(make_figures(days=1), held_out=rows) for rows in (held_out, held_out.filter(pc.invert(mondays)))
+    )
+    assert cell_of(known, "answered").verdict == "usual"
+    assert cell_of(unknown, "answered").verdict == "cannot be judged"
+    assert cell_of(unknown, "answered").why == "no such day of the week before it"
+
+
 def test_rows_without_times_are_one_pool() -> None:
     held_out = make_figures(days=5, seed=3, weather=0)
     held_out = held_out.set_column(2, "hour", pa.nulls(held_out.num_rows, pa.timestamp("us")))
@@ -153,8 +164,9 @@ def test_no_count_is_usual_that_could_not_have_been_unusual(
 ) -> None:
     count = float(round(share * rows))
     draft = Rare(
-        order="inputs", family="requests", metric="missing:tailnum", scope="overall", span="day", n=rows,
+        order="exact", family="requests", metric="flagged:no history", scope="overall", span="day", n=rows,
         value=count / rows, figure=count / rows, count=count, of=float(rows), rate=rate, between=between, error=error,
+        worth=0.05,
     )  # fmt: skip
     extremes = [replace(draft, count=end).judged(chance=chance).verdict for end in (0.0, float(rows))]
     assert (draft.judged(chance=chance).verdict == "cannot be judged") == ("unusual" not in extremes)
