@@ -128,7 +128,7 @@ def test_sentences_name_segment_figure_and_what_is_usual() -> None:
 
 
 def test_the_headline_says_how_the_day_was() -> None:
-    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "High day", ", the highest of 71 days")):
+    for up, kind, rank in ((0.0, "Usual day", ""), (0.3, "Unusual day", ", the highest of 71 days")):
         figures = make_figures(last={"overall": up}, seed=1)
         cells = judged(figures)
         told = headline(cells, causes=(), figures=figures, day=DAY, positive_word="late", facts=["scoring exact"])
