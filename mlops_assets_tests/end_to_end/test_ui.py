@@ -96,7 +96,7 @@ def test_the_ui_asks_nobody_outside_this_machine_and_its_schedules_run(page: Pag
     expect(page.get_by_role("button", name="Materialize").first).to_be_visible()
     page.goto(f"{ui}/automation")
 
-    for name in ("score_daily", "watch_daily", "retrain", "new_data"):
+    for name in ("score_daily", "watch_hourly", "retrain", "new_data"):
         expect(page.get_by_text(f"flights__{name}", exact=True).first).to_be_visible()
     outside = [url for url in asked if urlsplit(url).hostname not in (None, "127.0.0.1")]
     assert asked

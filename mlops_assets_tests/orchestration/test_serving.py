@@ -17,7 +17,6 @@ from mlops_assets.orchestration.runs import RunFailed, RunSummary
 from mlops_assets.steps.watch import CHECKS
 from mlops_assets.stores.features import online_refresh
 from mlops_assets.stores.models.champion import champion
-from mlops_assets.stores.predictions import parity
 from mlops_assets.watch.served.report import WatchReport
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.toy import PARCELS, ParcelRequest, day_number, requests
@@ -33,7 +32,6 @@ def answer(
     start: int = 0,
     stop: int | None = None,
     snow: bool = True,
-    **more: object,
 ) -> None:
     """Logs answers to a day's requests as the service does; heavy parcels are said to be late. Without ``snow`` nothing
     was known of the roads.
@@ -53,7 +51,6 @@ def answer(
             predicted_positive=row.weight > 5,
             inputs=row.model_dump(mode="json"),
             features={"roads__snow": float(row.sent_at.day % 3) if snow else None},
-            **more,
         )
         for number, row in enumerate(asked, start=start)
     ]
@@ -203,20 +200,6 @@ def test_an_unusual_day_is_a_warning_that_stops_nothing(trained: Deployment) -> 
     assert asked.severity.value == "WARN"
     assert (asked.description or "").startswith("roads__snow is missing in all 22 rows")
     assert f"monitoring/{SERVED}.json" in trained.paths("monitoring/")
-
-
-def test_scores_that_the_model_does_not_give_page_and_stop_nothing(trained: Deployment) -> None:
-    with DataResource().online_store(PARCELS) as online:
-        assert online.current is not None
-        answer(trained, history_as_of=online.current.as_of.isoformat(), history_commit=online.current.commit)
-
-    run = trained.run("watch", SERVED)
-
-    assert "was 0.8, offline it is" in verdicts(run)[parity.NAME]
-    (cause,) = [cause for cause in report(trained).causes if cause.order == "exact"]
-    assert (cause.key, str(cause.urgency)) == ("scores", "page")
-    (exact,) = [check for check in run.checks if check.check_name == CHECKS["exact"]]
-    assert (exact.passed, exact.severity.value) == (False, "ERROR")
 
 
 def test_a_watched_day_renews_the_page(trained: Deployment) -> None:

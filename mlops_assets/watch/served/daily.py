@@ -110,8 +110,9 @@ class Daily:
 
     def likeness(self) -> Iterator[Draft]:
         """Whether segments differ from each other as they usually do."""
-        usual = self._learn(before=1)
-        level, variance = np.broadcast_to(usual.level, self.y.shape), self.noise + usual.between[:, None]
+        usual, past = self._learn(before=1), self.own.days < self.context.day.toordinal()
+        level = usual.without_own(self.y, noise=self.noise, bucket=self.bucket, past=past)
+        variance = self.noise + usual.between[:, None]
         yield from pattern(self.y, level=level, variance=variance, own=self.own, name=SEGMENTS, context=self.context)
 
     def _week(self) -> Iterator[Draft]:

@@ -32,11 +32,12 @@ def hours(of: Series, spec: Spec, context: Context) -> Iterator[Draft]:
     noise = of_hours + of_days
     days = np.repeat(of.days, y.shape[1])
     bucket = days % WEEK * y.shape[1] + np.tile(np.arange(y.shape[1]), len(of.days))
-    usual = learn(y.reshape(1, -1), noise=noise.reshape(1, -1), bucket=bucket, past=days < context.day.toordinal())
+    past, flat = days < context.day.toordinal(), (y.reshape(1, -1), noise.reshape(1, -1))
+    usual = learn(flat[0], noise=flat[1], bucket=bucket, past=past)
     if spec.metric == SCORE:
-        level = usual.level[0, bucket].reshape(y.shape)
+        others = usual.without_own(flat[0], noise=flat[1], bucket=bucket, past=past).reshape(y.shape)
         yield from pattern(
-            y.T, level=level.T, variance=(noise + usual.between[0]).T, own=of, name=HOURS, context=context
+            y.T, level=others.T, variance=(noise + usual.between[0]).T, own=of, name=HOURS, context=context
         )
     for hour in np.flatnonzero(of.n[0, -1]).tolist():
         at = int(bucket[len(bucket) - y.shape[1] + hour])

@@ -40,6 +40,17 @@ class Usual:
     between: Floats
     freedom: Floats
 
+    def without_own(self, y: Floats, *, noise: Floats, bucket: Ints, past: Flags) -> Floats:
+        """The level of each figure, of shape (scopes, times), as the others alone would have it: one that may be learnt
+        from is part of its level, which makes the past look more like the usual than any new day can. NaN where there
+        are no others.
+        """
+        variance, level = noise + self.between[:, None] + 1e-12, self.level[:, bucket]
+        share = np.where(past & np.isfinite(y), np.minimum(self.error[:, bucket] / variance, 1.0), 0.0)
+        pull = np.clip(y - level, -CLIP * np.sqrt(variance), CLIP * np.sqrt(variance))
+        others = np.where(share > 1 - 1e-9, np.nan, level - share / np.maximum(1 - share, 1e-9) * pull)
+        return np.where(share > 0, others, level)
+
 
 def learn(y: Floats, *, noise: Floats, bucket: Ints, past: Flags) -> Usual:
     """From figures ``y`` of shape (scopes, times) with their sampling variance, NaN where there are none; ``bucket``

@@ -67,3 +67,27 @@ def test_counts_hold_their_rate() -> None:
 
 def test_of_few_a_drop_has_no_bound() -> None:
     assert count_bounds(0, mean=3.0, between=0.0, error=0.0, chance=0.001).low == 0
+
+
+def test_a_past_figure_looks_like_the_others_only_as_far_as_a_new_one_does() -> None:
+    """Two weeks of noise: levels that a figure is part of lie half way to it, those without it anywhere."""
+    y, bucket = np.random.default_rng(2).normal(0, 0.1, (200, 15)), np.arange(15) % 7
+    told = {"noise": np.full(y.shape, 0.01), "bucket": bucket, "past": np.arange(15) < 14}
+    usual = learn(y, **told)
+
+    others = usual.without_own(y, **told)
+
+    past, last = (slice(None), slice(0, 14)), (slice(None), 14)
+    assert np.corrcoef(y[past].ravel(), usual.level[:, bucket][past].ravel())[0, 1] > 0.6
+    assert abs(np.corrcoef(y[past].ravel(), others[past].ravel())[0, 1]) < 0.05
+    np.testing.assert_array_equal(others[last], usual.level[:, bucket[14]])
+
+
+def test_a_figure_without_others_in_its_bucket_has_nothing_to_be_compared_with() -> None:
+    told = {"noise": np.full((1, 3), 0.01), "bucket": np.array([0, 1, 1]), "past": np.array([True, True, True])}
+    y = np.array([[0.5, 0.1, 0.3]])
+
+    others = learn(y, **told).without_own(y, **told)
+
+    assert np.isnan(others[0, 0])
+    assert np.isfinite(others[0, 1:]).all()
