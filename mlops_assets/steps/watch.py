@@ -24,7 +24,7 @@ from mlops_assets.steps.served_day import ServedDay
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.predictions.served_metrics import added
 from mlops_assets.watch.served.causes import causes, headline
-from mlops_assets.watch.served.report import Cause, Order, WatchReport
+from mlops_assets.watch.served.report import Cause, Cell, InputShift, Order, WatchReport
 
 READABLE = "report_is_readable"
 CHECKS: Mapping[Order, str] = {
@@ -155,7 +155,7 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
     """One for each kind of thing; what could not be judged at all does not pass."""
     for order in get_args(Order):
         found = [cause for cause in report.causes if cause.order == order]
-        judged = [
+        judged: list[Cell | InputShift] = [
             *(cell for cell in report.cells if cell.order == order),
             *(report.inputs if order == "inputs" else ()),
         ]
