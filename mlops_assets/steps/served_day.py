@@ -29,6 +29,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
 from mlops_assets.steps.watch_requests import WatchedRequests, watch_requests
+from mlops_assets.stores.models.champion import events
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import load_evaluation, load_record
 from mlops_assets.stores.predictions.collected_files import records_of_day
@@ -50,6 +51,8 @@ from mlops_assets.watch.served.requests import parse
 from mlops_assets.watch.served.table import ANSWERED
 from mlops_assets.watch.served.truth import judge_truth
 
+SWAPPED = timedelta(hours=1)
+"""So long after a move of the pointer a service has long taken the new champion."""
 MOSTLY = 0.8
 """Of the outcomes must be known before an estimate for all is scored."""
 SCORED = timedelta(days=90)
@@ -100,10 +103,34 @@ class ServedDay:
         return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
     @cached_property
+    def unknown_versions(self) -> tuple[str, ...]:
+        """Those that answered and that the lake has no evaluation of."""
+        paths = {
+            evaluation_path(self.use_case.name, version=version, name=PREDICTIONS): version for version in self.versions
+        }
+        return tuple(paths[path] for path, info in self.head.find_many(paths).items() if info is None)
+
+    @cached_property
+    def replaced_versions(self) -> tuple[str, ...]:
+        """Those that answered an hour and more after another one was champion in their place."""
+        moves = events(self.head, use_case=self.use_case.name)
+        ends = [*(move.at for move in moves[1:]), self.now]
+        answered, versions, found = self.records["answered_at"], self.records["model_version"], set[str]()
+        for place, (move, end) in enumerate(zip(moves, ends, strict=True)):
+            first, last = (pa.scalar(at, answered.type) for at in (move.at + SWAPPED, end))
+            during = pc.and_(pc.greater(answered, first), pc.less_equal(answered, last))
+            former = {each.version for each in moves[:place]} - {move.version}
+            found |= former.intersection(versions.filter(during).unique().to_pylist())
+        return tuple(sorted(found))
+
+    @cached_property
     def version(self) -> str:
-        """The one that gave most answers; of a day without any, the one that answered last before it."""
-        if self.versions:
-            return next(iter(self.versions))
+        """The one that gave most answers, of those that the lake knows; of a day without any, the one that answered
+        last before it.
+        """
+        known = [version for version in self.versions if version not in self.unknown_versions]
+        if known:
+            return known[0]
         answered = self.figures.filter(pc.equal(self.figures["metric"], ANSWERED))
         if not answered.num_rows:
             raise LakeError(

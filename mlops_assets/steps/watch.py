@@ -34,7 +34,7 @@ CHECKS: Mapping[Order, str] = {
     "truth": "answers_are_as_right_as_promised",
 }
 """One verdict for each kind of thing that is judged, in the order of trust."""
-PARITY = "scores"
+PARITY, VERSIONS = "scores", "versions"
 NEAR, NAMED_INPUTS = 0.25, 3
 """Of what would be unusual an input is told from a quarter on, and three at most."""
 
@@ -81,7 +81,7 @@ def _watch(known: ServedDay) -> _Watched:
 def _report(known: ServedDay) -> WatchReport:
     use_case, day = known.use_case, known.day
     asked = known.requests.days.get(day.isoformat())
-    given = [*_differing(known), *(asked.causes if asked else ())]
+    given = [*_differing(known), *_wrong_versions(known), *(asked.causes if asked else ())]
     found = causes(known.cells, day=day, given=given, figures=known.figures, positive_word=use_case.positive_word)
     return WatchReport(
         use_case=use_case.name,
@@ -124,6 +124,29 @@ def _differing(known: ServedDay) -> Iterator[Cause]:
             since=datetime.combine(known.day, time()),
             consequences=check.reasons[1:],
         )
+
+
+def _wrong_versions(known: ServedDay) -> Iterator[Cause]:
+    """Answers of models that the lake does not know, or that were replaced."""
+    for versions, what, to_do in (
+        (
+            known.unknown_versions,
+            "answered, and the lake does not know it",
+            "Start the service from the champion's Bento.",
+        ),
+        (known.replaced_versions, "went on to answer after it was replaced", "See in `mlops status` why it was kept."),
+    ):
+        if versions:
+            answers = sum(known.versions[version] for version in versions)
+            yield Cause(
+                key=VERSIONS,
+                order="exact",
+                urgency=Urgency.PAGE,
+                what=f"Model {', '.join(versions)} {what}: {answers:,} of {known.records.num_rows:,} answers.",
+                normal="The champion answers, or a challenger that is tried.",
+                to_do=to_do,
+                since=datetime.combine(known.day, time()),
+            )
 
 
 def _facts(known: ServedDay) -> list[str]:

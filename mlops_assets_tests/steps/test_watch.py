@@ -20,7 +20,7 @@ from mlops_assets.contract.severity import Severity
 from mlops_assets.lake.tables import parquet_bytes, read_parquet
 from mlops_assets.lake.write import Write
 from mlops_assets.steps.step import Step
-from mlops_assets.steps.watch import CHECKS, PARITY
+from mlops_assets.steps.watch import CHECKS, PARITY, VERSIONS
 from mlops_assets.stores.models.champion import require_champion
 from mlops_assets.stores.models.registry import load_record
 from mlops_assets.stores.predictions.collected_files import CollectedFile
@@ -73,6 +73,18 @@ def spoil_a_score(loop: Loop) -> None:
     scores = np.array(records["score"].to_numpy())
     scores[7] += 0.25
     spoilt = records.set_column(records.column_names.index("score"), "score", pa.array(scores))
+    write = Write(use_case="parcels", asset="prediction_log")
+    loop.lake.publish(write, files={info.path: parquet_bytes(spoilt)}, audit=lambda staged: [])
+
+
+def spoil_versions(loop: Loop, *, version: str, answers: int) -> None:
+    """So many of the collected answers came from that version."""
+    head = loop.lake.at()
+    (info,) = head.paths(prediction_log_folder("parcels"))
+    records = read_parquet(head.local(info.path))
+    versions = [version] * answers + records["model_version"].to_pylist()[answers:]
+    at = records.column_names.index("model_version")
+    spoilt = records.set_column(at, "model_version", pa.array(versions, pa.string()))
     write = Write(use_case="parcels", asset="prediction_log")
     loop.lake.publish(write, files={info.path: parquet_bytes(spoilt)}, audit=lambda staged: [])
 
@@ -150,6 +162,21 @@ def test_a_score_that_is_not_the_models_is_an_exact_cause_that_pages(served: Loo
     assert (exact.passed, exact.severity) == (False, Severity.ERROR)
     assert not check(step, NAME).passed
     assert "scores differ from the model's" in report(served).headline
+
+
+@pytest.mark.parametrize("answers", [3, 60])
+def test_answers_of_a_model_that_the_lake_does_not_know_page_and_the_day_is_judged(served: Loop, answers: int) -> None:
+    champion = require_champion(served.lake.at(), use_case="parcels").version
+    serve_before(served, days=1)
+    served.collect()
+    spoil_versions(served, version="of-nobody", answers=answers)
+
+    served.watch(SERVED)
+
+    (cause,) = [each for each in report(served).causes if each.key == VERSIONS]
+    assert cause.urgency is Urgency.PAGE
+    assert f"Model of-nobody answered, and the lake does not know it: {answers} of 60 answers." == cause.what
+    assert report(served).version == champion
 
 
 def test_when_outcomes_land_the_day_is_judged_beside_the_prior_on_the_same_rows(served: Loop) -> None:
