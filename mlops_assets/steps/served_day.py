@@ -75,7 +75,11 @@ class ServedDay:
     @cached_property
     def until(self) -> datetime:
         """How far it is judged, on the use case's wall clock."""
-        return watched_until(self.day, clock=wall_clock(self.use_case, now=self.now))
+        return watched_until(self.day, use_case=self.use_case, clock=self._clock)
+
+    @property
+    def _clock(self) -> datetime:
+        return wall_clock(self.use_case, now=self.now)
 
     @cached_property
     def made_of(self) -> str:
@@ -205,6 +209,7 @@ class ServedDay:
             added([self.figures.filter(pc.invert(stale)), self.truth]),
             day=self.day,
             until=self.until,
+            over=min(self.until, self._clock.replace(minute=0, second=0, microsecond=0)),
             version=self.version,
             plan=self.use_case.monitoring,
             held_out=self.held_out_figures,

@@ -13,15 +13,15 @@ from mlops_assets.watch.served.report import Cause, Order, WatchReport
 SUBJECT = "monitoring"
 
 
-def looks_at(report: WatchReport, *, time_zone: str) -> Iterator[Look]:
+def looks_at(report: WatchReport, *, time_zone: str, page: str) -> Iterator[Look]:
     """One look for each kind of thing that was judged, also if nothing was found: what stood there, or on days before,
     is over. What cannot be judged yet, as in the first hours of a day, clears nothing.
 
-    ``time_zone`` is that of the clock that the report tells moments by.
+    ``time_zone`` is that of the clock that the report tells moments by, ``page`` the address of the monitoring page.
     """
     day, zone = report.day.isoformat(), ZoneInfo(time_zone)
     for order in get_args(Order):
-        findings = tuple(_finding(each, report, zone=zone) for each in report.causes if each.order == order)
+        findings = tuple(_finding(each, report, zone=zone, page=page) for each in report.causes if each.order == order)
         if findings or _is_judged(report, order):
             yield Look(
                 use_case=report.use_case,
@@ -44,7 +44,7 @@ def _is_judged(report: WatchReport, order: Order) -> bool:
     return report.until.date() > report.day or any(verdict != "cannot be judged" for verdict in verdicts)
 
 
-def _finding(cause: Cause, report: WatchReport, *, zone: ZoneInfo) -> Finding:
+def _finding(cause: Cause, report: WatchReport, *, zone: ZoneInfo, page: str) -> Finding:
     return Finding(
         use_case=report.use_case,
         cause=f"{SUBJECT}/{cause.order}{PART}{cause.key}",
@@ -54,7 +54,7 @@ def _finding(cause: Cause, report: WatchReport, *, zone: ZoneInfo) -> Finding:
         scope=cause.scope,
         normal=cause.normal,
         likely_cause=cause.likely_cause,
-        evidence=f"`mlops monitor {report.use_case}`, {report.day}",
+        evidence=f"{page}, or `mlops monitor {report.use_case}`",
         to_do=cause.to_do,
         chart=cause.chart,
     )

@@ -16,6 +16,7 @@ from mlops_assets.watch.served.report import Cause, Cell, Order, WatchReport
 
 DAY = date(2013, 7, 1)
 MORNING, NOW = datetime(2013, 7, 1, 6), datetime(2013, 7, 2, 6, tzinfo=UTC)
+PAGE = "http://127.0.0.1:3002/pages/parcels/monitor.html"
 
 
 def make_cause(key: str = "input:tailnum", *, order: Order = "inputs", day: date = DAY) -> Cause:
@@ -63,11 +64,11 @@ def book(tmp_path: Path) -> Iterator[AlertBook]:
 
 
 def tell(book: AlertBook, report: WatchReport) -> list[Event]:
-    return book.record(list(looks_at(report, time_zone="UTC")), now=NOW)
+    return book.record(list(looks_at(report, time_zone="UTC", page=PAGE)), now=NOW)
 
 
 def test_each_kind_of_thing_that_was_judged_is_one_look_also_if_nothing_was_found() -> None:
-    looks = list(looks_at(make_report(make_cause()), time_zone="UTC"))
+    looks = list(looks_at(make_report(make_cause()), time_zone="UTC", page=PAGE))
 
     assert [look.subject for look in looks] == ["monitoring/exact", "monitoring/inputs", "monitoring/predictions"]
     assert [len(look.findings) for look in looks] == [0, 1, 0]
@@ -83,16 +84,16 @@ def test_each_kind_of_thing_that_was_judged_is_one_look_also_if_nothing_was_foun
     ],
 )
 def test_what_could_not_be_judged_yet_is_no_look(nothing: dict[str, Any]) -> None:
-    assert list(looks_at(make_report(**nothing), time_zone="UTC")) == []
+    assert list(looks_at(make_report(**nothing), time_zone="UTC", page=PAGE)) == []
 
 
 def test_a_day_that_is_over_with_answers_is_judged_as_far_as_it_ever_will_be() -> None:
-    assert len(list(looks_at(make_report(cells=()), time_zone="UTC"))) == 3
-    assert len(list(looks_at(make_report(cells=(), labelled=9), time_zone="UTC"))) == 4
+    assert len(list(looks_at(make_report(cells=()), time_zone="UTC", page=PAGE))) == 3
+    assert len(list(looks_at(make_report(cells=(), labelled=9), time_zone="UTC", page=PAGE))) == 4
 
 
 def test_the_beginning_is_a_moment_of_the_clock_that_the_use_case_goes_by() -> None:
-    (look,) = looks_at(make_report(make_cause(), cells=(), until=MORNING), time_zone="America/New_York")
+    (look,) = looks_at(make_report(make_cause(), cells=(), until=MORNING), time_zone="America/New_York", page=PAGE)
 
     assert look.findings[0].since == datetime(2013, 7, 1, 13, tzinfo=UTC)
 
@@ -119,7 +120,7 @@ def test_the_message_says_all_that_is_known_with_a_small_chart(book: AlertBook) 
         "Normal: Usual is 1 of 100.",
         "Lately: ▁▁█",
         "Likely cause: The caller stopped sending it.",
-        "Evidence: `mlops monitor flights`, 2013-07-01",
+        "Evidence: http://127.0.0.1:3002/pages/parcels/monitor.html, or `mlops monitor flights`",
         "What to do: Ask the caller.",
     ]
 

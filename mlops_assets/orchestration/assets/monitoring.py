@@ -15,7 +15,7 @@ from mlops_assets.steps.monitoring_page import refresh_page
 from mlops_assets.steps.tell_alerts import looks_at
 from mlops_assets.steps.watch import CHECKS, READABLE, Reports, watch
 from mlops_assets.stores.alerts.book import AlertBook
-from mlops_assets.stores.pages import monitor_page
+from mlops_assets.stores.pages import monitor_page, page_url
 from mlops_assets.stores.predictions import parity
 from mlops_assets.watch.served.report import Cell
 
@@ -83,11 +83,10 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
             connect=duckdb.get_connection,
             now=now,
         )
-        reports = step.outcome
+        reports, page = step.outcome, monitor_page(data.environment, use_case=use_case.name)
         with AlertBook(data.environment) as book:  # before the report, so that a killed run leaves nothing untold
-            zone = use_case.event_times.time_zone
-            book.record([look for told in reports.values() for look in looks_at(told, time_zone=zone)], now=now)
-        page = monitor_page(data.environment, use_case=use_case.name)
+            told = {"time_zone": use_case.event_times.time_zone, "page": page_url(page, root=data.root)}
+            book.record([look for report in reports.values() for look in looks_at(report, **told)], now=now)
         links = page_links("monitor", page, root=data.root)
         yield from run.publish(step, metadata={**_metadata(reports), **links})
         refresh_page(run.lake, use_case=use_case, folder=data.environment, now=now)

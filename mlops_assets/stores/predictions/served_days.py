@@ -73,10 +73,14 @@ def wall_clock(use_case: UseCase, *, now: datetime) -> datetime:
     return now.astimezone(ZoneInfo(use_case.event_times.time_zone)).replace(tzinfo=None)
 
 
-def watched_until(day: date, *, clock: datetime) -> datetime:
-    """How far a day can be judged: to its end, or to the last full hour of a day that goes on."""
+def watched_until(day: date, *, use_case: UseCase, clock: datetime) -> datetime:
+    """How far a day can be judged: to its end, or to the last full hour of a day that goes on. Events without a time of
+    their own are known as soon as they are answered: of those the hour that goes on is judged, too.
+    """
     end = datetime.combine(day + timedelta(days=1), time())
-    return min(end, max(clock.replace(minute=0, second=0, microsecond=0), datetime.combine(day, time())))
+    hour = clock.replace(minute=0, second=0, microsecond=0)
+    known = hour if isinstance(use_case.batches, DailyBatches) else hour + timedelta(hours=1)
+    return min(end, max(known, datetime.combine(day, time())))
 
 
 def made_of(snapshot: Snapshot, *, use_case: UseCase, day: date) -> str:
@@ -175,7 +179,7 @@ def _is_stale(
         report = WatchReport.from_json(snapshot.read(monitoring_path(use_case.name, batch=day.isoformat())))
     except EvaluationError:
         return True
-    if report.until < watched_until(day, clock=clock):
+    if report.until < watched_until(day, use_case=use_case, clock=clock):
         return True
     return younger and report.made_of != _made_of(snapshot, answers, use_case=use_case, day=day)
 

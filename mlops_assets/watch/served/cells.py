@@ -56,6 +56,7 @@ def judge(
     *,
     day: date,
     until: datetime,
+    over: datetime | None = None,
     version: str,
     plan: MonitoringPlan,
     held_out: pa.Table | None = None,
@@ -66,8 +67,8 @@ def judge(
     ``figures`` (METRICS) are those of the day and of the trailing ``plan.weeks`` weeks. What ``version`` answered is
     compared with its own answers, and with ``held_out`` (METRICS of the rows that it was judged on; without hours if
     events have no time) until it has served ``plan.minimum_weeks``; everything else with that of all versions.
-    A day that is not over is compared with other days as far as that hour; weeks and slow changes are those of whole
-    days, and wait for its end.
+    A day that is not over is compared with other days as far as that hour, its traffic as far as hours are ``over``
+    (None: until then, too); weeks and slow changes are those of whole days, and wait for its end.
     """
     figures = up_to(figures, day=day, until=until)
     context = Context(day=day, plan=plan, binary=binary, over=until >= datetime.combine(day, time.max))
@@ -77,7 +78,8 @@ def judge(
         stand_in = up_to(held_out, day=day, until=until)
         mine = _with_held_out(mine, stand_in, day=day, plan=plan)
         asked = _with_held_out(figures, stand_in, day=day, plan=plan)
-    drafts = [*_traffic(asked, figures, context), *_of_all(figures, context), *_of_version(mine, context)]
+    asked, hours = (up_to(each, day=day, until=over or until) for each in (asked, figures))
+    drafts = [*_traffic(asked, hours, context), *_of_all(figures, context), *_of_version(mine, context)]
     cells = Counter(draft.family for draft in drafts)
     a_day = plan.false_alarms_a_month / _DAYS_OF_A_MONTH / max(len(cells), 1)
     return tuple(draft.judged(chance=a_day / cells[draft.family]) for draft in drafts)

@@ -37,7 +37,9 @@ class Context:
         return "" if rows >= self.plan.minimum_rows else f"{int(rows)} rows, needs {self.plan.minimum_rows}"
 
     def lacking(self, days: Ints, *, untimed: bool = False) -> str:
-        """What days that have rows lack to say what is usual before this one; empty if nothing."""
+        """What days that have rows lack to say what is usual before this one; empty if nothing. Rows without a time say
+        it alone if they are ``untimed`` ones of a figure that rows tell the spread of.
+        """
         before = days[(days < self.day.toordinal()) & (days != UNTIMED)]
         if untimed:
             return ""

@@ -176,7 +176,7 @@ class Daily:
     def _draft(self, scope: int, *, span: Span, **judged: Any) -> Draft:
         n, value = self.own.n[scope, -1, 0], self.own.value[scope, -1, 0]
         known = self.own.days[np.isfinite(self.y[scope])]
-        lacking = self.context.few(n) or self.context.lacking(known, untimed=UNTIMED in known)
+        lacking = self.context.few(n) or self.context.lacking(known, untimed=UNTIMED in known and bool(self.spec.a_row))
         figure = float(value / n)
         beside = None if self.rest is None else float(self.rest.value[scope, -1, 0] / max(self.rest.n[scope, -1, 0], 1))
         base = float(self.base[scope, -1])

@@ -27,6 +27,7 @@ from mlops_assets.stores.predictions.served_days import (
     wall_clock,
     watched_until,
 )
+from mlops_assets.use_cases.income import USE_CASE as INCOME
 from mlops_assets.watch.served.report import WatchReport
 from mlops_assets_tests.orchestration.toy import PARCELS
 from mlops_assets_tests.stores.predictions.answered import make_group, make_record
@@ -92,7 +93,7 @@ def watch(lake: Lake, days: Iterable[date], *, now: datetime = LATER) -> None:
         WatchReport(
             **told,
             day=day,
-            until=watched_until(day, clock=clock),
+            until=watched_until(day, use_case=PARCELS, clock=clock),
             made_of=made_of(head, use_case=PARCELS, day=day),
         )
         for day in days
@@ -191,7 +192,13 @@ def test_the_day_that_goes_on_is_watched_again_after_each_full_hour(embedded_lak
     ],
 )
 def test_a_day_is_watched_up_to_its_last_full_hour_or_its_end(clock: str, until: str) -> None:
-    assert watched_until(FIRST, clock=datetime.fromisoformat(clock)) == datetime.fromisoformat(until)
+    moment = datetime.fromisoformat(clock)
+    assert watched_until(FIRST, use_case=PARCELS, clock=moment) == datetime.fromisoformat(until)
+
+
+def test_without_a_time_axis_the_hour_that_goes_on_is_watched_too() -> None:
+    moment = datetime.fromisoformat("2024-03-11 09:30")
+    assert watched_until(FIRST, use_case=INCOME, clock=moment) == datetime.fromisoformat("2024-03-11 10:00")
 
 
 def test_days_without_answers_are_watched_for_a_week_after_the_last(embedded_lake: Lake, tmp_path: Path) -> None:

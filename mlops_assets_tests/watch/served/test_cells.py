@@ -182,6 +182,17 @@ def test_a_fall_to_nothing_that_is_usual_cannot_be_seen() -> None:
     assert cell.why == "no fall would be an alarm, only a rise"
 
 
+def test_rows_without_a_time_do_not_say_how_far_outcomes_and_patterns_move() -> None:
+    held_out = make_figures(days=40, weather=0)
+    gone = held_out.set_column(2, "hour", pa.nulls(held_out.num_rows, pa.timestamp("us")))
+    day = make_figures(days=1, weather=0)
+    residual = [each.set_column(4, "metric", pa.array(["residual"] * each.num_rows)) for each in (gone, day)]
+    cells = judged(pa.concat_tables([day, residual[1]]), held_out=pa.concat_tables([gone, residual[0]]))
+    assert cell_of(cells, "score").verdict == "usual"
+    assert cell_of(cells, "residual").verdict == "cannot be judged"
+    assert cell_of(cells, "score_pattern:segments").verdict == "cannot be judged"
+
+
 def test_no_figures_make_no_cells() -> None:
     assert judged(make_figures(days=1).slice(0, 0), plan=PLAN) == ()
 
