@@ -166,12 +166,18 @@ def _most_unlike(known: ServedDay) -> list[str]:
     """The inputs that come nearest to being unusual, where none is."""
     asked = known.requests.days.get(known.day.isoformat())
     near = [
-        (each.figure / each.bound, f"{each.column} ({each.now:,.4g}, usually {each.then:,.4g})")
+        (each.figure / each.bound, _now_and_then(each))
         for each in (asked.shifts if asked and not asked.causes else ())
         if each.verdict == "usual" and each.bound and each.figure is not None and None not in (each.now, each.then)
     ]
     told = [said for share, said in sorted(near, reverse=True) if NEAR <= share <= 1][:NAMED_INPUTS]
     return [f"most unlike other days: {', '.join(told)}"] if told else []
+
+
+def _now_and_then(shift: InputShift) -> str:
+    if shift.value:
+        return f"{shift.column} ({shift.value} in {shift.now:.0%}, usually in {shift.then:.0%})"
+    return f"{shift.column} ({shift.now:,.4g}, usually {shift.then:,.4g})"
 
 
 def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
