@@ -23,7 +23,7 @@ from mlops_assets.judge.report import weakest
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.tables import count_rows
 from mlops_assets.watch.served.report import Cell, Estimated, Realised, WatchReport
-from mlops_assets.watch.served.table import POSITIVES
+from mlops_assets.watch.served.table import POSITIVES, SCORE
 
 WEAKEST = 4
 REASON_LENGTH = 220
@@ -120,38 +120,45 @@ def _gates(told: Demo) -> Table:
 def _served(told: Demo) -> Group:
     watched = told.watched
     assert watched is not None
-    table = Table("", "answers", told.use_case.positive_word, "usual", "found from", "", box=None)
+    shares = {_place(cell): f"{cell.figure:.1%}" for cell in watched.cells if cell.metric == POSITIVES}
+    table = Table("", "answers", told.use_case.positive_word, "mean score", "usual", "found from", "", box=None)
     for cell in _shown_cells(watched):
-        table.add_row(*_cell(cell))
+        table.add_row(*_cell(cell, share=shares.get(_place(cell), "")))
+    shown = {*told.use_case.task.headline, *told.use_case.task.by_slice}
+    level = "hours are compared at the level of their day; found from: the smallest shift that would be seen"
     equal = f"{told.compared[0]} of {told.compared[1]} served scores equal the batch scores to the bit"
-    lines: list[Table | Text] = [Text(watched.headline), table, Text(equal, style="dim")]
+    lines: list[Table | Text] = [Text(watched.headline), table, Text(level, style="dim"), Text(equal, style="dim")]
     lines += [Text(f"! {cause.what}", style="yellow") for cause in watched.causes]
     if watched.labelled:
+        overall = [each for each in watched.realised if each.scope == OVERALL and each.metric in shown]
         lines.append(Text(f"outcomes have landed for {watched.labelled} of {watched.answered} answers:"))
-        lines += [
-            Text(_realised(each), style="dim") for each in watched.realised if each.scope == OVERALL and each.prior
-        ]
-    lines += [Text(_estimated(each), style="dim") for each in watched.estimated]
+        lines += [Text(_realised(each), style="dim") for each in overall]
+    lines += [Text(_estimated(each), style="dim") for each in watched.estimated if each.metric in shown]
     return Group(*lines)
 
 
 def _shown_cells(watched: WatchReport) -> list[Cell]:
-    """The day and its hours, of all rows; of slices what is unusual."""
-    shares = [cell for cell in watched.cells if cell.metric == POSITIVES and cell.span in ("day", "hour")]
-    overall = [cell for cell in shares if cell.scope == OVERALL]
-    sliced = [cell for cell in shares if cell.scope != OVERALL and cell.verdict == "unusual"]
+    """The mean score of the day and its hours, of all rows; of slices what is unusual."""
+    scores = [cell for cell in watched.cells if cell.metric == SCORE and cell.span in ("day", "hour")]
+    overall = [cell for cell in scores if cell.scope == OVERALL]
+    sliced = [cell for cell in scores if cell.scope != OVERALL and cell.verdict == "unusual"]
     return [*sorted(overall, key=lambda cell: -1 if cell.hour is None else cell.hour), *sliced]
 
 
-def _cell(cell: Cell) -> tuple[str, ...]:
+def _place(cell: Cell) -> tuple[str, str, int | None]:
+    return cell.scope, cell.span, cell.hour
+
+
+def _cell(cell: Cell, *, share: str) -> tuple[str, ...]:
     where = "all day" if cell.hour is None else f"{cell.hour:02d}:00"
     style = {"unusual": "bold yellow", "cannot be judged": "dim"}.get(cell.verdict, "")
     shown = (
         where if cell.scope == OVERALL else f"{cell.scope} {where}",
         f"{cell.n:,}",
-        f"{cell.figure:.1%}",
-        "" if cell.usual is None else f"{cell.usual + cell.figure - cell.value:.1%}",
-        "" if cell.detectable is None else f"±{cell.detectable:.1%}",
+        share,
+        f"{cell.figure:.3g}",
+        "" if cell.usual is None else f"{cell.usual + cell.figure - cell.value:.3g}",
+        "" if cell.detectable is None else f"±{cell.detectable:.2g}",
         cell.verdict,
     )
     return tuple(f"[{style}]{text}[/]" if style else text for text in shown)
@@ -161,8 +168,8 @@ def _realised(each: Realised) -> str:
     interval = "" if each.low is None else f" ({each.low:.3f}–{each.high:.3f})"
     promised = "" if each.promised is None else f", promised {each.promised:.3f}"
     value = "not enough rows" if each.value is None else f"{each.value:.3f}"
-    beside = f"the prior on the same rows {each.prior:.3f}{promised}"
-    return f"{_plain(each.metric)} {value}{interval}, {beside}: {each.verdict}"
+    prior = "" if each.prior is None else f", the prior on the same rows {each.prior:.3f}"
+    return f"{_plain(each.metric)} {value}{interval}{prior}{promised}: {each.verdict}"
 
 
 def _estimated(each: Estimated) -> str:
