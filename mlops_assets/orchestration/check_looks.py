@@ -1,6 +1,6 @@
 """A check's verdict as Dagster recorded it, read as a look: what it found where, or that it is over there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from mlops_assets.contract.alerts import PART, Finding, Look, Urgency
+from mlops_assets.contract.anomalies import Code
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.absolute_bounds import CHAMPION_FAILS
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START
@@ -20,6 +21,8 @@ NO_FLOOR = (
     "Find out what made these rows harder (`mlops card VERSION`, monitoring); if they are the new usual, set the bound "
     "to what can be held."
 )
+LACKED_TOGETHER = frozenset({Code.MISSING_SHARE_MOVED.value})
+"""What several columns of the same rows have for one reason."""
 ANYWHERE = frozenset({""})
 """The place of what has no batches."""
 
@@ -77,7 +80,7 @@ def places_of_run(
 def _findings(
     verdict: dg.AssetCheckEvaluation, *, use_case: UseCase, run_id: str, moment: datetime
 ) -> Iterator[Finding]:
-    """One for each column, or kind of anomaly, that the verdict names; else one for the check."""
+    """One for each thing that the verdict names as a cause; else one for the check."""
     asset, grave = verdict.asset_key.path[-1], verdict.severity is dg.AssetCheckSeverity.ERROR
     subject = f"{asset}/{verdict.check_name}"
     common: dict[str, Any] = {
@@ -92,26 +95,34 @@ def _findings(
         )
         return
     parts = _parts(verdict)
-    for part, anomaly in parts.items():
-        yield Finding(cause=f"{subject}{PART}{part}", **_said(anomaly), **common)
+    for part, anomalies in parts.items():
+        yield Finding(cause=f"{subject}{PART}{part}", **_said(anomalies), **common)
     if not parts:
         to_do = "What was refused lies on its branch: `mlops lake branches`." if grave else ""
         what = verdict.description or f"{verdict.check_name} of {asset} failed."
         yield Finding(cause=subject, what=what, to_do=to_do, **common)
 
 
-def _parts(verdict: dg.AssetCheckEvaluation) -> dict[str, Mapping[str, Any]]:
-    """The anomalies behind a verdict, the first of each column; those that let pass are not why it blocks."""
+def _parts(verdict: dg.AssetCheckEvaluation) -> dict[str, list[Mapping[str, Any]]]:
+    """The anomalies behind a verdict by what is one cause: a column, or all columns that rows lack together more often,
+    such as those of cancelled flights. Those that let pass are not why it blocks.
+    """
     named = verdict.metadata.get("anomalies")
     anomalies = named.value if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, list) else []
     grave = [each for each in anomalies if each["severity"] == verdict.severity.value]
-    return {each.get("column") or each["code"]: each for each in reversed(grave or anomalies)}
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for each in grave or anomalies:
+        alike = each["code"] in LACKED_TOGETHER
+        parts.setdefault(each["code"] if alike else each.get("column") or each["code"], []).append(each)
+    return parts
 
 
-def _said(anomaly: Mapping[str, Any]) -> dict[str, str]:
+def _said(anomalies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    anomaly, columns = anomalies[0], [each.get("column") for each in anomalies]
+    others = [column for column in dict.fromkeys(columns) if column and column != columns[0]]
     expected, found = anomaly.get("expected"), anomaly.get("found")
     return {
-        "what": anomaly["message"],
+        "what": f"{anomaly['message']} Likewise {', '.join(others)}." if others else anomaly["message"],
         "scope": anomaly.get("slice") or "",
         "normal": f"{expected}; found: {found}" if expected and found else expected or "",
         "likely_cause": anomaly.get("explanation") or anomaly.get("cause") or "",

@@ -115,6 +115,17 @@ def test_what_warns_of_a_column_informs_about_it(empty: Deployment, tick: Tick) 
     assert found == {f"{subject}#{column}": ("inform", [day_number(0)]) for column in ("weight", "road")}
 
 
+def test_columns_that_rows_lack_together_are_one_alert_that_names_them(empty: Deployment, tick: Tick) -> None:
+    lacking = [{**anomaly(column, "WARN"), "code": "missing_share_moved"} for column in ("weight", "road", "depot")]
+    empty.instance.report_runless_asset_event(build_look("WARN", anomalies=lacking))
+
+    tick(empty)
+
+    (alert,) = standing_alerts(empty.data)
+    assert alert.finding.cause == "validated_parcels/distributions_are_usual#missing_share_moved"
+    assert alert.finding.what.endswith("Likewise road, depot.")
+
+
 def test_a_bound_that_protects_nobody_is_told_though_its_challenger_is_promoted(empty: Deployment, tick: Tick) -> None:
     said = "roc_auc_score: 0.6, needs at least 0.65 The champion v1 breaks this bound on the same rows by 0.1."
     key = dg.AssetKey(["parcels", "evaluation"])
