@@ -29,7 +29,8 @@ def worse_than_promised(reports: Iterable[WatchReport], *, metric: str) -> str:
     """By how much ``metric``, a loss, was worse than promised in each of the last two weeks; empty unless in both.
 
     The last week ends with the last day whose outcomes are known. A week is worse where the mean of its days' excess is
-    above zero beyond chance, or where most of its days were judged to be worse by themselves.
+    above zero beyond chance. Days are the units: what one says of itself takes its rows for independent, and after a
+    week of storms most days say that they are worse.
     """
     known = [_Day(day=report.day, realised=each) for report in reports for each in _overall(report, metric)]
     if not known:
@@ -57,8 +58,7 @@ def _is_worse(week: Sequence[_Day]) -> bool:
     if len(week) < FEWEST:
         return False
     excess = np.array([(e.realised.value or 0.0) - (e.realised.promised or 0.0) for e in week], dtype=np.float64)
-    said = sum(each.realised.verdict in ("worse than promised", "worse than the prior") for each in week)
-    return p_above(excess) <= SIGNIFICANT or 2 * said > len(week)
+    return p_above(excess) <= SIGNIFICANT
 
 
 def _loss(week: Sequence[_Day]) -> float:

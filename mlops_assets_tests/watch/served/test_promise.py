@@ -56,11 +56,10 @@ def test_a_week_with_few_outcomes_is_not_judged() -> None:
     assert worse_than_promised([], metric="log_loss") == ""
 
 
-def test_days_that_were_judged_worse_by_themselves_count() -> None:
-    """By most of them, though their losses differ so much that their mean tells nothing."""
+def test_days_that_call_themselves_worse_do_not_make_a_week_worse() -> None:
+    """A storm is in all rows of its day: by its rows alone each such day is surely worse."""
     wild = [0.41, 2.0, 0.41, 0.41, 0.41, 0.41, 0.41] * 2
-    assert said(*wild) == ""
-    assert said(*wild, verdict="worse than promised") != ""
+    assert said(*wild, verdict="worse than promised") == ""
 
 
 def test_days_without_a_promise_or_of_another_metric_say_nothing() -> None:
