@@ -78,12 +78,13 @@ def test_the_seconds_of_an_asset_are_those_of_its_first_and_longest_run() -> Non
 
 def make_report(**more: Any) -> WatchReport:
     """A watched day of sixty answers, one hour of which was unusual."""
-    day = {"order": "predictions", "metric": "positives", "span": "day", "n": 60, "value": 0.5, "figure": 0.5}
+    day = {"order": "predictions", "metric": "score", "span": "day", "n": 60, "value": 0.5, "figure": 0.5}
     hour = {**day, "span": "hour", "hour": 9, "n": 6, "value": 0.4, "gap": "day", "figure": 0.9}
     cells = (
         Cell(**day, scope="overall", usual=0.25, low=0.1, high=0.6, detectable=0.3, verdict="usual"),
         Cell(**hour, scope="overall", usual=0.05, low=-0.2, high=0.2, detectable=0.25, verdict="unusual"),
         Cell(**hour | {"hour": 10}, scope="overall", verdict="cannot be judged", why="6 rows, needs 10"),
+        Cell(**{**hour, "metric": "positives", "figure": 0.25}, scope="overall", verdict="usual"),
         Cell(**day, scope="depot=AMS", usual=0.25, low=0.1, high=0.6, detectable=0.3, verdict="usual"),
     )
     told = {"versions": {"v": 60}, "answered": 60, "headline": "High day: 50 % predicted late.", "cells": cells}
@@ -105,9 +106,9 @@ def test_of_the_served_day_the_headline_and_each_hour_beside_what_is_usual_are_s
     text = served()
 
     assert text.startswith("High day: 50 % predicted late.")
-    assert ["all", "day", "60", "50.0%", "25.0%", "±30.0%", "usual"] in rows_of(text)
-    assert ["09:00", "6", "90.0%", "55.0%", "±25.0%", "unusual"] in rows_of(text)
-    assert ["10:00", "6", "90.0%", "cannot", "be", "judged"] in rows_of(text)
+    assert ["all", "day", "60", "0.5", "0.25", "±0.3", "usual"] in rows_of(text)
+    assert ["09:00", "6", "25.0%", "0.9", "0.55", "±0.25", "unusual"] in rows_of(text)
+    assert ["10:00", "6", "0.9", "cannot", "be", "judged"] in rows_of(text)
     assert "depot=AMS" not in text
     assert "60 of 60 served scores equal the batch scores to the bit" in text
     assert "outcomes have landed" not in text
