@@ -200,7 +200,8 @@ def approve(
     promoted = {"stage": "promoted", "at": told["at"], "why": f"approved by {told['by']}: {why}"}
     keep_proposal(lake, waiting.model_copy(update=promoted))
     _show(lake, pointer, use_case=chosen, before=before)
-    console.print(f"{pointer.version} is the champion of {use_case}, approved by {pointer.by}: {escape(why)}")
+    told = f"{pointer.version} is the champion of {use_case}, approved by {pointer.by}: {escape(why)}"
+    console.print(told, soft_wrap=True)
 
 
 def rollback(

@@ -48,7 +48,7 @@ def replay(
     fault: Annotated[list[str] | None, typer.Option(help=f"What goes wrong; can be given twice. {_FAULTS}")] = None,
     fault_from: Annotated[str | None, typer.Option(help="Since when; without it from the first day.")] = None,
     fault_to: Annotated[str | None, typer.Option(help="The last day with the fault.")] = None,
-    speed: Annotated[
+    pace: Annotated[
         float | None, typer.Option(min=1, help="Seconds of a day in one of yours; without it as fast as it goes.")
     ] = None,
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help="Retrain when the use case says so.")] = True,
@@ -68,7 +68,7 @@ def replay(
     folder = data or data_directory() / _folder_name(chosen, settings)
     with _playing_in(folder):
         progress = Progress.open(folder / "replay.jsonl", settings=settings)
-        progress = _play(chosen, days, progress=progress, trouble=trouble, loop=loop, speed=speed)
+        progress = _play(chosen, days, progress=progress, trouble=trouble, loop=loop, pace=pace)
         _show(chosen, progress)
     console.print(
         f"Look at it with MLOPS_DATA_DIR={folder}, for example `mlops alerts` or `mlops dev`.", soft_wrap=True
@@ -107,7 +107,7 @@ def _playing_in(folder: Path) -> Iterator[None]:
 
 
 def _play(
-    use_case: UseCase, days: list[str], *, progress: Progress, trouble: Trouble, loop: bool, speed: float | None
+    use_case: UseCase, days: list[str], *, progress: Progress, trouble: Trouble, loop: bool, pace: float | None
 ) -> Progress:
     from mlops_assets.orchestration.replay import Player
 
@@ -123,7 +123,7 @@ def _play(
             steps=steps,
             trouble=trouble,
             loop=loop,
-            speed=speed,
+            pace=pace,
         )
         player.prepare(first=days[0])
         while left:

@@ -54,7 +54,7 @@ FIRST_MOMENT = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """One use case whose days are played. ``loop`` retrains when it is due; ``speed`` is how many seconds of the day go
+    """One use case whose days are played. ``loop`` retrains when it is due; ``pace`` is how many seconds of the day go
     by in one of the clock, None for as fast as it goes. ``zone`` is the landing zone's root.
     """
 
@@ -64,7 +64,7 @@ class Player:
     steps: Reporter
     trouble: Trouble
     loop: bool
-    speed: float | None
+    pace: float | None
 
     def prepare(self, *, first: str) -> None:
         """Everything before ``first`` is in the lake, and a champion has learnt from it."""
@@ -115,8 +115,8 @@ class Player:
         asked = sum(len(rows) for _, rows in hours)
         answered = done.total()
         for number, (hour, rows) in enumerate(hours):
-            if self.speed and hour is not None and hours[0][0] is not None:
-                _sleep_until(begun + (hour - hours[0][0]).total_seconds() / self.speed)
+            if self.pace and hour is not None and hours[0][0] is not None:
+                _sleep_until(begun + (hour - hours[0][0]).total_seconds() / self.pace)
             good, _ = ask(service, unanswered(rows, use_case=self.use_case, answered=done))
             answered += good
             tell(number + 1, f"{hour:%H:%M}, {answered} answers" if hour else f"{answered} answers")

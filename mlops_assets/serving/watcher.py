@@ -118,9 +118,9 @@ class Watcher:
         order, before = self._orders.champion(), self._predictor.answering.version
         if order is None or order.version == before or (version := self._opened(order)) is None:
             return
+        self._metrics.swaps.labels("taken").inc()  # before: whoever sees the version finds it counted
         self._predictor.serving = Serving(champion=version)
         self._since = self._clock()
-        self._metrics.swaps.labels("taken").inc()
         told = {"version": order.version, "before": before, "sequence": order.sequence}
         log.info("champion taken into service", extra={"fields": told})
 

@@ -21,12 +21,15 @@ GETS = ("/model", "/metrics", "/monitor", "/docs.json")
 MADE = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
+REJECTED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
+CONFIG = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REJECTED}}})
+"""Too many rows are refused as too large."""
 
 
 @pytest.fixture(scope="module")
 def schema(data_dir: Path) -> Iterator[Any]:
     with served(TAG, data_dir=data_dir) as running:
-        yield schemathesis.openapi.from_url(f"{running.url}/docs.json")
+        yield schemathesis.openapi.from_url(f"{running.url}/docs.json", config=CONFIG)
 
 
 def test_every_route_is_made_requests_of(schema: Any) -> None:

@@ -67,7 +67,7 @@ def build_monitoring(use_case: UseCase) -> dg.AssetsDefinition:
         description=(
             "One served day, as far as it is over: what was asked and answered against the same hours of the weeks "
             "before, with the smallest shift that each comparison would find; how right the answers probably were, "
-            "and, where outcomes are known, were. Each cause that a person must know of becomes one alert."
+            "and, where outcomes are known, were. Each cause becomes one alert."
         ),
     )
     def monitoring(

@@ -245,4 +245,4 @@ def test_a_report_of_an_earlier_release_is_no_report(embedded_lake: Lake, tmp_pa
     answer(embedded_lake, FIRST)
     publish(embedded_lake, {monitoring_path("parcels", batch=f"{FIRST}"): b'{"day": "2024-03-11", "rows": 60}'})
 
-    assert unwatched(embedded_lake, tmp_path) == [11]
+    assert unwatched(embedded_lake, tmp_path, now=at(FIRST, 23)) == [11]
