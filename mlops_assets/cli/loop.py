@@ -84,14 +84,22 @@ def watch(
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import collect as collect_served
         from mlops_assets.orchestration.pipeline import watch as watch_day
+        from mlops_assets.orchestration.runs import RunFailed
 
-        done = [watch_day(chosen, day=each, instance=instance, steps=steps) for each in days]
+        done, failed = [], []
+        for each in days:
+            try:
+                done.append(watch_day(chosen, day=each, instance=instance, steps=steps))
+            except RunFailed as failure:  # one day that cannot be judged holds up no other
+                failed.append(str(failure))
         if not days and served.uncollected:
             done.append(collect_served(chosen, instance=instance, steps=steps))
     for told in done:
         _show_day(told)
-    console.print(f"{len(days)} days were watched." if days else "Every served day is watched as far as it is over.")
+    console.print(f"{len(done)} days were watched." if days else "Every served day is watched as far as it is over.")
     _show_checks(done)
+    if failed:
+        raise ServingError("\n".join(failed))
 
 
 def retrain(

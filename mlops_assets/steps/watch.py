@@ -31,9 +31,16 @@ CHECKS: Mapping[Order, str] = {
     "exact": "service_answers_as_it_should",
     "inputs": "requests_are_as_usual",
     "predictions": "answers_are_as_usual",
-    "truth": "answers_are_as_right_as_promised",
+    "truth": "answers_are_as_right_as_usual",
 }
 """One verdict for each kind of thing that is judged, in the order of trust."""
+NOTHING: Mapping[Order, str] = {
+    "exact": "nothing is known of the service yet",
+    "inputs": "nothing was asked",
+    "predictions": "nothing was answered",
+    "truth": "no outcome is known yet",
+}
+"""What is lacking where there is not even a figure: a verdict that could be no other is none."""
 PARITY, VERSIONS = "scores", "versions"
 NEAR, NAMED_INPUTS = 0.25, 3
 """Of what would be unusual an input is told from a quarter on, and three at most."""
@@ -191,8 +198,9 @@ def _verdicts(report: WatchReport) -> Iterator[CheckResult]:
         verdicts = [each.verdict for each in judged]
         unjudged = verdicts.count("cannot be judged")
         reasons = [" ".join([cause.what, *cause.consequences]) for cause in found]
-        if verdicts and unjudged == len(verdicts) and order != "truth" and not reasons:
-            reasons = [f"insufficient data: none of {len(verdicts)} figures can be judged yet. {judged[0].why}."]
+        if unjudged == len(verdicts) and not reasons:
+            lacking = f"none of {len(judged)} figures can be judged yet. {judged[0].why}" if judged else NOTHING[order]
+            reasons = [f"insufficient data: {lacking}."]
         figures: dict[str, Figure] = {
             "answers": report.answered,
             "judged": len(verdicts) - unjudged,

@@ -168,7 +168,7 @@ def test_a_watched_day_says_what_it_cannot_judge_and_tells_nothing_of_outcomes_b
     of = verdicts(run)
     for order, figures in {"exact": 17, "inputs": 5, "predictions": 30}.items():
         assert of[CHECKS[order]].startswith(f"insufficient data: none of {figures} figures can be judged yet. ")
-    assert of[CHECKS["truth"]] == "", "without outcomes there is nothing to be right about"
+    assert of[CHECKS["truth"]] == "insufficient data: no outcome is known yet."
 
 
 def test_a_watched_day_tells_how_right_the_answers_were_once_outcomes_have_landed(trained: Deployment) -> None:

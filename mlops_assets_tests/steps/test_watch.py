@@ -255,7 +255,9 @@ def test_a_check_of_which_nothing_could_be_judged_does_not_pass(served: Loop) ->
     asked = check(step, CHECKS["inputs"])
     assert (asked.passed, asked.figures["judged"]) == (False, 0)
     assert asked.reasons[0].startswith("insufficient data: none of ")
-    assert check(step, CHECKS["truth"]).passed
+    truth = check(step, CHECKS["truth"])
+    assert (truth.passed, truth.severity) == (False, Severity.WARN)
+    assert truth.reasons == ("insufficient data: no outcome is known yet.",)
 
 
 def test_a_silent_day_is_judged_by_its_traffic_and_pages(served: Loop) -> None:
@@ -269,7 +271,9 @@ def test_a_silent_day_is_judged_by_its_traffic_and_pages(served: Loop) -> None:
     (cause,) = told.causes
     assert (cause.key, cause.urgency) == ("traffic", Urgency.PAGE)
     assert not check(step, CHECKS["exact"]).passed
-    assert check(step, NAME).passed
+    for name in (CHECKS["inputs"], CHECKS["predictions"], NAME):
+        (reason,) = check(step, name).reasons
+        assert reason.startswith("insufficient data")
 
 
 def test_a_silent_day_of_which_nothing_is_known_yet_is_not_called_usual(served: Loop) -> None:

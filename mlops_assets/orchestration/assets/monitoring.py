@@ -46,7 +46,8 @@ WATCHED = (
     ),
     Check(
         name=CHECKS["truth"],
-        description="Where outcomes are known, the answers were as right as promised when their model was promoted.",
+        description="Where outcomes are known, the answers were as right as they usually are. What was promised of "
+        "their model stands beside them in the report, and decides on retraining.",
         blocking=False,
     ),
     Check(name=READABLE, description="The published report reads back and names the day."),

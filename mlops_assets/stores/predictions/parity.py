@@ -66,12 +66,13 @@ def audit_parity(
     """``NAME``: a sample of served ``records`` (as the lake has them), drawn by ``seed`` from ``of`` of them, equals
     the offline path.
 
-    Without records there is nothing to judge, and it passes. A difference is an ERROR that names the value on both
+    Without records there is nothing to judge, and it says so. A difference is an ERROR that names the value on both
     sides; records that cannot be computed again, such as those of a commit that is gone, are a WARN that says why.
     """
     found = compare(records.to_pylist(), use_case=use_case, lake=lake, connect=connect)
     told = [str(difference) for difference in found.differences]
-    reasons = (*told[:NAMED_DIFFERENCES], *dict.fromkeys(found.skipped))
+    nothing = () if records.num_rows else ("insufficient data: nothing was answered.",)
+    reasons = (*told[:NAMED_DIFFERENCES], *dict.fromkeys(found.skipped), *nothing)
     return CheckResult(
         name=NAME,
         passed=not reasons,

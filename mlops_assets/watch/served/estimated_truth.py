@@ -70,24 +70,6 @@ def expected_area(chance: Floats) -> tuple[float, Floats]:
     return area, np.asarray((above_misses - behind_hits - area * of_pairs) / pairs)
 
 
-def estimate_classes(chances: Floats, *, held_out: int | None = None) -> tuple[Estimated, ...]:
-    """Metrics of classes, from calibrated ``chances`` of shape (rows, classes)."""
-    likely = np.clip(_in_order(chances), _SMALLEST, 1.0)
-    n, squares = len(likely), np.square(likely).sum(1)
-    logs = np.log(likely)
-    top = likely.max(1)
-    found = {
-        "accuracy_score": (top, top * (1 - top)),
-        "log_loss": (-(likely * logs).sum(1), (likely * np.square(logs)).sum(1) - np.square((likely * logs).sum(1))),
-        "brier_loss": (1 - squares, 4 * ((likely**3).sum(1) - np.square(squares))),
-    }
-    of_calibration = float(np.mean(top * (1 - top))) / held_out if held_out else 0.0
-    return tuple(
-        _with_error(name, float(rows.mean()), error=float(np.sqrt(variance.sum() / n**2 + of_calibration)))
-        for name, (rows, variance) in found.items()
-    )
-
-
 def estimate_likeliest(likeliest: Floats, *, held_out: int | None = None) -> tuple[Estimated, ...]:
     """The accuracy of classes, from the calibrated chance of each row's likeliest class: all that is on record."""
     spread = likeliest * (1 - likeliest)

@@ -100,5 +100,7 @@ def test_inputs_that_are_no_request_any_more_are_said_to_be_so(served: Served) -
     assert "cannot be computed again" in verdict.reasons[0]
 
 
-def test_nothing_new_passes(served: Served) -> None:
-    assert judged(served, records=served[1].slice(0, 0)).passed
+def test_without_answers_nothing_is_called_equal(served: Served) -> None:
+    verdict = judged(served, records=served[1].slice(0, 0))
+    assert (verdict.passed, verdict.severity) == (False, Severity.WARN)
+    assert verdict.reasons == ("insufficient data: nothing was answered.",)
