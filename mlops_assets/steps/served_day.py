@@ -29,7 +29,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
 from mlops_assets.steps.watch_requests import WatchedRequests, watch_requests
-from mlops_assets.stores.models.champion import events
+from mlops_assets.stores.models.champion import champion, events
 from mlops_assets.stores.models.record import PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import load_evaluation, load_record
 from mlops_assets.stores.predictions.collected_files import records_of_day
@@ -109,10 +109,10 @@ class ServedDay:
     @cached_property
     def unknown_versions(self) -> tuple[str, ...]:
         """Those that answered and that the lake has no evaluation of."""
-        paths = {
-            evaluation_path(self.use_case.name, version=version, name=PREDICTIONS): version for version in self.versions
-        }
-        return tuple(paths[path] for path, info in self.head.find_many(paths).items() if info is None)
+        return tuple(version for version in self.versions if not self._has_evaluation(version))
+
+    def _has_evaluation(self, version: str) -> bool:
+        return self.head.exists(evaluation_path(self.use_case.name, version=version, name=PREDICTIONS))
 
     @cached_property
     def replaced_versions(self) -> tuple[str, ...]:
@@ -130,19 +130,21 @@ class ServedDay:
     @cached_property
     def version(self) -> str:
         """The one that gave most answers, of those that the lake knows; of a day without any, the one that answered
-        last before it.
+        last before it, else the champion.
         """
-        known = [version for version in self.versions if version not in self.unknown_versions]
-        if known:
-            return known[0]
         answered = self.figures.filter(pc.equal(self.figures["metric"], ANSWERED))
         if not answered.num_rows:
             raise LakeError(
                 f"Nothing served for {self.day} was collected yet: serve, then materialise "
                 f"{self.use_case.name}/prediction_log."
             )
-        last: str = answered.sort_by("hour")["version"][-1].as_py()
-        return last
+        before: list[str] = list(reversed(answered.sort_by("hour")["version"].to_pylist()))
+        serving = champion(self.head, use_case=self.use_case.name)
+        candidates = dict.fromkeys([*self.versions, *before, *([serving.version] if serving else [])])
+        known = next((version for version in candidates if self._has_evaluation(version)), None)
+        if known is None:
+            raise LakeError(f"No version that answered by {self.day} is in the lake, and there is no champion.")
+        return known
 
     @cached_property
     def served(self) -> pa.Table:
@@ -289,7 +291,7 @@ class ServedDay:
         return tuple(
             each.model_copy(
                 update={
-                    "realised": came.get(each.metric) if self._is_known else None,
+                    "realised": came.get(each.metric) if self._nearly_all_labelled else None,
                     "usual_error": off.get(each.metric, (None, 0))[0],
                     "days": off.get(each.metric, (None, 0))[1],
                 }
@@ -308,7 +310,7 @@ class ServedDay:
         return estimate_numbers(scores, held_out_scores=held_out["score"], held_out_labels=held_out["label"])
 
     @property
-    def _is_known(self) -> bool:
+    def _nearly_all_labelled(self) -> bool:
         """Whether nearly all outcomes are there: those of a part say little about the estimate for all."""
         return bool(self.labelled.num_rows >= MOSTLY * self.served.num_rows)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from mlops_assets.contract.errors import DeclarationError, ServingError, TrainingError
 from mlops_assets.contract.retraining import Retrain
+from mlops_assets.orchestration import pipeline
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.instance import open_instance
+from mlops_assets.orchestration.runs import RunFailed, RunSummary
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment
 from mlops_assets_tests.orchestration.test_schedules import answer_beyond
@@ -43,6 +46,24 @@ def test_watching_takes_every_day_that_is_left_and_names_checks_that_are_not_gre
     assert "WARN monitoring answers_are_as_usual: insufficient data: none of 30 figures can be judged yet" in said
     assert "Every served day is watched as far as it is over." in run_mlops("watch", "parcels").output
     assert "1 days were watched." in run_mlops("watch", "parcels", "--day", SERVED).output
+
+
+def test_a_day_that_cannot_be_watched_holds_up_no_other_and_is_told_at_the_end(
+    run_mlops: Mlops, trained: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(trained)
+    answer(trained, batch=day_number(12))
+    watch = pipeline.watch
+
+    def fail_first(*given: Any, day: str, **named: Any) -> RunSummary:
+        if day == SERVED:
+            raise RunFailed(f"The disk was full on {day}.")
+        return watch(*given, day=day, **named)
+
+    monkeypatch.setattr(pipeline, "watch", fail_first)
+    with pytest.raises(ServingError, match=f"The disk was full on {SERVED}"):
+        run_mlops("watch", "parcels")
+    assert trained.paths("monitoring/") == [f"monitoring/{day_number(12)}.json"]
 
 
 def test_answers_of_a_day_ahead_are_collected_and_watched_when_it_has_come(

@@ -179,6 +179,24 @@ def test_answers_of_a_model_that_the_lake_does_not_know_page_and_the_day_is_judg
     assert report(served).version == champion
 
 
+def test_a_first_day_of_unknown_models_alone_is_judged_beside_the_champion(served: Loop) -> None:
+    with closing(prediction_log_of("parcels", folder=served.data)) as log:
+        given = [read_row(row) for row in log.read_after(0, limit=1000).to_pylist()]
+        others = [
+            {**row, "prediction_id": f"other-{row['prediction_id']}", "model_version": "of-nobody"} for row in given
+        ]
+        moved = [{**row, "event_time": row["event_time"] + DAY_LONG} for row in others]
+        log.append([make_group(moved)], timeout=5)
+    served.collect()
+
+    served.watch(SILENT, now=AFTERWARDS + DAY_LONG)
+
+    told = report(served, day=SILENT)
+    assert told.versions == {"of-nobody": 60}
+    assert VERSIONS in {cause.key for cause in told.causes}
+    assert told.version == require_champion(served.lake.at(), use_case="parcels").version
+
+
 def test_when_outcomes_land_the_day_is_judged_beside_the_prior_on_the_same_rows(served: Loop) -> None:
     served.watch(SERVED)
     served.take([SERVED])
