@@ -107,16 +107,16 @@ def _kish(grouped: Grouped, *, among: Floats) -> Floats:
         return np.asarray(np.square(total) / squares)
 
 
-def logit_bounds(value: Floats, *, error: Floats, t: Floats, cases: Ints, method: str) -> Bounds:
+def logit_bounds(value: Floats, *, error: Floats, t: Floats, cases: Ints, method: str, tail: float = _TAIL) -> Bounds:
     """Bounds that are symmetric on the logit scale, for values between 0 and 1 (Boyd, Eng & Page 2013).
 
     A value of exactly 0 or 1 has no spread to measure; its bounds are those of ``cases`` hits out of
-    ``cases`` (Clopper & Pearson 1934).
+    ``cases`` (Clopper & Pearson 1934), of which ``tail`` is beyond either end.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         centre, half = logit(value), t * error / (value * (1 - value))
         lower, upper = expit(centre - half), expit(centre + half)
-        certain = _TAIL ** (1 / cases)
+        certain = tail ** (1 / cases)
     lower = np.where(value >= 1, certain, np.where(value <= 0, 0.0, lower))
     upper = np.where(value >= 1, 1.0, np.where(value <= 0, 1 - certain, upper))
     return Bounds(lower=np.minimum(lower, value), upper=np.maximum(upper, value), method=method)

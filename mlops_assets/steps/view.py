@@ -14,7 +14,8 @@ from mlops_assets.contract.paths import training_view_path
 from mlops_assets.contract.tasks import two_outcomes
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.catalogue import ViewProfile, profile_view
-from mlops_assets.judge.leakage import audit_request_sql, audit_single_features
+from mlops_assets.judge.leakage import audit_request_sql
+from mlops_assets.judge.single_features import audit_single_features
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
@@ -70,7 +71,8 @@ def _labelled(head: Snapshot, *, use_case: UseCase, connect: Connect, through: s
 
 def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect: Connect) -> tuple[CheckResult, ...]:
     table = read_parquet(staged.local(training_view_path(use_case.name)))
-    outcomes = two_outcomes(labels_of(table), task=use_case.task)
+    labels = labels_of(table)
+    outcomes = two_outcomes(labels, task=use_case.task)
     positives = int(outcomes.sum())
     repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
     return (
@@ -87,7 +89,13 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
         ),
         audit_request_sql(use_case),
-        audit_single_features(table, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
+        *audit_single_features(
+            table,
+            labels=labels,
+            features=use_case.features,
+            task=use_case.task,
+            limit=use_case.suspicious_roc_auc,
+        ),
         *(
             [_moved_by_the_future(table, read_from, use_case=use_case, connect=connect)]
             if isinstance(use_case.batches, DailyBatches)

@@ -7,7 +7,8 @@ from pydantic import Field
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.catalogue import ViewProfile
 from mlops_assets.features.lineage import feature_lineage
-from mlops_assets.judge.leakage import NOT_TOO_GOOD, REQUEST_ONLY
+from mlops_assets.judge.leakage import REQUEST_ONLY
+from mlops_assets.judge.single_features import HARDLY_TELLS, NOT_TOO_GOOD, WORTH_A_LOOK
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -37,6 +38,11 @@ LEAKAGE = (
     Check(
         name=NOT_TOO_GOOD,
         description="No feature alone ranks the label better than the use case finds believable.",
+    ),
+    Check(
+        name=HARDLY_TELLS,
+        description=f"No feature alone ranks the label, or a class, surely better than {WORTH_A_LOOK:g} of 1.",
+        blocking=False,
     ),
 )
 AFTERWARDS = (

@@ -8,7 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlops_assets.judge.leakage import NOT_TOO_GOOD, REQUEST_ONLY
+from mlops_assets.judge.leakage import REQUEST_ONLY
+from mlops_assets.judge.single_features import NOT_TOO_GOOD
 from mlops_assets.orchestration.runs import RunFailed
 from mlops_assets.stores.models.feature_catalogue import read_catalogue
 from mlops_assets_tests.orchestration.deployment import Deployment
