@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.cli.alerts import show_open
+from mlops_assets.cli.checks import show_checks
 from mlops_assets.cli.deployment import HELP, UseCaseName, dagster_instance, landing_zone, use_case_of
 from mlops_assets.cli.progress import Steps
 from mlops_assets.cli.trials import show_service
@@ -20,6 +21,7 @@ from mlops_assets.contract.errors import DeclarationError, PlatformError
 from mlops_assets.contract.paths import batch_of
 from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.plausibility import BELIEVABLE
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import environment_directory
 from mlops_assets.lake.snapshot import Snapshot
@@ -40,6 +42,8 @@ from mlops_assets.use_cases import registry
 console = Console()
 SOME_REFUSED = 3
 """The exit code of `mlops run` when something that landed was refused and the rest was taken."""
+HELD = 4
+"""The exit code of `mlops run` when the version waits for a person, because its figures are too good to be true."""
 
 
 def land(
@@ -74,11 +78,12 @@ def run(
     """Take everything that has landed through the assets, up to the packaged champion.
 
     Batches that the lake holds already are left alone. What is refused is told and the rest goes on, with exit code 3.
+    A version whose figures are too good to be true is held until you say why they are right, with exit code 4.
     Every run is in the Dagster UI.
     """
     chosen = use_case_of(use_case)
     refuse_no_batch(chosen, through)
-    refused = ""
+    refused, trained = "", []
     with dagster_instance() as instance, Steps(console) as steps:
         from mlops_assets.orchestration.pipeline import SomeRefused, ingest, train
 
@@ -89,12 +94,15 @@ def run(
         _show_incomplete(chosen, _arrivals(chosen, scan_landing(chosen, settle_seconds=0), head=Lake.connect().at()))
         if not ingest_only:
             show_incomplete_data(chosen, through=through)
-            train(chosen, instance=instance, steps=steps, through=through)
+            trained = [train(chosen, instance=instance, steps=steps, through=through)]
+    show_checks(console, trained)
     taken = sum(len(done.batches) for done in ingested)
     console.print(f"{taken} batches were taken in. `mlops status {use_case}` shows where things stand.")
     if refused:
         console.print(f"[red]{escape(refused)}[/]")
         raise typer.Exit(SOME_REFUSED)
+    if any(check.check_name == BELIEVABLE and not check.passed for done in trained for check in done.checks):
+        raise typer.Exit(HELD)
 
 
 def status(use_case: Annotated[str | None, typer.Argument(help=f"{HELP} All by default.")] = None) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from mlops_assets.cli.checks import show_checks
 from mlops_assets.cli.data import refuse_no_batch, show_incomplete_data
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
 from mlops_assets.cli.progress import Steps
@@ -39,7 +40,7 @@ def collect(use_case: UseCaseName) -> None:
     console.print(f"{rows} answers were collected, of days: {days}.")
     if note := done.metadata["prediction_log"].get("service"):
         console.print(escape(str(note)), soft_wrap=True)
-    _show_checks([done])
+    show_checks(console, [done])
 
 
 def score(
@@ -67,7 +68,7 @@ def score(
             for stretch in contiguous(chosen, set(batches))
         ]
     console.print(f"{len(batches)} batches were scored." if batches else "Nothing is left to score.")
-    _show_checks(done)
+    show_checks(console, done)
 
 
 def watch(
@@ -97,7 +98,7 @@ def watch(
     for told in done:
         _show_day(told)
     console.print(f"{len(done)} days were watched." if days else "Every served day is watched as far as it is over.")
-    _show_checks(done)
+    show_checks(console, done)
     if failed:
         raise ServingError("\n".join(failed))
 
@@ -182,12 +183,3 @@ def _served_day(use_case: UseCase, day: str) -> str:
 def _show_day(told: RunSummary) -> None:
     if found := told.metadata.get("monitoring"):
         console.print(f"{told.batches[0]}: {escape(str(found['headline']))}", soft_wrap=True)
-
-
-def _show_checks(done: list[RunSummary]) -> None:
-    """Every check that is not green, with its reason."""
-    for told in done:
-        for check in told.checks:
-            if not check.passed:
-                said = f"{check.asset_key.path[-1]} {check.check_name}: {check.description or 'no reason was given'}"
-                console.print(f"[yellow]{check.severity.value}[/] {escape(said)}", soft_wrap=True)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import duckdb
 import typer
@@ -31,7 +31,8 @@ from mlops_assets.stores.models.bento_store import mark_latest
 from mlops_assets.stores.models.champion import Pointer, champion, events
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
-from mlops_assets.stores.models.listing import ListedVersion, listed_versions
+from mlops_assets.stores.models.explanation import Explanation, explain, is_suspected, why_held
+from mlops_assets.stores.models.listing import ListedVersion, Status, listed_versions
 from mlops_assets.stores.models.proposal import Proposal, keep_proposal, proposal
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
@@ -50,14 +51,20 @@ def models(
 ) -> None:
     """List all versions with their data, headline metrics and status, and every move of the champion's pointer."""
     head = Lake.connect().at()
-    task, listing = use_case_of(use_case).task, listed_versions(head, use_case=use_case)
+    listing = listed_versions(head, use_case=use_case)
     listed, unreadable = listing.versions, listing.unreadable
     moves, proposed = events(head, use_case=use_case), proposal(head, use_case=use_case)
     judged = [_evaluation(head, each) for each in listed]
+    chosen, waiting = (
+        use_case_of(use_case),
+        [each.record.version for each in listed if each.status is Status.CHALLENGER],
+    )
+    held = {name: why for name in waiting if (why := why_held(head, use_case=chosen, version=name))}
     if as_json:
         told = {
             "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
             "unreadable": unreadable,
+            "held": held,
             "proposal": proposed.model_dump(mode="json") if proposed else None,
             "events": [move.model_dump(mode="json") for move in moves],
         }
@@ -72,12 +79,17 @@ def models(
     table = Table(show_edge=False, pad_edge=False)
     for heading in ("version", "status", "data"):
         table.add_column(heading, no_wrap=True)
-    for name in task.headline:
+    for name in chosen.task.headline:
         table.add_column(name.replace("_", " "), min_width=len("0.123–0.456"))
     for each, found in zip(listed, judged, strict=True):
-        table.add_row(*_row(each, found), *(_told(found, metric=name) for name in task.headline))
+        table.add_row(
+            *_row(each, found, held=each.record.version in held),
+            *(_told(found, metric=name) for name in chosen.task.headline),
+        )
     console.print(table)
     _show_refusals(listed)
+    for why in held.values():
+        console.print(f"[yellow]{escape(why)}[/]", soft_wrap=True)
     _show_proposal(proposed if moves and proposed and proposed.champion == moves[-1].version else None)
     damaged = {each.record.version: found for each, found in zip(listed, judged, strict=True) if isinstance(found, str)}
     for version, why in {**damaged, **unreadable}.items():
@@ -93,11 +105,11 @@ def _evaluation(head: Snapshot, each: ListedVersion) -> Evaluation | str | None:
         return str(error)
 
 
-def _row(each: ListedVersion, found: Evaluation | str | None) -> tuple[str, str, str]:
+def _row(each: ListedVersion, found: Evaluation | str | None, *, held: bool) -> tuple[str, str, str]:
     record = each.record
     trained = f"{record.created_at:%Y-%m-%d %H:%M}" + ("\ntuned" if record.tuning else "")
     gates = "" if each.decision is None else "gates passed" if each.decision.decision.passed else "gates refused"
-    gates = "damaged" if isinstance(found, str) else gates
+    gates = "damaged" if isinstance(found, str) else "held" if held else gates
     return (
         f"{record.version}\n[dim]{trained}[/]",
         f"{each.status.value}\n[dim]{gates}[/]",
@@ -171,37 +183,59 @@ def promote(
 
 def approve(
     use_case: UseCaseName,
-    version: Annotated[str | None, typer.Argument(help="By default the challenger that waits.")] = None,
+    version: Annotated[str | None, typer.Argument(help="By default the one that waits.")] = None,
     *,
-    why: Annotated[str, typer.Option(help="Why, for the record.")],
+    why: Annotated[str, typer.Option("--why", "--because", help="Why, for the record.")],
 ) -> None:
-    """Make the challenger of a retraining that waits for a person the champion, once everything is verified again."""
+    """Make the version that waits for a person the champion, once everything is verified again.
+
+    The challenger of a retraining waits where the use case wants approval; any version waits whose figures are too good
+    to be true, until you say why they are right. That is kept, and holds for later versions with the same features.
+    """
     chosen, lake = use_case_of(use_case), Lake.connect()
+    if not why.strip():
+        raise RegistryError("An approval needs its reason: --because TEXT.")
     head = lake.at()
     before, waiting = champion(head, use_case=use_case), proposal(head, use_case=use_case)
-    if waiting is None or not waiting.waits:
-        last = f" The last one: {waiting.told()}." if waiting else ""
-        raise RegistryError(f"No challenger of {use_case} waits for approval.{last}")
-    if version not in (None, waiting.version):
-        raise RegistryError(f"{version} of {use_case} does not wait for approval. {waiting.version} does.")
-    if not why.strip():
-        raise RegistryError("An approval needs its reason: --why TEXT.")
-    told: dict[str, Any] = {"by": getpass.getuser(), "at": datetime.now(UTC)}
-    ready = _packaging(lake, chosen)
+    proposed = waiting if waiting and waiting.waits and version in (None, waiting.version) else None
+    approved = proposed.version if proposed else _held(head, chosen, version=version, last=waiting)
+    by, now = getpass.getuser(), datetime.now(UTC)
+    if why_held(head, use_case=chosen, version=approved):
+        said = Explanation(use_case=use_case, version=approved, features="", by=by, why=why, at=now)
+        explain(lake, use_case=chosen, said=said)
     pointer = move_up(
         lake,
         use_case=chosen,
-        version=waiting.version,
+        version=approved,
+        by=by,
         why=why,
-        retraining=waiting.reason,
-        make_ready=ready,
-        **told,
+        at=now,
+        retraining=proposed.reason if proposed else "",
+        make_ready=_packaging(lake, chosen),
     )
-    promoted = {"stage": "promoted", "at": told["at"], "why": f"approved by {told['by']}: {why}"}
-    keep_proposal(lake, waiting.model_copy(update=promoted))
+    if proposed:
+        promoted = {"stage": "promoted", "at": now, "why": f"approved by {by}: {why}"}
+        keep_proposal(lake, proposed.model_copy(update=promoted))
     _show(lake, pointer, use_case=chosen, before=before)
     told = f"{pointer.version} is the champion of {use_case}, approved by {pointer.by}: {escape(why)}"
     console.print(told, soft_wrap=True)
+
+
+def _held(head: Snapshot, use_case: UseCase, *, version: str | None, last: Proposal | None) -> str:
+    """The version, or the newest, that is held or was explained and did not come to serve. Raises RegistryError where
+    none waits.
+    """
+    listed = listed_versions(head, use_case=use_case.name).versions
+    newest = sorted(listed, key=lambda each: each.record.created_at, reverse=True)
+    for each in newest:
+        name = each.record.version
+        if version in (None, name) and each.status is Status.CHALLENGER and is_suspected(head, use_case, version=name):
+            return name
+    if last and last.waits:
+        raise RegistryError(f"{version} of {use_case.name} does not wait for approval. {last.version} does.")
+    subject = f"No version of {use_case.name}" if version is None else f"{version} of {use_case.name} is none that"
+    told = f" The last challenger: {last.told()}." if last else ""
+    raise RegistryError(f"{subject} waits for approval.{told}")
 
 
 def rollback(

@@ -45,6 +45,10 @@ class RegistryError(PlatformError):
     """A model version is unknown, damaged, or may not be promoted."""
 
 
+class VersionHeld(RegistryError):
+    """A version that passed its gates waits for a person to say why it is that good."""
+
+
 class ServingError(PlatformError):
     """The service cannot answer: its model, checksum or history store is missing or stale."""
 

@@ -139,6 +139,9 @@ class UseCase:
     and the features made of it. ``request`` is what a caller of the service must send for one row, ``event_times``
     how far from the day that the service knows its moment may be; ``positive_word`` says what a positive prediction
     means. A feature whose own area under the ROC curve is surely above ``suspicious_roc_auc`` is taken for leakage.
+    A model whose own figure (ROC AUC; of classes the share of the constant prior's errors that it avoids; of numbers
+    R²) is surely above ``implausible_above``, by default what the task finds believable, is held until somebody says
+    why it is right: ``plausible`` is that sentence, for all models of this use case.
     ``seed`` plays the outside world with the committed seed data.
     ``logged`` names the columns of a request that the prediction log must not hold as they are, such as
     ``{"tailnum": "hashed", "person": "left_out"}``. Where features or history are computed from one of them, served
@@ -179,6 +182,8 @@ class UseCase:
     event_times: EventTimes = field(default_factory=EventTimes)
     positive_word: str = "positive"
     suspicious_roc_auc: float = 0.95
+    implausible_above: float | None = None
+    plausible: str = ""
     logged: Mapping[str, Logged] = field(default_factory=dict)
     parity: bool = True
     committed: bool = False
@@ -190,7 +195,7 @@ class UseCase:
             raise DeclarationError(
                 f"Use case name '{self.name}' must be lower-case letters, digits and underscores, a letter first."
             )
-        refuse_numbers(self, suspicious_roc_auc=BETWEEN_ZERO_AND_ONE)
+        refuse_numbers(self, suspicious_roc_auc=BETWEEN_ZERO_AND_ONE, implausible_above=BETWEEN_ZERO_AND_ONE)
         unknown = sorted(set(self.protected) - {declared.name for declared in self.slices})
         if unknown:
             known = ", ".join(declared.name for declared in self.slices)

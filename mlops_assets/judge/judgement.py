@@ -21,6 +21,7 @@ from mlops_assets.judge.discovery import discover
 from mlops_assets.judge.fairness import fairness
 from mlops_assets.judge.families import SMALLEST
 from mlops_assets.judge.gate_decision import GateDecision, decide
+from mlops_assets.judge.plausibility import Implausible, implausible
 from mlops_assets.judge.report import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.judge.significance import Comparison, Difference, compare
 from mlops_assets.training.baselines import Baseline, baselines
@@ -105,6 +106,7 @@ def judge(
         if use_case.protected
         else (),
     )
+    report = replace(report, implausible=_implausible(report, view, challenger, use_case))
     theirs = champion.scorer.scores(test) if champion and not incomparable else None
     comparison = _compare(
         test, scores, use_case, challenger, champion=champion, theirs=theirs, known=known, incomparable=incomparable
@@ -117,6 +119,21 @@ def judge(
         decision=decide(report, use_case.gates, comparison=comparison, previous=previous, beside=beside),
         predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
         gone=tuple(str(each.weak) for each in gone),
+    )
+
+
+def _implausible(
+    report: EvaluationReport, view: pa.Table, challenger: Candidate, use_case: UseCase
+) -> Implausible | None:
+    gains = challenger.scorer.booster.get_score(importance_type="total_gain")
+    return implausible(
+        report,
+        view,
+        labels=labels_of(view),
+        features=use_case.features,
+        task=use_case.task,
+        gains={name: float(gain) for name, gain in gains.items()},  # type: ignore[arg-type]
+        bound=use_case.implausible_above,
     )
 
 

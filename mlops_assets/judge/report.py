@@ -23,6 +23,7 @@ from mlops_assets.judge.fairness import FairnessReport
 from mlops_assets.judge.families import Grouped, judged_rows
 from mlops_assets.judge.intervals import CONFIDENCE
 from mlops_assets.judge.metrics import higher_is_better, metrics_of
+from mlops_assets.judge.plausibility import Implausible
 
 SCHEMA = 1
 
@@ -61,7 +62,8 @@ class EvaluationReport:
 
     ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
     own on rows that it was trained on. ``fairness`` has one report per protected slice, ``discovered``
-    the weak segments that nobody declared. Only a task of two outcomes has a ``threshold``.
+    the weak segments that nobody declared. Only a task of two outcomes has a ``threshold``. ``implausible`` is what of
+    it is too good to be true.
     """
 
     threshold: float | None
@@ -72,6 +74,7 @@ class EvaluationReport:
     training: SegmentReport | None = None
     fairness: tuple[FairnessReport, ...] = ()
     discovered: tuple[Discovered, ...] = ()
+    implausible: Implausible | None = None
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA
 

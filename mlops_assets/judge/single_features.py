@@ -83,6 +83,49 @@ class _Figure:
         return float(logit_bounds(value, error=error, t=t, cases=cases, method="", tail=tail).lower[0])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What each feature tells alone, the strongest first: of the label as a whole, then of classes, of ``rows`` rows.
+
+    ``cases`` are the rows that a perfect figure rests on, ``tail`` is what is beyond each end of an interval.
+    """
+
+    rows: int
+    cases: int
+    tail: float
+    features: tuple[tuple[Alone, ...], ...]
+
+    def described(self, *, limit: float, measure: str) -> dict[str, Figure]:
+        """The figures of a check of ``limit``; that not even a copy of the label could be above it: of perfect figures
+        the lower end is Clopper and Pearson's of as many hits as cases.
+        """
+        strongest, needed = self.features[0][0], math.ceil(math.log(self.tail) / math.log(limit))
+        short = f"{self.cases} rows of the rarer outcomes, needs {needed}"
+        return {
+            "limit": limit,
+            "rows": self.rows,
+            "features": len(self.features),
+            "measure": measure,
+            "strongest": strongest.feature,
+            "strongest_figure": strongest.figure,
+            **({} if self.cases >= needed else {"insufficient_data": short}),
+        }
+
+
+def look_at(view: pa.Table, *, labels: Floats, features: Sequence[Feature], task: Task) -> Looks:
+    """Every feature of ``view`` alone; ``labels``, one per row, are not all the same."""
+    every = max(-(-len(labels) // (MOST_ROWS_OF_NUMBERS if isinstance(task, Regression) else MOST_ROWS)), 1)
+    view, labels = view.take(np.arange(0, len(labels), every)), labels[::every]
+    found = [(each.name, _figures(view.column(each.name), each, labels=labels, task=task)) for each in features]
+    tail = (1 - CONFIDENCE) / 2 / max(sum(len(figures) for _, figures in found), 1)
+    looks = [
+        tuple(Alone(feature=name, figure=each.value, lower=each.lower(tail=tail), of=each.of) for each in figures)
+        for name, figures in found
+    ]
+    looks.sort(key=lambda figures: (-figures[0].figure, figures[0].feature))
+    return Looks(rows=len(labels), cases=found[0][1][0].cases, tail=tail, features=tuple(looks))
+
+
 def audit_single_features(
     view: pa.Table, *, labels: Floats, features: Sequence[Feature], task: Task, limit: float
 ) -> tuple[CheckResult, CheckResult]:
@@ -91,37 +134,23 @@ def audit_single_features(
 
     ``labels`` are one per row of ``view``; where they are all the same nothing can be judged, and the first fails.
     """
-    every = max(-(-len(labels) // (MOST_ROWS_OF_NUMBERS if isinstance(task, Regression) else MOST_ROWS)), 1)
-    view, labels = view.take(np.arange(0, len(labels), every)), labels[::every]
+    measure, suspicious = MEASURES.get(type(task), "ROC AUC"), min(WORTH_A_LOOK, limit)
     if len(np.unique(labels)) < 2:
         reason = "The label is the same in every row: nothing can be learnt, and nothing judged."
-        return CheckResult(name=NOT_TOO_GOOD, passed=False, reasons=(reason,)), _warning({}, [], measure="")
-    found = [(each.name, _figures(view.column(each.name), each, labels=labels, task=task)) for each in features]
-    tail = (1 - CONFIDENCE) / 2 / max(sum(len(figures) for _, figures in found), 1)
-    looks = [[_alone(name, figure, tail=tail) for figure in figures] for name, figures in found]
-    looks.sort(key=lambda figures: (-figures[0].figure, figures[0].feature))
-    measure = MEASURES.get(type(task), "ROC AUC")
-    refused = [figures[0] for figures in looks if figures[0].lower > limit]
-    told = [max(figures, key=lambda each: each.lower) for figures in looks if figures[0] not in refused]
-    figures: dict[str, Figure] = {"rows": len(labels), "features": len(looks), "measure": measure}
-    figures |= {"strongest": looks[0][0].feature, "strongest_figure": looks[0][0].figure}
-    cases, suspicious = found[0][1][0].cases, min(WORTH_A_LOOK, limit)
+        return CheckResult(name=NOT_TOO_GOOD, passed=False, reasons=(reason,)), _warning({}, [], measure=measure)
+    looks = look_at(view, labels=labels, features=features, task=task)
+    refused = [figures[0] for figures in looks.features if figures[0].lower > limit]
+    others = [max(figures, key=lambda each: each.lower) for figures in looks.features if figures[0] not in refused]
+    reasons = tuple(
+        f"{each.told(measure=measure)}, up to {limit:g} is allowed): is it known at the moment of prediction? "
+        "If so, raise suspicious_roc_auc; if not, leave it out."
+        for each in refused
+    )
+    figures = looks.described(limit=limit, measure=measure)
+    suspects = [each for each in others if each.lower > suspicious]
     return (
-        CheckResult(
-            name=NOT_TOO_GOOD,
-            passed=not refused,
-            figures={"limit": limit, **figures, **_lacking(cases, limit=limit, tail=tail)},
-            reasons=tuple(
-                f"{each.told(measure=measure)}, up to {limit:g} is allowed): is it known at the moment of prediction? "
-                "If so, raise suspicious_roc_auc; if not, leave it out."
-                for each in refused
-            ),
-        ),
-        _warning(
-            {"limit": suspicious, **figures, **_lacking(cases, limit=suspicious, tail=tail)},
-            [each for each in told if each.lower > suspicious],
-            measure=measure,
-        ),
+        CheckResult(name=NOT_TOO_GOOD, passed=not refused, figures=figures, reasons=reasons),
+        _warning(looks.described(limit=suspicious, measure=measure), suspects, measure=measure),
     )
 
 
@@ -137,18 +166,6 @@ def _warning(figures: dict[str, Figure], suspects: Sequence[Alone], *, measure: 
             for each in suspects
         ),
     )
-
-
-def _alone(name: str, figure: _Figure, *, tail: float) -> Alone:
-    return Alone(feature=name, figure=figure.value, lower=figure.lower(tail=tail), of=figure.of)
-
-
-def _lacking(cases: int, *, limit: float, tail: float) -> dict[str, Figure]:
-    """That not even a copy of the label could be above ``limit``: of perfect figures the lower end is Clopper and
-    Pearson's of as many hits as cases.
-    """
-    needed = math.ceil(math.log(tail) / math.log(limit))
-    return {} if cases >= needed else {"insufficient_data": f"{cases} rows of the rarer outcomes, needs {needed}"}
 
 
 def _figures(column: pa.ChunkedArray, feature: Feature, *, labels: Floats, task: Task) -> list[_Figure]:

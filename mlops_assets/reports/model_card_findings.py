@@ -42,16 +42,31 @@ def headline(card: ModelCard) -> dict[str, str]:
 def gates(card: ModelCard) -> str:
     """The decision and every gate with its figures."""
     if card.evaluation is None:
-        return f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how '
-        "good it is, and it cannot be promoted.</p></div>"
+        return (
+            f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how good '
+            "it is, and it cannot be promoted.</p></div>"
+        )
     record = card.evaluation.record
     passed = record.decision.passed
     said = '<b class="good">✓ May be promoted.</b>' if passed else '<b class="bad">✗ May not be promoted.</b>'
+    suspicion = card.evaluation.report.implausible
+    if passed and suspicion and not card.believed:
+        said = '<b class="bad">! Held until a person says why it is this good.</b>'
     against = record.champion or f"no champion, so the {record.decision.opponent or 'baseline'}"
     rows = "".join(_gate(verdict) for verdict in record.decision.verdicts)
     return f"""<div class="card scroll"><p>{said} Decided on {record.decided_at:%Y-%m-%d %H:%M} UTC, judged against
-{escape(against)}.</p>
+{escape(against)}.</p>{_suspicion(card)}
 <table><tr><th>gate</th><th>verdict</th><th>needs</th><th>figures</th></tr>{rows}</table></div>"""
+
+
+def _suspicion(card: ModelCard) -> str:
+    """What of it is too good to be true, and why it is right, or how to say so."""
+    suspicion = card.evaluation.report.implausible if card.evaluation else None
+    if suspicion is None:
+        return ""
+    release = f'<code>mlops approve {escape(card.use_case.name)} {escape(card.record.version)} --because "…"</code>'
+    answer = f"Explained: <b>{escape(card.believed)}</b>" if card.believed else f"Say why it is right: {release}"
+    return f"<p>{escape(suspicion.told())} {answer}</p>"
 
 
 def _gate(verdict: CheckResult) -> str:

@@ -18,12 +18,14 @@ from mlops_assets.judge.gate_decision import GateDecision
 from mlops_assets.judge.judgement import Candidate
 from mlops_assets.judge.judgement import judge as judge_candidate
 from mlops_assets.judge.metrics import metrics_of
+from mlops_assets.judge.plausibility import believable
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import parquet_bytes
 from mlops_assets.steps.step import Step
 from mlops_assets.stores.models.champion import Pointer, champion
 from mlops_assets.stores.models.eligibility import why_not_judged
+from mlops_assets.stores.models.explanation import why_believed
 from mlops_assets.stores.models.recipe import current_version, read_view
 from mlops_assets.stores.models.record import PREDICTIONS, RECORD, as_declared
 from mlops_assets.stores.models.registry import (
@@ -73,10 +75,15 @@ def judge(head: Snapshot, *, use_case: UseCase, now: datetime, version: str | No
     return Step(
         files=made.files,
         audit=lambda staged: [_complete(staged, use_case, version)],
-        checks=made.verdicts,
+        checks=(*made.verdicts, _believable(head, use_case, version, report=made.report)),
         message=f"{use_case.name}: evaluation of {version}",
         outcome=Judged(version=version, opponent=opponent, report=made.report, notes=(*damage, *made.notes)),
     )
+
+
+def _believable(head: Snapshot, use_case: UseCase, version: str, *, report: EvaluationReport) -> CheckResult:
+    why = why_believed(head, use_case=use_case, version=version) if report.implausible else ""
+    return believable(report, task=use_case.task, bound=use_case.implausible_above, why=why)
 
 
 def _opponent(serving: Pointer | None, *, version: str) -> str | None:

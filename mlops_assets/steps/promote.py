@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.errors import RegistryError, VersionHeld
 from mlops_assets.contract.retraining import Retrain
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import UseCase
@@ -30,7 +30,8 @@ def promote(
     retraining: str = "",
     run_id: str = "",
 ) -> Step[Pointer | None]:
-    """Makes the version just trained, or the one that is named, the champion; no pointer when it is refused.
+    """Makes the version just trained, or the one that is named, the champion; no pointer when it is refused. One that
+    is held for figures too good to be true waits for a person, as a warning, and the champion stays.
 
     What came of a ``retraining`` (why it was due) is only proposed where it is to be tried first, or a person is to
     approve it: then the pointer stays where it is. A move is published by itself, since it holds only if nobody else
@@ -44,6 +45,8 @@ def promote(
             proposed = propose(lake, **told, champion=serving.version, reason=retraining)
             return Step(outcome=serving, checks=[_proposed(proposed)])
         pointer = move_pointer(lake, **told, by=by, why="passed every gate", retraining=retraining)
+    except VersionHeld as held:
+        return Step(outcome=serving, checks=[_held(held, version=version)])
     except RegistryError as error:
         return Step(outcome=None, checks=[CheckResult(name=GATES_ALLOW, passed=False, reasons=(str(error),))])
     return Step(outcome=pointer, checks=[verdict(reign(lake.at(), use_case=use_case.name) or pointer)])
@@ -74,6 +77,11 @@ def _is_proposed(plan: Retrain | None) -> bool:
 def _proposed(proposed: Proposal) -> CheckResult:
     figures = {"version": proposed.champion, "proposed": proposed.version, "stage": proposed.stage}
     return CheckResult(name=GATES_ALLOW, passed=True, figures=figures)
+
+
+def _held(held: VersionHeld, *, version: str) -> CheckResult:
+    figures = {"held": version}
+    return CheckResult(name=GATES_ALLOW, passed=False, severity=Severity.WARN, figures=figures, reasons=(str(held),))
 
 
 def verdict(promotion: Pointer) -> CheckResult:

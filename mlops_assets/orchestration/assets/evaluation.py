@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.contract.gates import Gate
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.estimate import Estimate
+from mlops_assets.judge.plausibility import BELIEVABLE
 from mlops_assets.judge.report import EvaluationReport, weakest
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -20,6 +21,11 @@ from mlops_assets.steps.judge import HAS_EVERY_FIGURE, Judged, judge
 from mlops_assets.training.baselines import CONSTANT
 
 COMPLETE = Check(name=HAS_EVERY_FIGURE, description="Every overall metric has a value, or says what it lacks for one.")
+CREDIBLE = Check(
+    name=BELIEVABLE,
+    description="The model's own figure is not too good to be true, or it was said why it is right.",
+    blocking=False,
+)
 INTERVAL = "95 % interval"
 
 
@@ -32,7 +38,7 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
         stage="model",
         deps=["model"],
         kinds={"lakefs", "json"},
-        checks=[COMPLETE, *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates)],
+        checks=[COMPLETE, CREDIBLE, *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates)],
         description=(
             "Metrics of the model on the test window with 95 % intervals, overall and for each "
             "slice, beside the champion on "

@@ -14,13 +14,14 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import RegistryError
+from mlops_assets.contract.errors import RegistryError, VersionHeld
 from mlops_assets.contract.paths import evaluation_path
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.write import Write
 from mlops_assets.stores.models.eligibility import why_not_answered
+from mlops_assets.stores.models.explanation import why_held
 from mlops_assets.stores.models.record import (
     DECISION,
     Document,
@@ -117,8 +118,9 @@ def promote(
     ``override`` overrules the decision (never a checksum, nor that there is none), and what it overruled is kept in the
     pointer. Promoting the champion again changes nothing. ``make_ready`` is called with the version once it may be
     promoted and before the pointer moves, so that whatever reads the pointer finds it ready. Raises RegistryError when
-    the version was not evaluated, may not be promoted, or is by an override without a reason, and WriteRefused when the
-    pointer was moved meanwhile.
+    the version was not evaluated, may not be promoted, or is by an override without a reason, VersionHeld when its
+    figures are too good to be true and nobody said why they are right, and WriteRefused when the pointer was moved
+    meanwhile.
     """
     snapshot, name = lake.at(), use_case.name
     current = champion(snapshot, use_case=name)
@@ -129,6 +131,10 @@ def promote(
     objections = _objections(snapshot, use_case=use_case, version=version, current=current)
     if objections and not override:
         raise _refusal(objections, use_case=name, version=version)
+    held = why_held(snapshot, use_case=use_case, version=version)
+    if held and not override:
+        raise VersionHeld(held)
+    objections = (*objections, held) if held else objections
     if objections and not why.strip():
         raise RegistryError(f"Overruling what speaks against {version} of {name} needs a reason.")
     pointer = Pointer(
@@ -155,6 +161,8 @@ def verify_promotable(snapshot: Snapshot, *, use_case: UseCase, version: str) ->
     current = champion(snapshot, use_case=use_case.name)
     if objections := _objections(snapshot, use_case=use_case, version=version, current=current):
         raise _refusal(objections, use_case=use_case.name, version=version)
+    if held := why_held(snapshot, use_case=use_case, version=version):
+        raise VersionHeld(held)
 
 
 def rollback(

@@ -62,6 +62,9 @@ DECLARED = (
 )
 """The fields of a use case that decide; hyperparameters, rounds, seed and threads are in the recipe by themselves."""
 
+FEATURES = ("examples_sql", "features_sql", "features", "relations", "history", "asof", "learning")
+"""Those of them that say what a model is made to see."""
+
 FOR_PEOPLE = {"description", "owner"}
 
 
@@ -71,6 +74,12 @@ def use_case_code_version(use_case: UseCase) -> str:
     declared = _declared(use_case, own=own)
     code = definitions([PACKAGE / name for name in DECIDING]) | definitions(sorted(own))
     return hashlib.sha256(json.dumps([declared, sorted(code)]).encode()).hexdigest()[:12]
+
+
+def features_version(use_case: UseCase) -> str:
+    """Twelve hex digits that change when a feature is added, removed or declared otherwise, or its SQL changes."""
+    declared = [_plain(getattr(use_case, name), own=set()) for name in FEATURES]
+    return hashlib.sha256(json.dumps(declared).encode()).hexdigest()[:12]
 
 
 @cache

@@ -23,6 +23,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.models.champion import Pointer, events, reign
+from mlops_assets.stores.models.explanation import why_believed
 from mlops_assets.stores.models.feature_catalogue import read_profile
 from mlops_assets.stores.models.listing import Status, status_of
 from mlops_assets.stores.models.recipe import read_view
@@ -56,6 +57,7 @@ class ModelCard:
     ``tuned`` is the search that its hyperparameters came from, ``None`` without one or if it cannot be read any more.
     ``reign`` is the promotion by which it serves, if it does; ``moves`` are those of the champion's pointer to it and
     away from it. ``shown`` is ``None`` where the version was not evaluated or its rows are gone: ``lacking`` says so.
+    ``believed`` is why figures that are too good to be true are right, if somebody said so.
     """
 
     use_case: UseCase
@@ -71,6 +73,7 @@ class ModelCard:
     profile: ViewProfile | None
     shown: Shown | None
     lacking: str = ""
+    believed: str = ""
 
 
 def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
@@ -106,6 +109,7 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
         profile=profile,
         shown=shown,
         lacking=lacking,
+        believed=why_believed(head, use_case=use_case, version=version),
     )
 
 
