@@ -15,20 +15,22 @@ import pyarrow as pa
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.gates import SliceBound
-from mlops_assets.contract.tasks import Binary, Regression, Task, answers
+from mlops_assets.contract.tasks import Binary, Multiclass, Regression, Task, answers
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.discovery import discover
 from mlops_assets.judge.fairness import fairness
 from mlops_assets.judge.families import SMALLEST
 from mlops_assets.judge.gate_decision import GateDecision, decide
 from mlops_assets.judge.plausibility import Implausible, implausible
+from mlops_assets.judge.rare_classes import class_rows
+from mlops_assets.judge.repeated_rows import MOST, Repeated, repeated_rows
 from mlops_assets.judge.report import Discovered, EvaluationReport, SegmentReport, evaluate
 from mlops_assets.judge.significance import Comparison, Difference, compare
 from mlops_assets.training.baselines import Baseline, baselines
 from mlops_assets.training.booster import load
 from mlops_assets.training.fit import FittedModel, clusters_of, labels_of, split_view, weights_of
 from mlops_assets.training.scoring import Scorer
-from mlops_assets.training.splitting import places
+from mlops_assets.training.splitting import Split, places
 
 MOST_TRAINING_ROWS = 50_000
 """How many training rows, evenly spaced, the gap between training and test is measured on."""
@@ -105,6 +107,10 @@ def judge(
         )
         if use_case.protected
         else (),
+        repeated=_repeated(view, split, scores, challenger, use_case),
+        class_rows=class_rows(labels_of(view), split=split, classes=use_case.task.classes)
+        if isinstance(use_case.task, Multiclass)
+        else {},
     )
     report = replace(report, implausible=_implausible(report, view, challenger, use_case))
     theirs = champion.scorer.scores(test) if champion and not incomparable else None
@@ -120,6 +126,18 @@ def judge(
         predictions=_predictions(test, scores, use_case, threshold=challenger.threshold),
         gone=tuple(str(each.weak) for each in gone),
     )
+
+
+def _repeated(view: pa.Table, split: Split, scores: Floats, challenger: Candidate, use_case: UseCase) -> Repeated:
+    """How many test rows were learnt from, or watched to stop; where many, with the figures of the others."""
+    learnt = np.concatenate([split.train.rows, split.validation.rows])
+    features = [feature.name for feature in use_case.features]
+    found, twins = repeated_rows(view, learnt=learnt, tested=split.test.rows, features=features)
+    if found.share < MOST or twins.all():
+        return found
+    others = view.take(split.test.rows[~twins])
+    report = _report(others, scores[~twins], use_case, threshold=challenger.threshold, slices=())
+    return replace(found, others=report.overall.metrics)
 
 
 def _implausible(

@@ -24,6 +24,7 @@ from mlops_assets.judge.families import Grouped, judged_rows
 from mlops_assets.judge.intervals import CONFIDENCE
 from mlops_assets.judge.metrics import higher_is_better, metrics_of
 from mlops_assets.judge.plausibility import Implausible
+from mlops_assets.judge.repeated_rows import Repeated
 
 SCHEMA = 1
 
@@ -63,7 +64,8 @@ class EvaluationReport:
     ``baselines`` are the same overall figures of what nearly nothing reaches, by name; ``training`` are the model's
     own on rows that it was trained on. ``fairness`` has one report per protected slice, ``discovered``
     the weak segments that nobody declared. Only a task of two outcomes has a ``threshold``. ``implausible`` is what of
-    it is too good to be true.
+    it is too good to be true, ``repeated`` how many test rows were learnt from, and ``class_rows`` how many rows each
+    class has in each part.
     """
 
     threshold: float | None
@@ -75,6 +77,8 @@ class EvaluationReport:
     fairness: tuple[FairnessReport, ...] = ()
     discovered: tuple[Discovered, ...] = ()
     implausible: Implausible | None = None
+    repeated: Repeated | None = None
+    class_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA
 

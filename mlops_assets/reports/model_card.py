@@ -14,7 +14,16 @@ from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.reports.feature_catalogue import distribution
 from mlops_assets.reports.model_card_charts import learning_curve
-from mlops_assets.reports.model_card_findings import curve_charts, fairness, gates, headline, metrics, slices
+from mlops_assets.reports.model_card_findings import (
+    curve_charts,
+    fairness,
+    gates,
+    headline,
+    label_over_time,
+    metrics,
+    slices,
+    warnings,
+)
 from mlops_assets.reports.page import document
 from mlops_assets.stores.models.model_card import ModelCard, read_card
 from mlops_assets.stores.models.record import ModelRecord, PartRecord
@@ -52,11 +61,13 @@ def card_page(card: ModelCard) -> str:
     title = f"{card.use_case.name} {card.record.version}"
     sections = [
         ("Verdict", gates(card)),
+        ("What to know first", warnings(card)),
         ("How good it is", metrics(card)),
         ("Calibration and ranking", curve_charts(card)),
         ("Where it is weak", slices(card)),
         ("Fairness", fairness(card)),
         ("What it was made from", _data(card)),
+        ("The label over time", label_over_time(card)),
         ("What moves its answers", _features(card)),
         ("Training", _training(card)),
         ("Lineage", _lineage(card)),

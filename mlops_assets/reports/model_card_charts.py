@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.judge.curves import Curves
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.fairness import FairnessReport
+from mlops_assets.judge.label_shift import LabelByTime
 from mlops_assets.reports.drawing import BLUE, GREEN, INK, LINE, QUIET, RED, inline
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BESIDE: dict[str, Any] = {"color": QUIET, "linestyle": (0, (5, 1.5)), "linewidth": 1.2, "label": "champion"}
 ROW, PANEL = 0.2, 3.75  # inches per line and per panel of a forest plot
+
+MOST_CLASSES, MOST_TICKS = 3, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,31 @@ def learning_curve(curve: Mapping[str, Sequence[float]], *, best_round: int) -> 
         axes.set_xlabel("trees")
         axes.set_ylabel("loss")
         axes.legend(loc="upper right" if best_round + 1 < 0.6 * len(next(iter(curve.values()))) else "best")
+    return done[0]
+
+
+def label_chart(found: LabelByTime) -> str:
+    """The shares, or the mean, by period with two standard errors; of classes those that vary most. Dotted: where it
+    changes, if it does.
+    """
+    spread = [max(each.values[i] for each in found.periods) - min(each.values[i] for each in found.periods)
+              for i in range(len(found.what))]  # fmt: skip
+    shown = sorted(range(len(found.what)), key=lambda i: -spread[i])[:MOST_CLASSES]
+    places = range(len(found.periods))
+    with inline(width=7.4, height=2.6, label="label over time") as (figure, done):
+        axes = figure.add_axes((0.09, 0.2, 0.88, 0.74))
+        for i, colour in zip(sorted(shown), (BLUE, RED, GREEN), strict=False):
+            values, errors = [each.values[i] for each in found.periods], [2 * each.errors[i] for each in found.periods]
+            label = found.what[i].removeprefix("the ")
+            axes.errorbar(places, values, yerr=errors, color=colour, marker="o", markersize=3.5, linewidth=1.2,
+                          label=label)  # fmt: skip
+        if found.change and found.change.matters:
+            at = [each.name for each in found.periods].index(found.change.at) - 0.5
+            axes.axvline(at, color=QUIET, linewidth=1.0, linestyle=":")
+        every = -(-len(found.periods) // MOST_TICKS)
+        axes.set_xticks(list(places)[::every], [each.name for each in found.periods][::every])
+        axes.set_xlabel(found.by)
+        axes.legend(loc="best")
     return done[0]
 
 

@@ -11,7 +11,10 @@ from mlops_assets.contract.tasks import Binary
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.fairness import FairnessReport
 from mlops_assets.judge.gate_verdicts import LIMITS
+from mlops_assets.judge.label_shift import told_change
 from mlops_assets.judge.metrics import higher_is_better, metrics_of
+from mlops_assets.judge.rare_classes import audit_classes
+from mlops_assets.judge.repeated_rows import audit_repeated
 from mlops_assets.judge.report import EvaluationReport, SegmentReport
 from mlops_assets.judge.significance import Comparison
 from mlops_assets.reports.model_card_charts import (
@@ -19,6 +22,7 @@ from mlops_assets.reports.model_card_charts import (
     ForestPanel,
     forest,
     gaps_over_thresholds,
+    label_chart,
     precision_recall,
     reliability,
     roc,
@@ -43,8 +47,8 @@ def gates(card: ModelCard) -> str:
     """The decision and every gate with its figures."""
     if card.evaluation is None:
         return (
-            f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how good '
-            "it is, and it cannot be promoted.</p></div>"
+            f'<div class="card"><p><b class="bad">Not evaluated.</b> {escape(card.lacking)} Nothing is known of how '
+            "good it is, and it cannot be promoted.</p></div>"
         )
     record = card.evaluation.record
     passed = record.decision.passed
@@ -79,6 +83,36 @@ def _gate(verdict: CheckResult) -> str:
     name = escape(words(verdict.name))
     told = f'<td class="needs">{escape(needs)}</td><td class="told">{escape(figures)}{reasons}</td>'
     return f"<tr><td>{name}</td><td>{said}</td>{told}</tr>"
+
+
+def warnings(card: ModelCard) -> str:
+    """What a person should know of the rows that it was learnt from and judged on."""
+    told = [reason for check in card.warned.checks if not check.passed for reason in check.reasons]
+    report = card.evaluation.report if card.evaluation else None
+    if report and report.repeated and report.repeated.in_training:
+        told.append(" ".join(audit_repeated(report.repeated, model=report.overall.metrics,
+                                            shown=card.use_case.task.headline[0]).reasons)
+                    or f"{report.repeated.told()}.")  # fmt: skip
+    if report and report.class_rows:
+        told += audit_classes(report.class_rows).reasons
+    if not told:
+        return ""
+    return f'<div class="card"><ul>{"".join(f"<li>{escape(each)}</li>" for each in told)}</ul></div>'
+
+
+def label_over_time(card: ModelCard) -> str:
+    """The label by period, and whether it was sampled alike."""
+    found = card.warned.by_time
+    if found is None or len(found.periods) < 2:
+        return ""
+    change = found.change if found.change and found.change.matters else None
+    said = told_change(change, task=card.use_case.task) if change else "No change of how it was sampled was found."
+    if found.lacking and not change:
+        said = f"Whether it was sampled alike cannot be told: {found.lacking}."
+    p = "" if found.p_value is None else f" That all {found.by}s are alike has p = {found.p_value:.2g};"
+    return f"""<div class="card scroll">{label_chart(found)}<p>{escape(said)}</p>
+<p class="quiet">Of {sum(each.rows for each in found.periods):,} labelled rows.{p} {found.by}s differ
+{found.dispersion:.1f} times as much as by chance.</p></div>"""
 
 
 def metrics(card: ModelCard) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from mlops_assets.contract.checks import CheckResult, Figure
 from mlops_assets.contract.errors import EvaluationError, RegistryError
 from mlops_assets.contract.paths import evaluation_path, model_path
+from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.gate_decision import GateDecision
@@ -19,6 +20,8 @@ from mlops_assets.judge.judgement import Candidate
 from mlops_assets.judge.judgement import judge as judge_candidate
 from mlops_assets.judge.metrics import metrics_of
 from mlops_assets.judge.plausibility import believable
+from mlops_assets.judge.rare_classes import audit_classes
+from mlops_assets.judge.repeated_rows import audit_repeated
 from mlops_assets.judge.report import EvaluationReport
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import parquet_bytes
@@ -75,15 +78,22 @@ def judge(head: Snapshot, *, use_case: UseCase, now: datetime, version: str | No
     return Step(
         files=made.files,
         audit=lambda staged: [_complete(staged, use_case, version)],
-        checks=(*made.verdicts, _believable(head, use_case, version, report=made.report)),
+        checks=(*made.verdicts, *_told(head, use_case, version, report=made.report)),
         message=f"{use_case.name}: evaluation of {version}",
         outcome=Judged(version=version, opponent=opponent, report=made.report, notes=(*damage, *made.notes)),
     )
 
 
-def _believable(head: Snapshot, use_case: UseCase, version: str, *, report: EvaluationReport) -> CheckResult:
-    why = why_believed(head, use_case=use_case, version=version) if report.implausible else ""
-    return believable(report, task=use_case.task, bound=use_case.implausible_above, why=why)
+def _told(head: Snapshot, use_case: UseCase, version: str, *, report: EvaluationReport) -> list[CheckResult]:
+    """What no gate asks for, and a person should know: these warn."""
+    why, metrics = "", report.overall.metrics
+    if report.implausible:
+        why = why_believed(head, use_case=use_case, version=version)
+    told = [
+        believable(report, task=use_case.task, bound=use_case.implausible_above, why=why),
+        audit_repeated(report.repeated, model=metrics, shown=use_case.task.headline[0]),
+    ]
+    return [*told, audit_classes(report.class_rows)] if isinstance(use_case.task, Multiclass) else told
 
 
 def _opponent(serving: Pointer | None, *, version: str) -> str | None:

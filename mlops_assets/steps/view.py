@@ -6,25 +6,38 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.paths import training_view_path
 from mlops_assets.contract.tasks import two_outcomes
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.catalogue import ViewProfile, profile_view
+from mlops_assets.judge.label_shift import LabelByTime, audit_label_by_time, label_by_time, periods_of
 from mlops_assets.judge.leakage import audit_request_sql
 from mlops_assets.judge.single_features import audit_single_features
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
 from mlops_assets.steps.step import Step
-from mlops_assets.stores.features.offline import FeatureRows, Reach, compute_features
+from mlops_assets.stores.features.offline import (
+    FeatureRows,
+    Reach,
+    compute_features,
+    examples_of,
+    open_views,
+    reach_of_batch,
+)
 from mlops_assets.stores.landing.progress import judge_completeness
 from mlops_assets.stores.models.feature_catalogue import PROFILE
+from mlops_assets.stores.models.view_warnings import LABEL_BY_TIME, WARNINGS, as_warnings
 from mlops_assets.training.fit import labels_of
 
+MOST_DROPS = 100
+"""How many drops, the last ones, the label is told by where rows have no time."""
 BOTH_OUTCOMES, ONE_ROW = "has_both_outcomes", "one_row_per_example"
 NOTHING_LATER = "nothing_known_later_is_used"
 
@@ -44,14 +57,25 @@ def view(head: Snapshot, *, use_case: UseCase, connect: Connect, through: str | 
     first, last = rows.batches[0], rows.batches[-1]
     manifest = {"first": first, "last": last, "batches": len(rows.batches), "rows": rows.table.num_rows}
     profile = profile_view(rows.table, features=use_case.features, through=last)
+    alone = audit_single_features(
+        rows.table,
+        labels=labels_of(rows.table),
+        features=use_case.features,
+        task=use_case.task,
+        limit=use_case.suspicious_roc_auc,
+    )
+    by_time = _label_by_time(head, rows, use_case=use_case, connect=connect)
+    told = (alone[1], audit_label_by_time(by_time, task=use_case.task))
     return Step(
         files={
             training_view_path(use_case.name): parquet_bytes(rows.table),
             training_view_path(use_case.name, name="manifest.json"): json.dumps(manifest, indent=1).encode(),
             training_view_path(use_case.name, name=PROFILE): profile.model_dump_json(indent=1).encode(),
+            training_view_path(use_case.name, name=LABEL_BY_TIME): by_time.to_json(),
+            training_view_path(use_case.name, name=WARNINGS): as_warnings(told),
         },
-        audit=lambda staged: _audit(staged, read_from=head, use_case=use_case, connect=connect),
-        checks=[judge_completeness(head, use_case=use_case, through=through)],
+        audit=lambda staged: [alone[0], *_audit(staged, read_from=head, use_case=use_case, connect=connect)],
+        checks=[*told, judge_completeness(head, use_case=use_case, through=through)],
         outcome=View(table=rows.table, manifest=manifest, profile=profile),
     )
 
@@ -69,10 +93,32 @@ def _labelled(head: Snapshot, *, use_case: UseCase, connect: Connect, through: s
         )
 
 
+def _label_by_time(head: Snapshot, rows: FeatureRows, *, use_case: UseCase, connect: Connect) -> LabelByTime:
+    """The label by months, weeks or days; by drops where rows have no time."""
+    labels = labels_of(rows.table)
+    if "event_time" in rows.table.column_names:
+        by, codes, names = periods_of(rows.table.column("event_time").to_numpy())
+        return label_by_time(labels, codes=codes, names=names, by=by, task=use_case.task)
+    drops = [_labels_of_drop(head, batch, use_case=use_case, connect=connect) for batch in rows.batches[-MOST_DROPS:]]
+    known = [(batch, drop) for batch, drop in zip(rows.batches[-MOST_DROPS:], drops, strict=True) if len(drop)]
+    return label_by_time(
+        np.concatenate([drop for _, drop in known]),
+        codes=np.repeat(np.arange(len(known)), [len(drop) for _, drop in known]),
+        names=[batch for batch, _ in known],
+        by="drop",
+        task=use_case.task,
+    )
+
+
+def _labels_of_drop(head: Snapshot, batch: str, *, use_case: UseCase, connect: Connect) -> Floats:
+    with connect() as connection:
+        open_views(connection, head, use_case=use_case, reach=reach_of_batch(use_case, batch=batch))
+        return labels_of(examples_of(connection, use_case=use_case).filter(pc.is_valid(pc.field("label"))))
+
+
 def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect: Connect) -> tuple[CheckResult, ...]:
     table = read_parquet(staged.local(training_view_path(use_case.name)))
-    labels = labels_of(table)
-    outcomes = two_outcomes(labels, task=use_case.task)
+    outcomes = two_outcomes(labels_of(table), task=use_case.task)
     positives = int(outcomes.sum())
     repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
     return (
@@ -89,13 +135,6 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
         ),
         audit_request_sql(use_case),
-        *audit_single_features(
-            table,
-            labels=labels,
-            features=use_case.features,
-            task=use_case.task,
-            limit=use_case.suspicious_roc_auc,
-        ),
         *(
             [_moved_by_the_future(table, read_from, use_case=use_case, connect=connect)]
             if isinstance(use_case.batches, DailyBatches)

@@ -6,9 +6,12 @@ from inspect import getdoc
 import dagster as dg
 
 from mlops_assets.contract.gates import Gate
+from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.estimate import Estimate
 from mlops_assets.judge.plausibility import BELIEVABLE
+from mlops_assets.judge.rare_classes import CLASSES_SUFFICE
+from mlops_assets.judge.repeated_rows import MOST, NOT_LEARNT
 from mlops_assets.judge.report import EvaluationReport, weakest
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
 from mlops_assets.orchestration.checks import Check
@@ -26,6 +29,16 @@ CREDIBLE = Check(
     description="The model's own figure is not too good to be true, or it was said why it is right.",
     blocking=False,
 )
+APART = Check(
+    name=NOT_LEARNT,
+    description=f"Less than {MOST:.0%} of the test rows have the same features as rows that were learnt from.",
+    blocking=False,
+)
+CLASSES = Check(
+    name=CLASSES_SUFFICE,
+    description="Of every class there are rows to learn from, and enough to judge it by itself.",
+    blocking=False,
+)
 INTERVAL = "95 % interval"
 
 
@@ -38,7 +51,13 @@ def build_evaluation(use_case: UseCase) -> dg.AssetsDefinition:
         stage="model",
         deps=["model"],
         kinds={"lakefs", "json"},
-        checks=[COMPLETE, CREDIBLE, *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates)],
+        checks=[
+            COMPLETE,
+            CREDIBLE,
+            APART,
+            *([CLASSES] if isinstance(use_case.task, Multiclass) else []),
+            *(Check(name=gate.name, description=_promise(gate)) for gate in use_case.gates),
+        ],
         description=(
             "Metrics of the model on the test window with 95 % intervals, overall and for each "
             "slice, beside the champion on "

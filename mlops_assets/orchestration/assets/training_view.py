@@ -7,6 +7,7 @@ from pydantic import Field
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.catalogue import ViewProfile
 from mlops_assets.features.lineage import feature_lineage
+from mlops_assets.judge.label_shift import SAMPLED_ALIKE
 from mlops_assets.judge.leakage import REQUEST_ONLY
 from mlops_assets.judge.single_features import HARDLY_TELLS, NOT_TOO_GOOD, WORTH_A_LOOK
 from mlops_assets.lake.snapshot import Snapshot
@@ -45,6 +46,14 @@ LEAKAGE = (
         blocking=False,
     ),
 )
+SAMPLING = (
+    Check(
+        name=SAMPLED_ALIKE,
+        description="The label's shares, or its mean, do not change for good from some period on, beyond chance and by "
+        "much.",
+        blocking=False,
+    ),
+)
 AFTERWARDS = (
     Check(
         name=NOTHING_LATER,
@@ -68,7 +77,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         stage="features",
         deps=read_beside_history(use_case),
         kinds={"lakefs", "duckdb", "parquet"},
-        checks=OUTCOMES + LEAKAGE + AFTERWARDS * isinstance(use_case.batches, DailyBatches),
+        checks=OUTCOMES + LEAKAGE + SAMPLING + AFTERWARDS * isinstance(use_case.batches, DailyBatches),
         description=(
             f"Every example with a known outcome ({use_case.title.lower()}), with "
             f"{len(use_case.features)} features as they "

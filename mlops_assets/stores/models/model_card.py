@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,7 @@ from mlops_assets.stores.models.listing import Status, status_of
 from mlops_assets.stores.models.recipe import read_view
 from mlops_assets.stores.models.record import LEARNING_CURVE, PREDICTIONS, ModelRecord
 from mlops_assets.stores.models.registry import Evaluation, ModelVersion, load_evaluation, load_version, open_candidate
+from mlops_assets.stores.models.view_warnings import ViewWarnings, read_view_warnings
 from mlops_assets.training.attribution import Attribution, attributions
 from mlops_assets.training.fit import clusters_of, weights_of
 from mlops_assets.training.scoring import Scorer
@@ -57,7 +58,8 @@ class ModelCard:
     ``tuned`` is the search that its hyperparameters came from, ``None`` without one or if it cannot be read any more.
     ``reign`` is the promotion by which it serves, if it does; ``moves`` are those of the champion's pointer to it and
     away from it. ``shown`` is ``None`` where the version was not evaluated or its rows are gone: ``lacking`` says so.
-    ``believed`` is why figures that are too good to be true are right, if somebody said so.
+    ``believed`` is why figures that are too good to be true are right, if somebody said so; ``warned`` what the
+    training view warned of.
     """
 
     use_case: UseCase
@@ -74,6 +76,7 @@ class ModelCard:
     shown: Shown | None
     lacking: str = ""
     believed: str = ""
+    warned: ViewWarnings = field(default_factory=ViewWarnings)
 
 
 def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
@@ -109,6 +112,7 @@ def read_card(lake: Lake, *, use_case: UseCase, version: str) -> ModelCard:
         profile=profile,
         shown=shown,
         lacking=lacking,
+        warned=_warned(lake, model.record, use_case=use_case),
         believed=why_believed(head, use_case=use_case, version=version),
     )
 
@@ -127,6 +131,14 @@ def _view(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> tuple[str | 
         return checksum, read_profile(trained_on, use_case=use_case)
     except LakeError:
         return None, None
+
+
+def _warned(lake: Lake, record: ModelRecord, *, use_case: UseCase) -> ViewWarnings:
+    """What the training view that it was trained on warned of, as far as it can be read."""
+    try:
+        return read_view_warnings(lake.at(record.data_commit), use_case=use_case)
+    except LakeError:
+        return ViewWarnings()
 
 
 def _tuned(lake: Lake, record: ModelRecord) -> TunedRecipe | None:
