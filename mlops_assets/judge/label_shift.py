@@ -4,8 +4,8 @@ Three things are told. *By period*: the share of positives, of each class, or th
 Pearson's chi-square, of numbers Kruskal and Wallis's test, which is the same sum over ranks; of many rows it finds the
 smallest season, so it warns of nothing. *Whether sampling changed*: the one cut into before and after that explains
 most. Periods differ by more than chance in nature, so what the cut explains is held against how much periods differ on
-either side of it (quasi-likelihood: McCullagh & Nelder 1989, section 4.5), an F test, times the number of cuts that were
-tried (Bonferroni). With fewer than four periods nothing tells how much they differ by nature, and rows alone count.
+either side of it (quasi-likelihood: McCullagh & Nelder 1989, section 4.5): an F test, times the number of cuts tried
+(Bonferroni). With fewer than four periods nothing tells how much they differ by nature, and rows alone count.
 
 A warning needs both: a change beyond chance at 0.01, and one that matters, Cohen's h of 0.5 or more in a share (1988;
 10 % against 28 %, or 50 % against 26 %), of numbers 64 % of pairs in which the later is larger, or smaller (Vargha &
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import TypeAdapter
-from scipy.special import chdtrc, fdtrc, ndtri
+from scipy.special import chdtrc, chdtri, fdtrc, fdtri, ndtri
 from scipy.stats import rankdata
 
 from mlops_assets.contract.arrays import Floats, Ints
@@ -217,10 +217,10 @@ def _judged(
         by=by,
         what=what,
         periods=tuple(periods),
-        p_value=_p_of_any(tested, whole) if isinstance(task, Binary | Multiclass) else chdtrc(count - 1, whole),
+        p_value=_p_of_any(tested, whole) if isinstance(task, Binary | Multiclass) else float(chdtrc(count - 1, whole)),
         dispersion=float(dispersion),
         change=change if allowed.any() else None,
-        lacking=lacking or _powerless(rows, change, dispersion=dispersion, cuts=count - 1, task=task),
+        lacking=lacking or _powerless(tested, change, dispersion=dispersion, task=task),
     )
 
 
@@ -265,9 +265,14 @@ def _change(
     )
 
 
-def _powerless(rows: Floats, change: Change, *, dispersion: float, cuts: int, task: Task) -> str | None:
+def _powerless(tested: _Scored, change: Change, *, dispersion: float, task: Task) -> str | None:
     """That a change in the middle that matters would be missed in more than one case of five; none if one was found."""
-    half, z = rows.sum() / 2, float(ndtri(1 - LEVEL / 2 / cuts) + ndtri(POWER))
+    rows, cuts, freedom = tested.rows, len(tested.rows) - 1, tested.freedom
+    if len(rows) >= OVERDISPERSED_FROM:
+        critical = freedom * float(fdtri(freedom, freedom * (cuts - 1), 1 - LEVEL / cuts))
+    else:
+        critical = float(chdtri(freedom, LEVEL / cuts))
+    half, z = rows.sum() / 2, math.sqrt(critical) + float(ndtri(POWER))
     if isinstance(task, Binary | Multiclass):
         least, error = MATTERS, math.sqrt(2 / half)
     else:
@@ -304,6 +309,6 @@ def told_change(change: Change, *, task: Task) -> str:
     form = ".1%" if isinstance(task, Binary | Multiclass) else ".4g"
     return (
         f"From {change.at} on {change.what} is {change.after:{form}} of {change.rows_after:,} rows; before it was "
-        f"{change.before:{form}} of {change.rows_before:,}. Was it sampled otherwise? What was learnt from one does not "
-        "hold for the other: scores, threshold and calibration."
+        f"{change.before:{form}} of {change.rows_before:,}. Was it sampled otherwise? What was learnt from one does "
+        "not hold for the other: scores, threshold and calibration."
     )

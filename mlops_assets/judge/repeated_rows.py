@@ -42,8 +42,8 @@ class Repeated:
     def told(self) -> str:
         """As a sentence."""
         return (
-            f"{self.in_training:,} of {self.rows:,} test rows ({self.share:.1%}) have the same features as rows that were "
-            f"learnt from: {self.alike:,} of them with the same label, {self.contradicted:,} with another"
+            f"{self.in_training:,} of {self.rows:,} test rows ({self.share:.1%}) have the same features as rows that "
+            f"were learnt from: {self.alike:,} of them with the same label, {self.contradicted:,} with another"
         )
 
 
