@@ -8,17 +8,18 @@ for two outcomes, classes and numbers. Which metrics there are is in ``metrics.p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
 import numpy as np
 
 from mlops_assets.contract.arrays import Floats
-from mlops_assets.contract.tasks import Regression
+from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.judge.estimate import (
     AREA,
     CALIBRATION,
+    ENOUGH_TO_COMPARE_CLASSES,
     RARER_OF_CALIBRATION,
     too_few,
     too_few_among,
@@ -78,8 +79,14 @@ def smooth(value: Floats, moves: Influences, *, lacking: Shortfalls, scale: Scal
 
 
 def mean(family: Grouped, *, of: Floats, scale: Scale = "plain", lacking: Shortfalls | None = None) -> Figure:
-    """The weighted mean of one number per row, in the order of ``family``."""
+    """The weighted mean of one number per row, in the order of ``family``.
+
+    Of classes two models are compared on fewer rows than one is told by itself: a small data set has no more.
+    """
     value, moves = mean_influences(family, of=of)
+    if lacking is None and isinstance(family.rows.task, Multiclass):
+        compared = smooth(value, moves, lacking=too_few(family, need=ENOUGH_TO_COMPARE_CLASSES), scale=scale)
+        return replace(compared, alone=too_few(family))
     return smooth(value, moves, lacking=too_few(family) if lacking is None else lacking, scale=scale)
 
 

@@ -43,7 +43,7 @@ PERFECT = 1 - 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFigure:
-    """The figure of a model that is held against ``bound``; ``best`` is the lower end that a perfect model would have.
+    """The figure of a model that is held against ``bound``.
 
     ``lacking`` says why there is none, or that not even a perfect model could be above the bound.
     """
@@ -128,8 +128,8 @@ def implausible(
     found = own_figure(report, task=task, bound=bound)
     if found.value is None or found.lower is None or found.value <= found.bound:
         return None
-    surely, flawless = found.lower > found.bound, found.lacking is not None and found.value >= PERFECT
-    if not surely and not flawless:
+    surely = found.lower > found.bound and found.lacking is None
+    if not surely and not (found.lacking and found.value >= PERFECT):
         return None
     looks = look_at(view, labels=labels, features=features, task=task)
     if not surely and looks.features[0][0].lower <= WORTH_A_LOOK:

@@ -75,6 +75,7 @@ DECLARED: dict[str, Callable[[Any], object]] = {
     "Recipe.hyperparameters": lambda v: replace(USE_CASE.recipe, hyperparameters={"eta": v}),
     "Recipe.rounds": lambda v: replace(USE_CASE.recipe, rounds=v),
     "UseCase.suspicious_roc_auc": lambda v: replace(USE_CASE, suspicious_roc_auc=v),
+    "UseCase.implausible_above": lambda v: replace(USE_CASE, implausible_above=v),
 }
 
 
