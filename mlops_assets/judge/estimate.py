@@ -20,8 +20,8 @@ from mlops_assets.judge.intervals import Bounds
 ENOUGH_OF_NUMBERS = {"rows": 30, "units": 10}
 ENOUGH_OF_CLASSES = {"rows": 50, "units": 10}
 ENOUGH_TO_COMPARE_CLASSES = {"rows": 30, "units": 10}
-"""Of a difference of two models in a loss. Of models that are in truth as good as the constant prior, and far too sure of
-themselves, up to 7 in 100 are held to be better from 30 rows, 6 from 50 and 5 from 100; the nominal rate is 2.5.
+"""Of a difference of two models in a loss. Of models that are in truth no better than the constant prior, and far too
+sure of themselves, up to 7 in 100 are taken for better from 30 rows, 6 from 50 and 5 from 100; the nominal rate is 2.5.
 """
 ENOUGH_OF_SHARES = {"rows": 50, "units": 10}
 AREA = {"rows": 80, "positives": 15, "negatives": 15, "units": 10}

@@ -71,8 +71,8 @@ def test_each_class_with_too_few_rows_is_warned_of_with_its_counts(seven: Judgem
     assert not check.blocks
     assert [reason.split("'")[1] for reason in check.reasons] == ["d", "e", "f", "g"]
     assert check.reasons[-1] == (
-        "Class 'g' has 2 train rows, 0 validation rows, 0 test rows: it is learnt, and cannot be judged by itself, which "
-        "needs 50."
+        "Class 'g' has 2 train rows, 0 validation rows, 0 test rows: it is learnt, and cannot be judged by itself, "
+        "which needs 50."
     )
 
 

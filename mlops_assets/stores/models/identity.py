@@ -2,7 +2,8 @@
 features and trains.
 
 A version's id is made of it, so what is left out matters as much: gates, slices, monitoring, texts for people,
-comments, docstrings, and in which file a definition stands. Which commit is running is told by ``stores/code.py``.
+comments, docstrings, in which file a definition stands, and what else stands there. Which commit is running is told by
+``stores/code.py``.
 """
 
 from __future__ import annotations
@@ -66,13 +67,15 @@ FEATURES = ("examples_sql", "features_sql", "features", "relations", "history", 
 """Those of them that say what a model is made to see."""
 
 FOR_PEOPLE = {"description", "owner"}
+Own = set[tuple[Path, str]]
+"""Types and functions of others, each by its file and its name there."""
 
 
 def use_case_code_version(use_case: UseCase) -> str:
     """Twelve hex digits that change when the use case would be trained to other bytes from the same rows."""
-    own: set[Path] = set()
+    own: Own = set()
     declared = _declared(use_case, own=own)
-    code = definitions([PACKAGE / name for name in DECIDING]) | definitions(sorted(own))
+    code = definitions([PACKAGE / name for name in DECIDING]) | _reached(own)
     return hashlib.sha256(json.dumps([declared, sorted(code)]).encode()).hexdigest()[:12]
 
 
@@ -140,8 +143,8 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def _declared(use_case: UseCase, *, own: set[Path]) -> list[Any]:
-    """What is declared as JSON values; ``own`` gathers the files of the types and functions in it that are not ours."""
+def _declared(use_case: UseCase, *, own: Own) -> list[Any]:
+    """What is declared as JSON values; ``own`` gathers the types and functions in it that are not ours."""
     learning = use_case.learning
     return [
         {name: _plain(getattr(use_case, name), own=own) for name in DECLARED},
@@ -150,12 +153,12 @@ def _declared(use_case: UseCase, *, own: set[Path]) -> list[Any]:
     ]
 
 
-def _plain(value: Any, *, own: set[Path]) -> Any:
+def _plain(value: Any, *, own: Own) -> Any:
     """``value`` as JSON values: an SQL file by its text, a dataclass by its fields that are not as by default."""
     if isinstance(value, Path):
         return _sql(value.read_text(encoding="utf-8"))
     if is_dataclass(value) and not isinstance(value, type):
-        own.update(_file_of(type(value)))
+        own.update(_place_of(type(value)))
         told = [each for each in fields(value) if each.name not in FOR_PEOPLE and not _is_default(each, value)]
         return [type(value).__name__, {each.name: _plain(getattr(value, each.name), own=own) for each in told}]
     if isinstance(value, Mapping):
@@ -163,7 +166,7 @@ def _plain(value: Any, *, own: set[Path]) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(each, own=own) for each in value]
     if inspect.isroutine(value):
-        own.update(_file_of(value))
+        own.update(_place_of(value))
         return value.__qualname__
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
@@ -174,11 +177,45 @@ def _is_default(field: Field[Any], value: Any) -> bool:
     return bool(getattr(value, field.name) == default)
 
 
-def _file_of(definition: Any) -> list[Path]:
-    """The file of what a use case or another package defines; none of what the platform does."""
+def _place_of(definition: Any) -> list[tuple[Path, str]]:
+    """The file of what a use case or another package defines, and its name there; none of what the platform does."""
     module = str(definition.__module__)
     ours = module.startswith(f"{PACKAGE.name}.") and not module.startswith(f"{PACKAGE.name}.use_cases.")
-    return [] if ours else [Path(inspect.getfile(definition))]
+    return [] if ours else [(Path(inspect.getfile(definition)), definition.__qualname__.split(".")[0])]
+
+
+def _reached(own: Own) -> frozenset[str]:
+    """A digest of each statement that the definitions are made of, and of nothing else in their files."""
+    files: dict[Path, set[str]] = {}
+    for path, name in own:
+        files.setdefault(path, set()).add(name)
+    return frozenset(
+        digest for path, names in files.items() for digest in statements_of(path.read_text(encoding="utf-8"), names)
+    )
+
+
+def statements_of(source: str, names: Iterable[str]) -> frozenset[str]:
+    """A digest of each statement of a module that ``names`` are made of: what binds them, or changes them in place, and
+    the same of every name in those. Of all statements where a name is bound by none, as that of a lambda is.
+    """
+    every = list(_statements(ast.parse(source)))
+    bound = [_bound_by(each) for each in every]
+    mentioned = [{node.id for node in ast.walk(each) if isinstance(node, ast.Name)} for each in every]
+    wanted, kept = set(names), set[int]()
+    if not wanted <= set[str]().union(*bound):
+        kept = set(range(len(every)))
+    while new := [i for i in range(len(every)) if i not in kept and (bound[i] or mentioned[i]) & wanted]:
+        kept.update(new)
+        wanted |= set[str]().union(*(mentioned[i] for i in new))
+    return frozenset(hashlib.sha256(ast.unparse(every[i]).encode()).hexdigest() for i in kept)
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    """The names of the module that a statement gives a value."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    stored = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.name for node in ast.walk(statement) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
 def _sql(text: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 import mlops_assets_tests
 from mlops_assets.stores.code import PACKAGE
-from mlops_assets.stores.models.identity import DECIDING, definitions
+from mlops_assets.stores.models.identity import DECIDING, definitions, statements_of
 
 SQL_OF_VIEWS = "use_cases/*/sql/*.sql"
 ONLY_PLAYED_BACK = ("seed_by_day.sql", "seed_requests.sql")
@@ -95,3 +95,36 @@ def test_a_definition_that_moves_to_another_file_stays_what_it_is(tmp_path: Path
     (tmp_path / "second.py").write_text("from somewhere.else_ import places, Fold\n" + source[middle:])
 
     assert definitions(sorted(tmp_path.iterdir())) == definitions([PACKAGE / "training/splitting.py"])
+
+
+RULE = """
+SHARE = 0.1
+STEPS = []
+STEPS.append(SHARE)
+BOUND = 0.65
+
+def least(scores):
+    return STEPS[0] * len(scores)
+
+class Rule:
+    def choose(self, scores):
+        return least(scores)
+
+USE_CASE = UseCase(threshold=Rule(), gates=(MetricBound(metric="roc_auc_score", at_least=BOUND),))
+"""
+
+
+def test_beside_a_rule_of_ones_own_a_gate_may_change_and_what_the_rule_is_made_of_may_not() -> None:
+    before = statements_of(RULE, ["Rule"])
+
+    assert statements_of(RULE.replace("0.65", "0.7"), ["Rule"]) == before
+    for changed in (
+        RULE.replace("SHARE = 0.1", "SHARE = 0.2"),
+        RULE.replace("len(scores)", "2"),
+        RULE.replace("append(SHARE)", "append(1)"),
+    ):
+        assert statements_of(changed, ["Rule"]) != before
+
+
+def test_a_name_that_no_statement_binds_counts_its_whole_file() -> None:
+    assert len(statements_of(RULE, ["<lambda>"])) == 7
