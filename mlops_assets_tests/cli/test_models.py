@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
+from mlops_assets.cli.data import HELD
 from mlops_assets.cli.deployment import dagster_instance
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import evaluation_path, model_path
@@ -22,6 +23,7 @@ from mlops_assets.stores.alerts.book import standing_alerts
 from mlops_assets.stores.models.champion import champion, rollback
 from mlops_assets.stores.models.proposal import Proposal, keep_proposal
 from mlops_assets.stores.models.registry import load_evaluation
+from mlops_assets.use_cases import registry
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.lake.factories import make_write, passing
 from mlops_assets_tests.orchestration.deployment import Deployment
@@ -126,15 +128,41 @@ def test_a_challenger_that_waits_is_listed_and_approved_with_who_and_why(
     assert f"{version} is the champion of parcels, approved by {getpass.getuser()}: I read its card" in said
     assert standing_alerts(challenged.data) == []
     assert "Challenger" not in run_mlops("models", "parcels").output
-    with pytest.raises(RegistryError, match=f"No challenger of parcels waits for approval. The last one: {version}"):
+    with pytest.raises(
+        RegistryError, match=f"No version of parcels waits for approval. The last challenger: {version}"
+    ):
         run_mlops("approve", "parcels", "--why", "again")
+
+
+@pytest.mark.slow
+def test_a_version_that_is_too_good_to_be_true_is_held_by_a_run_and_approved_with_the_reason(
+    run_mlops: Mlops, ingested: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspicious = replace(PARCELS, implausible_above=0.6)
+    monkeypatch.setattr(registry, "find", lambda name: suspicious)
+
+    done = run_mlops("run", "parcels")
+
+    assert done.exit_code == HELD
+    assert "WARN evaluation figures_are_believable: Too good to be true: ROC AUC is" in done.output
+    (version,) = json.loads(run_mlops("models", "parcels", "--json").output)["held"]
+    assert f'`mlops approve parcels {version} --because "…"`' in done.output
+    assert champion(ingested.lake.at(), use_case="parcels") is None
+    with pytest.raises(RegistryError, match="needs its reason: --because TEXT"):
+        run_mlops("approve", "parcels", version, "--because", " ")
+
+    said = run_mlops("approve", "parcels", "--because", "weight decides by contract").output
+
+    assert f"{version} is the champion of parcels, approved by {getpass.getuser()}: weight decides" in said
+    assert serving(ingested) == version
+    assert json.loads(run_mlops("models", "parcels", "--json").output)["held"] == {}
 
 
 def test_what_does_not_wait_or_was_judged_against_another_champion_is_not_approved(
     run_mlops: Mlops, challenged: Deployment
 ) -> None:
     younger = serving(challenged)
-    with pytest.raises(RegistryError, match="No challenger of parcels waits for approval"):
+    with pytest.raises(RegistryError, match="No version of parcels waits for approval"):
         run_mlops("approve", "parcels", "--why", "any")
     (older,) = set(listed(run_mlops)) - {younger}
     moved = Proposal(

@@ -14,6 +14,7 @@ from mlops_assets.cli.main import app
 from mlops_assets.contract.gates import MetricBound, NotWorseThanChampion
 from mlops_assets.contract.tasks import Multiclass, Regression
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.judge.rare_classes import CLASSES_SUFFICE
 from mlops_assets.orchestration.jobs import WATCH, assets_of
 from mlops_assets.orchestration.resources import DataResource
 from mlops_assets.orchestration.runs import RunFailed
@@ -183,6 +184,11 @@ def test_a_class_of_two_rows_lacks_its_figures_and_refuses_nothing_but_gates_on_
     assert "needs 50" in (metrics["recall_score[lost]"].shortfall or "")
     assert "needs 50" in (metrics["macro_recall_score"].shortfall or "")
     assert metrics["recall_score[late]"].value is not None
+    (told,) = [
+        check for check in found.run("train", assets=["evaluation"]).checks if check.check_name == CLASSES_SUFFICE
+    ]
+    assert not told.passed
+    assert "Class 'lost' has 1 train rows, 0 validation rows, 1 test rows" in str(told.description)
     asked = replace(found, use_case=replace(found.use_case, gates=(*RARE_GATES, ON_LOST)))
     with pytest.raises(
         RunFailed, match=r"recall_score_lost_within_bounds: recall_score\[lost\]: 1 positives, needs 50$"
