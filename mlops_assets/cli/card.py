@@ -15,6 +15,7 @@ from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.reports.model_card import card_file, write_card
 from mlops_assets.stores.models.champion import Pointer, reign
+from mlops_assets.stores.models.explanation import explanation
 
 
 def card(
@@ -35,6 +36,7 @@ def card(
 def show_move(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | None) -> None:
     """Writes the cards of both versions anew after a move of the champion by hand, and tells the Dagster UI."""
     from mlops_assets.orchestration.assets.champion import moved_by_hand
+    from mlops_assets.orchestration.assets.evaluation import explained_by_hand
 
     for version in {pointer.version, before.version if before else pointer.version}:
         write_card(lake, use_case=use_case, version=version, page=_page(use_case, version))
@@ -43,6 +45,8 @@ def show_move(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointe
     with dagster_instance() as instance:
         for event in moved_by_hand(pointer, promotion=promotion, use_case=use_case, page=page, root=data_directory()):
             instance.report_runless_asset_event(event)
+        if said := explanation(lake.at(), use_case=use_case, version=pointer.version):
+            instance.report_runless_asset_event(explained_by_hand(use_case, why=said.told()))
 
 
 def _page(use_case: UseCase, version: str) -> Path:

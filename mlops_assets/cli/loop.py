@@ -122,7 +122,8 @@ def retrain(
         if because is not None:
             before = champion(lake.at(), use_case=use_case)
             show_incomplete_data(chosen)
-            train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
+            done = train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
+            show_checks(console, [done])
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"
             console.print(f"{escape(because)} {after.version if after else 'None'} {moved}.", soft_wrap=True)

@@ -132,7 +132,8 @@ def _repeated(view: pa.Table, split: Split, scores: Floats, challenger: Candidat
     """How many test rows were learnt from, or watched to stop; where many, with the figures of the others."""
     learnt = np.concatenate([split.train.rows, split.validation.rows])
     features = [feature.name for feature in use_case.features]
-    found, twins = repeated_rows(view, learnt=learnt, tested=split.test.rows, features=features)
+    told: Any = {"features": features, "scores": scores, "task": use_case.task}
+    found, twins = repeated_rows(view, learnt=learnt, tested=split.test.rows, **told)
     if found.share < MOST or twins.all():
         return found
     others = view.take(split.test.rows[~twins])
