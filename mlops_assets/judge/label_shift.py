@@ -156,16 +156,16 @@ def label_by_time(labels: Floats, *, codes: Ints, names: Sequence[str], by: str,
     means = _sums(told, codes, len(names)) / rows[:, None]
     squares = _sums(np.square(told - means[codes]), codes, len(names))
     errors = np.sqrt(squares / np.maximum(rows - 1, 1)[:, None] / rows[:, None])
-    tested = _scored(labels, told, codes=codes, periods=len(names), task=task)
     periods = [
         Period(name=name, rows=int(count), values=tuple(mean), errors=tuple(error))
         for name, count, mean, error in zip(names, rows, means.tolist(), errors.tolist(), strict=True)
     ]
-    lacking = _too_little(rows) or (None if tested.factors.any() else "the label is the same in every row")
+    lacking = _too_little(rows) or (None if len(np.unique(labels)) > 1 else "the label is the same in every row")
     if lacking:
         return LabelByTime(
             by=by, what=what, periods=tuple(periods), p_value=None, dispersion=1.0, change=None, lacking=lacking
         )
+    tested = _scored(labels, told, codes=codes, periods=len(names), task=task)
     return _judged(tested, means, by=by, what=what, periods=periods, task=task)
 
 

@@ -136,7 +136,10 @@ def audit_single_features(
     """
     measure, suspicious = MEASURES.get(type(task), "ROC AUC"), min(WORTH_A_LOOK, limit)
     if len(np.unique(labels)) < 2:
-        reason = "The label is the same in every row: nothing can be learnt, and nothing judged."
+        reason = (
+            "The label is the same in every row, so that nothing can be learnt: mend how it is made of its column, or "
+            "land rows with another outcome."
+        )
         return CheckResult(name=NOT_TOO_GOOD, passed=False, reasons=(reason,)), _warning({}, [], measure=measure)
     looks = look_at(view, labels=labels, features=features, task=task)
     refused = [figures[0] for figures in looks.features if figures[0].lower > limit]

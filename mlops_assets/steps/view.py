@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.paths import training_view_path
 from mlops_assets.contract.tasks import two_outcomes
 from mlops_assets.contract.use_case import DailyBatches, UseCase
@@ -102,8 +103,8 @@ def _label_by_time(head: Snapshot, rows: FeatureRows, *, use_case: UseCase, conn
     drops = [_labels_of_drop(head, batch, use_case=use_case, connect=connect) for batch in rows.batches[-MOST_DROPS:]]
     known = [(batch, drop) for batch, drop in zip(rows.batches[-MOST_DROPS:], drops, strict=True) if len(drop)]
     return label_by_time(
-        np.concatenate([drop for _, drop in known]),
-        codes=np.repeat(np.arange(len(known)), [len(drop) for _, drop in known]),
+        np.concatenate([np.zeros(0), *(drop for _, drop in known)]),
+        codes=np.repeat(np.arange(len(known)), np.array([len(drop) for _, drop in known], dtype=np.int64)),
         names=[batch for batch, _ in known],
         by="drop",
         task=use_case.task,
@@ -111,8 +112,12 @@ def _label_by_time(head: Snapshot, rows: FeatureRows, *, use_case: UseCase, conn
 
 
 def _labels_of_drop(head: Snapshot, batch: str, *, use_case: UseCase, connect: Connect) -> Floats:
+    """None of a drop that does not have every source: it makes no examples by itself."""
     with connect() as connection:
-        open_views(connection, head, use_case=use_case, reach=reach_of_batch(use_case, batch=batch))
+        try:
+            open_views(connection, head, use_case=use_case, reach=reach_of_batch(use_case, batch=batch))
+        except LakeError:
+            return np.zeros(0)
         return labels_of(examples_of(connection, use_case=use_case).filter(pc.is_valid(pc.field("label"))))
 
 
