@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mlops_assets.contract.severity import Severity
     from mlops_assets.contract.slices import Quantiles, Rule, Slice
     from mlops_assets.contract.source import Cadence, Source
-    from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeSplit
+    from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeShares, TimeSplit
     from mlops_assets.contract.tasks import Binary, Multiclass, Regression
     from mlops_assets.contract.thresholds import CostMatrix, PositiveShare, TargetPrecision, TargetRecall
     from mlops_assets.contract.time_zones import is_time_zone
@@ -87,7 +87,7 @@ _NAMES = {
     "contract.severity": ("Severity",),
     "contract.slices": ("Quantiles", "Rule", "Slice"),
     "contract.source": ("Cadence", "Source"),
-    "contract.splits": ("HashSplit", "RollingOrigin", "TimeSplit"),
+    "contract.splits": ("HashSplit", "RollingOrigin", "TimeShares", "TimeSplit"),
     "contract.tasks": ("Binary", "Multiclass", "Regression"),
     "contract.thresholds": ("CostMatrix", "PositiveShare", "TargetPrecision", "TargetRecall"),
     "contract.time_zones": ("is_time_zone",),
@@ -152,6 +152,7 @@ __all__ = [
     "Source",
     "TargetPrecision",
     "TargetRecall",
+    "TimeShares",
     "TimeSplit",
     "TrainTestGap",
     "Tuning",

@@ -60,8 +60,8 @@ def land(
         chosen.source(name)
     for batch in (first, last):
         refuse_no_batch(chosen, batch)
-    landed = chosen.seed.land(
-        landing_zone().root, first=first or chosen.seed.first, last=last or chosen.seed.last, sources=source or None
+    landed = chosen.player.land(
+        landing_zone().root, first=first or chosen.player.first, last=last or chosen.player.last, sources=source or None
     )
     typer.echo(f"{landing_zone().root / use_case}: {landed}.")
 

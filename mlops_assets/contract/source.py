@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlops_assets.contract.by_default import ByDefault
+from mlops_assets.contract.columns import Columns, packaged
 from mlops_assets.contract.declared_numbers import ABOVE_ONE, ABOVE_ZERO, BELOW_ONE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
@@ -25,6 +27,7 @@ from mlops_assets.contract.references import Reference
 if TYPE_CHECKING:
     from mlops_assets.contract.schema import Model, Schema
 
+UNOWNED = "unowned"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAMED_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -51,14 +54,15 @@ class Source:
     rule, or if it has ``refused_times`` the usual rows or bytes, or so few; a file of more than ``max_file_bytes`` is
     not even read. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's
     profile, a SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are
-    compared with.
+    compared with. Without a ``cadence`` it arrives in drops with names, or by day where its use case says
+    ``DailyBatches`` and which column is the time.
     """
 
     name: str
-    description: str
-    owner: str
-    cadence: Cadence
     schema: Model | str
+    description: str = ""
+    owner: str = UNOWNED
+    cadence: ByDefault[Cadence, Cadence] = ByDefault(lambda source: Cadence.NAMED)
     null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
@@ -123,6 +127,20 @@ class Source:
         from mlops_assets.contract.schema import read_schema  # loads pandas and pandera
 
         return read_schema(self.schema_model)
+
+    @property
+    def layout(self) -> Columns:
+        """The columns and keys alone: as the Bento carries them, elsewhere as the schema says."""
+        carried = packaged().get(self.name)
+        if carried is not None:
+            return carried
+        try:
+            return self.columns.layout
+        except ModuleNotFoundError as error:
+            raise DeclarationError(
+                f"Source '{self.name}': its columns are read from its schema, for which {error.name} is not installed "
+                "here. A service has them in its Bento: package the version once more."
+            ) from error
 
     @property
     def schema_model(self) -> Model:

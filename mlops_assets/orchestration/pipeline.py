@@ -105,9 +105,9 @@ def train(
 
 def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
     """Takes in the sources of a batch that arrive ahead of its outcomes, and refreshes what serving looks up."""
-    ahead = [f"{stage}_{source}" for source in use_case.seed.ahead for stage in ("raw", "validated")]
+    ahead = [f"{stage}_{source}" for source in use_case.player.ahead for stage in ("raw", "validated")]
     names = [*ahead, "online_store"]
-    with steps.assets(f"Ahead of {batch}: {', '.join(use_case.seed.ahead)}", names=names) as watched:
+    with steps.assets(f"Ahead of {batch}: {', '.join(use_case.player.ahead)}", names=names) as watched:
         return run_job(use_case, job=INGEST, instance=instance, batches=[batch], assets=names, watch=watched)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult, Figure
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
