@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from mlops_assets.contract.checked import (
     refuse_cadences,
@@ -26,6 +26,7 @@ from mlops_assets.contract.checked import (
 from mlops_assets.contract.declared_numbers import BETWEEN_ZERO_AND_ONE, ONE_OR_MORE, refuse_numbers
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.serving import EventTimes, ServiceBudget
 from mlops_assets.contract.slices import Slice
 from mlops_assets.contract.tasks import BINARY, Binary, Task
@@ -51,29 +52,74 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DailyBatches:
-    """Batches are days: from ``first`` to ``last``, both included; ``last=None`` goes on to today."""
+class _PeriodicBatches:
+    """Batches are periods of time from that of ``first`` to that of ``last``, both included."""
 
-    first: date
+    period: ClassVar[Period]
+    has_event_times: ClassVar[bool] = True
+    first: date | None = None
     last: date | None = None
 
     def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
         """Why there is no such batch, or not yet on ``today`` (UTC); ``None`` if there is."""
-        day = date.fromisoformat(batch)
-        if day < self.first:
-            return f"it is before the first day, {self.first}"
-        if self.last is not None and day > self.last:
-            return f"it is after the last day, {self.last}"
-        return "its day is not over yet (UTC)" if today is not None and day >= today else None
+        if self.first is not None and batch < self.period.name_of(self.first):
+            return f"it is before the first {self.period}, {self.period.name_of(self.first)}"
+        if self.last is not None and batch > self.period.name_of(self.last):
+            return f"it is after the last {self.period}, {self.period.name_of(self.last)}"
+        return self._too_early(batch, today=today)
+
+    def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        """A period that has begun can be taken; what comes later in it makes it another content."""
+        begins_later = today is not None and self.period.first_day(batch) > today
+        return f"its {self.period} has not begun yet (UTC)" if begins_later else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyBatches(_PeriodicBatches):
+    """Batches are days, such as ``2013-01-31``, taken when they are over (UTC).
+
+    From ``first`` to ``last``, both included; ``last=None`` goes on to today. Without ``first`` the days are those that
+    land, and a run goes over any of them; with it they are a calendar, and a run goes over days without a gap.
+    """
+
+    period = Period.DAY
+
+    def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        early = today is not None and date.fromisoformat(batch) >= today
+        return "its day is not over yet (UTC)" if early else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeeklyBatches(_PeriodicBatches):
+    """Batches are weeks from Monday on, such as ``2013-W05`` (ISO 8601)."""
+
+    period = Period.WEEK
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthlyBatches(_PeriodicBatches):
+    """Batches are months, such as ``2013-01``."""
+
+    period = Period.MONTH
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedBatches:
-    """Batches are drops with names of their own; a new name is a new partition."""
+    """Batches are drops with names of their own; a new name is a new partition.
+
+    With ``has_event_times`` the rows have moments of their own, whichever drop they come in: they can be split by time,
+    and have a past.
+    """
+
+    period: ClassVar[None] = None
+    has_event_times: bool = False
 
     def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
         """Every drop can be taken."""
         return None
+
+
+Batches: TypeAlias = DailyBatches | WeeklyBatches | MonthlyBatches | NamedBatches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +171,8 @@ class UseCase:
 
     ``examples_sql`` turns validated sources into labelled examples (id, event_time, outcome_known_at, request columns,
     label, slice columns); ``features_sql`` turns examples with history and as-of columns into the model's matrix. A use
-    case whose batches have names has no time axis: its examples have no event_time and no outcome_known_at.
+    case whose batches have names has no time axis unless they say so (``NamedBatches(has_event_times=True)``): its
+    examples have no event_time and no outcome_known_at.
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
     and paired tests count; any other text is the column of the entity whose rows do. ``weight`` is the column that says
     how many of the population a row stands for, in training and in every figure. ``task`` is what the model is asked
@@ -151,7 +198,7 @@ class UseCase:
     title: str
     description: str
     owner: str
-    batches: DailyBatches | NamedBatches
+    batches: Batches
     sources: tuple[Source, ...]
     examples_sql: Path
     features_sql: Path
@@ -195,7 +242,7 @@ class UseCase:
         if unknown:
             known = ", ".join(declared.name for declared in self.slices)
             raise DeclarationError(f"Use case '{self.name}' protects {', '.join(unknown)}, no slices. Slices: {known}.")
-        if self.backtest and not isinstance(self.batches, DailyBatches):
+        if self.backtest and not self.batches.has_event_times:
             raise DeclarationError(f"Use case '{self.name}' has no time axis to roll a backtest over.")
         if self.tuning:
             self.tuning.refuse_outside(self.recipe.hyperparameters)
@@ -212,7 +259,7 @@ class UseCase:
                 raise DeclarationError(f"Use case '{self.name}' declares {what} twice: {', '.join(twice)}.")
         names = [declared.name for declared in self.slices]
         refuse_gated(self.gates, slices=names, protected=self.protected, use_case=self.name)
-        refuse_cadences(self.sources, daily=isinstance(self.batches, DailyBatches), use_case=self.name)
+        refuse_cadences(self.sources, period=self.batches.period, use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_retrained(self.retrain, split=self.split, task=self.task, use_case=self.name)
         refuse_history(self.history, use_case=self.name)

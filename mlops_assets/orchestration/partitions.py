@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from mlops_assets.contract.days import stretches
+from mlops_assets.contract.periods import stretches
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import DailyBatches, UseCase

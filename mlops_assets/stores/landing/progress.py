@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from functools import partial
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.days import missing_days, said_days
+from mlops_assets.contract.periods import missing_periods, said_periods
 from mlops_assets.contract.paths import WHOLE, history_path, raw_path, validated_path
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import DailyBatches, UseCase
@@ -65,11 +65,11 @@ def said_missing(use_case: UseCase, batches: Iterable[str]) -> tuple[str, ...]:
     if not isinstance(use_case.batches, DailyBatches):
         return ()
     there = sorted(batches)
-    missing = missing_days(there)
+    missing = missing_periods(there)
     if not missing:
         return ()
     many = f"{len(missing)} days are" if len(missing) > 1 else "1 day is"
-    return (f"Between {there[0]} and {there[-1]} {many} missing: {said_days(missing)}.",)
+    return (f"Between {there[0]} and {there[-1]} {many} missing: {said_periods(missing)}.",)
 
 
 def said_unfinished(use_case: UseCase, unfinished: Unfinished) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def missing_in_windows(snapshot: Snapshot, *, use_case: UseCase, batches: Sequen
         return ()
     longest = timedelta(days=max((view.longest for view in use_case.history), default=0))
     wanted = Wanted(first=(date.fromisoformat(min(batches)) - longest).isoformat(), last=max(batches))
-    return missing_days({*history_inputs(snapshot, use_case=use_case, wanted=wanted), *batches})
+    return missing_periods({*history_inputs(snapshot, use_case=use_case, wanted=wanted), *batches})
 
 
 def judge_completeness(snapshot: Snapshot, *, use_case: UseCase, through: str | None = None) -> CheckResult:
@@ -114,7 +114,7 @@ def judge_completeness(snapshot: Snapshot, *, use_case: UseCase, through: str | 
 
 def _named(use_case: UseCase, batches: list[str]) -> str:
     if isinstance(use_case.batches, DailyBatches):
-        return said_days(batches)
+        return said_periods(batches)
     return ", ".join(batches[:NAMED]) + (f" and {len(batches) - NAMED} more" if len(batches) > NAMED else "")
 
 
