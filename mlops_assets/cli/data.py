@@ -55,7 +55,9 @@ def land(
     batch: Annotated[
         str | None, typer.Option(help="The batch that your file is; by its name, or cut by time, by default.")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace batches that have landed with other rows.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace batches that have landed with other rows.")
+    ] = False,
 ) -> None:
     """Land your own files, or without any play the source systems with seed data, one file per source and batch.
 
@@ -82,16 +84,14 @@ def _one_source(use_case: UseCase, named: Sequence[str]) -> Source:
 
 
 def _land_own(use_case: UseCase, files: Sequence[Path], *, source: Source, batch: str | None, replace: bool) -> None:
-    landed = land_files(
-        files, zone=landing_zone(), use_case=use_case.name, source=source, batch=batch, replace=replace
-    )
+    landed = land_files(files, zone=landing_zone(), use_case=use_case.name, source=source, batch=batch, replace=replace)
     place = landing_zone().root / use_case.name / source.name
     rows = "" if landed.rows is None else f" of {landed.rows:,} rows"
     many = len(landed.written) + len(landed.unchanged)
     first_to_last = said_batches([*landed.written, *landed.unchanged])
     typer.echo(
-        f"{place}: {many:,} {'batch' if many == 1 else 'batches'}{rows}{first_to_last}, {len(landed.written):,} written, "
-        f"{len(landed.unchanged):,} were there already. `mlops run {use_case.name}` takes them in."
+        f"{place}: {many:,} {'batch' if many == 1 else 'batches'}{rows}{first_to_last}, {len(landed.written):,} "
+        f"written, {len(landed.unchanged):,} were there already. `mlops run {use_case.name}` takes them in."
     )
     for reason in landed.refused:
         console.print(f"[red]{escape(reason)}[/]", soft_wrap=True)

@@ -48,9 +48,9 @@ def refuse_cadences(sources: Iterable[Source], *, period: Period | None, use_cas
         if source.arrives and source.period is not period:
             batches = f"{_BATCHES[period]}Batches"
             raise DeclarationError(
-                f"Use case '{use_case}', source '{source.name}': cadence '{source.cadence}' does not go with {batches}: "
-                "the batches of a use case are days, weeks, months, or drops with names, for all of its sources that "
-                "arrive."
+                f"Use case '{use_case}', source '{source.name}': cadence '{source.cadence}' does not go with "
+                f"{batches}: the batches of a use case are days, weeks, months, or drops with names, for all of its "
+                "sources that arrive."
             )
 
 

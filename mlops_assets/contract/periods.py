@@ -1,4 +1,4 @@
-"""Periods of time as batches are named by them: days, weeks and months, the gaps between, and how many of them are said.
+"""Periods of time as batches are named by them: days, weeks and months, the gaps between, and how many are said.
 
 A name sorts as its time does: ``2013-02-01``, ``2013-W05`` (ISO 8601, from Monday on), ``2013-02``.
 """

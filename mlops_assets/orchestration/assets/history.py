@@ -49,7 +49,8 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(step.outcome),
                 **column_lineage(history_lineage(use_case), use_case=use_case),
-                "missing_days": said_periods(missing_in_windows(head, use_case=use_case, batches=run.batches)) or "none",
+                "missing_days": said_periods(missing_in_windows(head, use_case=use_case, batches=run.batches))
+                or "none",
             },
         )
 

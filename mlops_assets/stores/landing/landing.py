@@ -81,7 +81,7 @@ class LandingZone:
         return bool(self.land_many({batch: content}, use_case=use_case, source=source))
 
     def land_many(self, contents: Mapping[str, bytes | Path], *, use_case: str, source: Source) -> list[str]:
-        """Drops the files of many batches, each whole, with one wait for the disk; those that were not there already."""
+        """Drops the files of many batches, each whole, with one wait for the disk; those that were not there."""
         unfinished: dict[Path, Path] = {}
         landed = []
         try:

@@ -20,9 +20,10 @@ NAMED = 5
 _HELD_BYTES = 64 * 1024 * 1024
 """Of batches that are cut, so many bytes together are held in memory: years of small days, without a file for each."""
 _LEFT_ALONE = (
-    "has landed with other rows and is left alone: land all of its rows in one command, and say --replace if they are to "
-    "take the place of those."
+    "has landed with other rows and is left alone: land all of its rows in one command, and say --replace if they are "
+    "to take the place of those."
 )
+_SUFFIXES = re.compile(r"(\.(csv|tsv|txt|parquet|gz|bz2|xz|zst))+\Z", re.IGNORECASE)
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -73,7 +74,7 @@ def land_files(
 
 def _drop_name(path: Path) -> str:
     """The batch that a file's name makes: ``May 2024.csv`` is ``May-2024``."""
-    return _NO_NAME.sub("-", path.name.split(".")[0]).strip("-_") or "drop"
+    return _NO_NAME.sub("-", _SUFFIXES.sub("", path.name)).strip("-_") or "drop"
 
 
 @contextmanager

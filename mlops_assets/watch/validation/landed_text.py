@@ -82,7 +82,9 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
     It has the declared columns, or some of them in their order.
     """
     columns = [column for column in source.columns.columns if column.name in text.column_names]
-    landed = text.select([column.name for column in columns]).rename_columns([f"c{number}" for number in range(len(columns))])
+    landed = text.select([column.name for column in columns]).rename_columns(
+        [f"c{number}" for number in range(len(columns))]
+    )
     values = ", ".join(
         f"{_cast(_present(f'c{number}', nulls=source.nulls_of(column.name)), column.type)} AS c{number}"
         for number, column in enumerate(columns)

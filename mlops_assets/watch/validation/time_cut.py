@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -139,14 +140,15 @@ def _cut(
     distinct, of_row = np.unique(days, return_inverse=True)
     named = [_name(int(day), period=period) for day in distinct]
     names = sorted({name for name in named if name})
-    codes = np.array([names.index(name) if name else len(names) for name in named])[of_row]
+    places = {name: place for place, name in enumerate(names)}
+    codes = np.array([places[name] if name else len(names) for name in named])[of_row]
     order = np.argsort(codes, kind="stable")
     rows = pa.Array.from_buffers(pa.binary(), len(days), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
     sorted_rows = rows.take(pa.array(order))
     ends = np.frombuffer(sorted_rows.buffers()[1], dtype=np.int32)[: len(days) + 1]
     joined = memoryview(sorted_rows.buffers()[2])
     cuts = np.searchsorted(codes[order], np.arange(len(names) + 2))
-    parts = [(bytes(joined[ends[a] : ends[b]]), int(b - a)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    parts = [(bytes(joined[ends[a] : ends[b]]), int(b - a)) for a, b in pairwise(cuts.tolist())]
     untimed = order[cuts[-2] :]
     return Cut(
         rows=dict(zip(names, parts[:-1], strict=True)),
