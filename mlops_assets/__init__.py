@@ -48,7 +48,16 @@ if TYPE_CHECKING:
     from mlops_assets.contract.tasks import Binary, Multiclass, Regression
     from mlops_assets.contract.thresholds import CostMatrix, PositiveShare, TargetPrecision, TargetRecall
     from mlops_assets.contract.time_zones import is_time_zone
-    from mlops_assets.contract.use_case import DailyBatches, LandedSeed, NamedBatches, Recipe, SeedData, UseCase
+    from mlops_assets.contract.use_case import (
+        DailyBatches,
+        LandedSeed,
+        MonthlyBatches,
+        NamedBatches,
+        Recipe,
+        SeedData,
+        UseCase,
+        WeeklyBatches,
+    )
     from mlops_assets.contract.window import Window
     from mlops_assets.stores.landing.landing import LandingZone
 
@@ -91,7 +100,16 @@ _NAMES = {
     "contract.tasks": ("Binary", "Multiclass", "Regression"),
     "contract.thresholds": ("CostMatrix", "PositiveShare", "TargetPrecision", "TargetRecall"),
     "contract.time_zones": ("is_time_zone",),
-    "contract.use_case": ("DailyBatches", "LandedSeed", "NamedBatches", "Recipe", "SeedData", "UseCase"),
+    "contract.use_case": (
+        "DailyBatches",
+        "LandedSeed",
+        "MonthlyBatches",
+        "NamedBatches",
+        "Recipe",
+        "SeedData",
+        "UseCase",
+        "WeeklyBatches",
+    ),
     "contract.window": ("Window",),
     "stores.landing.landing": ("LandingZone",),
 }
@@ -128,6 +146,7 @@ __all__ = [
     "Mean",
     "MetricBound",
     "MonitoringPlan",
+    "MonthlyBatches",
     "Multiclass",
     "NamedBatches",
     "NoSliceRegressed",
@@ -157,6 +176,7 @@ __all__ = [
     "TrainTestGap",
     "Tuning",
     "UseCase",
+    "WeeklyBatches",
     "WholeBetween",
     "Window",
     "history_features",

@@ -18,7 +18,7 @@ from mlops_assets.contract.features import Feature
 from mlops_assets.contract.gates import Gate, NotWorseThanChampion
 from mlops_assets.contract.serving import EventTimes
 from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.source import Source
 from mlops_assets.contract.splits import AnySplit, HashSplit, TimeShares
 from mlops_assets.contract.sql import GeneratedSql
 from mlops_assets.contract.tasks import Regression
@@ -146,9 +146,9 @@ def refuse_unknown_columns(use_case: UseCase) -> None:
             refuse_unknown(name, known=known, use_case=use_case.name, field=field, what="column")
 
 
-def is_by_day(use_case: UseCase) -> bool:
-    """Whether the examples' source lands a file a day, so that a key need only hold within a day."""
-    return label_source(use_case).cadence is Cadence.DAILY
+def is_by_period(use_case: UseCase) -> bool:
+    """Whether the examples' source lands a file a day, week or month, so that a key need only hold within one."""
+    return label_source(use_case).period is not None
 
 
 def _label(use_case: UseCase) -> str:

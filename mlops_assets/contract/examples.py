@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mlops_assets.contract.columns import Column, Columns
-from mlops_assets.contract.defaults import is_by_day, label_columns, label_source
+from mlops_assets.contract.defaults import is_by_period, label_columns, label_source
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.sql import GeneratedSql, identifier, literal
 from mlops_assets.contract.tasks import Binary, Multiclass
@@ -33,9 +33,9 @@ class Identity:
 
     @classmethod
     def of(cls, use_case: UseCase) -> Self:
-        """The key, and of files that come by day the time as well, without which a key holds within a day alone."""
+        """The key, and of files that come by time the time as well, without which a key holds within one file alone."""
         layout, names = label_columns(use_case), use_case.key
-        if names and use_case.time and use_case.time not in names and is_by_day(use_case):
+        if names and use_case.time and use_case.time not in names and is_by_period(use_case):
             names = (*names, use_case.time)
         columns = tuple(column for name in names if (column := layout.find(name)) is not None)
         for column in columns:

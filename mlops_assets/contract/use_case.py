@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from mlops_assets.contract.by_default import ByDefault, declared, is_declared
 from mlops_assets.contract.checked import (
@@ -43,9 +43,10 @@ from mlops_assets.contract.derived_request import request_of
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.examples import examples_of
 from mlops_assets.contract.monitoring import MonitoringPlan
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.serving import EventTimes, ServiceBudget
 from mlops_assets.contract.slices import Slice
-from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.source import CADENCES, Source
 from mlops_assets.contract.splits import AnySplit
 from mlops_assets.contract.sql import Sql
 from mlops_assets.contract.tasks import BINARY, Binary, Task
@@ -71,29 +72,74 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DailyBatches:
-    """Batches are days: from ``first`` to ``last``, both included; ``last=None`` goes on to today."""
+class _PeriodicBatches:
+    """Batches are periods of time from that of ``first`` to that of ``last``, both included."""
 
-    first: date
+    period: ClassVar[Period]
+    has_event_times: ClassVar[bool] = True
+    first: date | None = None
     last: date | None = None
 
     def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
         """Why there is no such batch, or not yet on ``today`` (UTC); ``None`` if there is."""
-        day = date.fromisoformat(batch)
-        if day < self.first:
-            return f"it is before the first day, {self.first}"
-        if self.last is not None and day > self.last:
-            return f"it is after the last day, {self.last}"
-        return "its day is not over yet (UTC)" if today is not None and day >= today else None
+        if self.first is not None and batch < self.period.name_of(self.first):
+            return f"it is before the first {self.period}, {self.period.name_of(self.first)}"
+        if self.last is not None and batch > self.period.name_of(self.last):
+            return f"it is after the last {self.period}, {self.period.name_of(self.last)}"
+        return self._too_early(batch, today=today)
+
+    def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        """A period that has begun can be taken; what comes later in it makes it another content."""
+        begins_later = today is not None and self.period.first_day(batch) > today
+        return f"its {self.period} has not begun yet (UTC)" if begins_later else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyBatches(_PeriodicBatches):
+    """Batches are days, such as ``2013-01-31``, taken when they are over (UTC).
+
+    From ``first`` to ``last``, both included; ``last=None`` goes on to today. Without ``first`` the days are those that
+    land, and a run goes over any of them; with it they are a calendar, and a run goes over days without a gap.
+    """
+
+    period = Period.DAY
+
+    def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        early = today is not None and date.fromisoformat(batch) >= today
+        return "its day is not over yet (UTC)" if early else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeeklyBatches(_PeriodicBatches):
+    """Batches are weeks from Monday on, such as ``2013-W05`` (ISO 8601)."""
+
+    period = Period.WEEK
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthlyBatches(_PeriodicBatches):
+    """Batches are months, such as ``2013-01``."""
+
+    period = Period.MONTH
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedBatches:
-    """Batches are drops with names of their own; a new name is a new partition."""
+    """Batches are drops with names of their own; a new name is a new partition.
+
+    With ``has_event_times`` the rows have moments of their own, whichever drop they come in: they can be split by time,
+    and have a past.
+    """
+
+    period: ClassVar[None] = None
+    has_event_times: bool = False
 
     def why_not_taken(self, batch: str, *, today: date | None = None) -> str | None:
         """Every drop can be taken."""
         return None
+
+
+Batches: TypeAlias = DailyBatches | WeeklyBatches | MonthlyBatches | NamedBatches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +209,8 @@ class UseCase:
     source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from the day that
     the service knows its moment may be; ``positive_word`` says what a positive prediction means.
 
-    A use case whose batches have names has a time axis only if it says ``time``, or its examples have event_time.
+    A use case whose batches have names has a time axis only if it says ``time``, or that its drops have event times
+    (``NamedBatches(has_event_times=True)``).
     ``clusters="day"`` says that the rows of one day depend on each other, so that days and not rows are what intervals
     and paired tests count; any other text is the column of the entity whose rows do. ``task`` is what the model is
     asked for, one of two outcomes unless declared otherwise. ``protected`` names slices whose groups must be treated
@@ -200,7 +247,7 @@ class UseCase:
     title: ByDefault[str, str] = ByDefault(title_of)
     description: ByDefault[str, str] = ByDefault(description_of)
     owner: str = OWNER
-    batches: DailyBatches | NamedBatches = field(default_factory=NamedBatches)
+    batches: Batches = field(default_factory=NamedBatches)
     split: ByDefault[AnySplit, AnySplit] = ByDefault(split_of)
     recipe: Recipe = RECIPE
     slices: ByDefault[tuple[AnySlice, ...], tuple[AnySlice, ...]] = ByDefault(slices_of)
@@ -237,7 +284,9 @@ class UseCase:
             )
         refuse_numbers(self, suspicious_roc_auc=BETWEEN_ZERO_AND_ONE)
         self._refuse_nothing_to_predict()
-        if self.backtest and not isinstance(self.batches, DailyBatches):
+        if self.time and isinstance(self.batches, NamedBatches):
+            object.__setattr__(self, "batches", NamedBatches(has_event_times=True))
+        if self.backtest and not self.batches.has_event_times:
             raise DeclarationError(f"Use case '{self.name}' has no time axis to roll a backtest over.")
         if self.tuning:
             self.tuning.refuse_outside(self.recipe.hyperparameters)
@@ -248,7 +297,7 @@ class UseCase:
         features = (*(declared(self, "features") or ()), *(self.learning.features if self.learning else ()))
         self._refuse_twice("features", [each if isinstance(each, str) else each.name for each in features])
         object.__setattr__(self, "sources", tuple(self._in_batches(source) for source in self.sources))
-        refuse_cadences(self.sources, daily=isinstance(self.batches, DailyBatches), use_case=self.name)
+        refuse_cadences(self.sources, period=self.batches.period, use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_retrained(self.retrain, split=self.split, task=self.task, use_case=self.name)
         refuse_history(self.history, use_case=self.name)
@@ -277,10 +326,11 @@ class UseCase:
             )
 
     def _in_batches(self, source: Source) -> Source:
-        """A source that says no cadence arrives in the use case's own batches: by day, told by its time column."""
-        if self.time is None or not isinstance(self.batches, DailyBatches) or is_declared(source, "cadence"):
+        """A source that says no cadence arrives in the use case's own batches, told by its time column."""
+        if self.batches.period is None or is_declared(source, "cadence"):
             return source
-        return replace(source, cadence=Cadence.DAILY, batch_day=source.batch_day or (self.time,))
+        by_time = (self.time,) if self.time else ()
+        return replace(source, cadence=CADENCES[self.batches.period], batch_day=source.batch_day or by_time)
 
     def _refuse_misfit_slices(self) -> None:
         names = [declared.name for declared in self.slices]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.tasks import two_outcomes
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.catalogue import ViewProfile, profile_view
 from mlops_assets.judge.leakage import audit_request_sql, audit_single_features
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
@@ -89,19 +91,21 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
         audit_request_sql(use_case),
         audit_single_features(table, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
         *(
-            [_moved_by_the_future(table, read_from, use_case=use_case, connect=connect)]
-            if isinstance(use_case.batches, DailyBatches)
+            [_moved_by_the_future(table, read_from, use_case=use_case, period=use_case.batches.period, connect=connect)]
+            if use_case.batches.period
             else []
         ),
     )
 
 
-def _moved_by_the_future(table: pa.Table, head: Snapshot, *, use_case: UseCase, connect: Connect) -> CheckResult:
-    """The middle day of the view once more, from a lake in which no later batch was ever landed."""
+def _moved_by_the_future(
+    table: pa.Table, head: Snapshot, *, use_case: UseCase, period: Period, connect: Connect
+) -> CheckResult:
+    """The middle day of the view once more, from a lake in which no later batch than its own was ever landed."""
     days = sorted(pc.unique(_days(table)).to_pylist())
     day = days[len(days) // 2]
     kept = table.filter(pc.equal(_days(table), day))
-    again = _labelled(head, use_case=use_case, connect=connect, through=day).table
+    again = _labelled(head, use_case=use_case, connect=connect, through=period.name_of(date.fromisoformat(day))).table
     again = again.filter(pc.equal(_days(again), day))
     moved = [name for name in kept.column_names if not kept[name].combine_chunks().equals(again[name].combine_chunks())]
     return CheckResult(
