@@ -27,7 +27,7 @@ from mlops_assets.stores.models.bento_store import BuiltBento
 from mlops_assets_tests.steps.played import NOW
 
 SORTS = ("BARBUNYA", "BOMBAY", "CALI", "DERMASON", "HOROZ", "SEKER", "SIRA")
-MEASURES = tuple(f"Shape-Factor {number}" for number in range(1, 20))
+MEASURES = tuple(f"Shape-Factor {number} [mm]" for number in range(1, 20))
 FIRST, DAYS = date(2012, 1, 1), 200
 
 BEANS = f"""

@@ -89,7 +89,7 @@ def _computed(name: str, description: str) -> Feature:
     return Feature(name=name, kind="numeric", description=description)
 
 
-FEATURES = (
+FEATURES: tuple[Feature | str, ...] = (
     "carrier",
     "origin",
     "dest",
