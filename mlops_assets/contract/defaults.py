@@ -69,7 +69,9 @@ def label_columns(use_case: UseCase) -> Columns:
 
 
 def key_of(use_case: UseCase) -> tuple[str, ...]:
-    """The schema's unique key; nothing where it has none, or one of numbers with a fraction."""
+    """The schema's unique key; nothing where it has none, or one of numbers with a fraction, or nobody said a label."""
+    if use_case.label is None:
+        return ()
     layout = label_columns(use_case)
     usable = (key for key in layout.keys if all(_names_rows(layout.find(name)) for name in key))
     return next(usable, ())

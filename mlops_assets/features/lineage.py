@@ -274,12 +274,10 @@ def _columns_of_one_table(query: exp.Query, *, relations: Relations) -> dict[str
         return None
     relation = relations.get(tables[0].name, {})
     known = {name.lower(): origins for name, origins in relation.items()}
-    read = {
-        each.alias_or_name.lower(): {column.name.lower() for column in each.find_all(exp.Column)} for each in selects
-    }
+    read = {each.alias_or_name: {column.name.lower() for column in each.find_all(exp.Column)} for each in selects}
     if not all(names <= known.keys() for names in read.values()):
         return None
-    return {name: _union(known[column] for column in names) for name, names in read.items()}
+    return {name.lower(): _union(known[column] for column in names) for name, names in read.items()}
 
 
 def _leaves(node: Node) -> set[tuple[str, str]]:

@@ -80,7 +80,7 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             name=BOTH_OUTCOMES,
             passed=0 < positives < table.num_rows,
             figures={"rows": table.num_rows, "positives": positives},
-            reasons=() if 0 < positives < table.num_rows else (f"{positives} of {table.num_rows} rows are positive.",),
+            reasons=() if 0 < positives < table.num_rows else (_one_outcome(table, use_case=use_case),),
         ),
         CheckResult(
             name=ONE_ROW,
@@ -96,6 +96,17 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             else []
         ),
     )
+
+
+def _one_outcome(table: pa.Table, *, use_case: UseCase) -> str:
+    """Why there is nothing to learn, and what a person does about it."""
+    if not table.num_rows:
+        return "No row has a label: land rows whose outcome is known."
+    mend = "land rows with another outcome, or predict another column"
+    if use_case.positive is not None:
+        mend = f"land rows with another outcome, or mend positive={use_case.positive!r}"
+    same = table.column("label")[0].as_py()
+    return f"All {table.num_rows} rows have the same label, {same}: a model has nothing to tell apart. So {mend}."
 
 
 def _moved_by_the_future(
