@@ -44,11 +44,20 @@ if TYPE_CHECKING:
     from mlops_assets.contract.severity import Severity
     from mlops_assets.contract.slices import Quantiles, Rule, Slice
     from mlops_assets.contract.source import Cadence, Source
-    from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeSplit
+    from mlops_assets.contract.splits import HashSplit, RollingOrigin, TimeShares, TimeSplit
     from mlops_assets.contract.tasks import Binary, Multiclass, Regression
     from mlops_assets.contract.thresholds import CostMatrix, PositiveShare, TargetPrecision, TargetRecall
     from mlops_assets.contract.time_zones import is_time_zone
-    from mlops_assets.contract.use_case import DailyBatches, LandedSeed, NamedBatches, Recipe, SeedData, UseCase
+    from mlops_assets.contract.use_case import (
+        DailyBatches,
+        LandedSeed,
+        MonthlyBatches,
+        NamedBatches,
+        Recipe,
+        SeedData,
+        UseCase,
+        WeeklyBatches,
+    )
     from mlops_assets.contract.window import Window
     from mlops_assets.stores.landing.landing import LandingZone
 
@@ -87,11 +96,20 @@ _NAMES = {
     "contract.severity": ("Severity",),
     "contract.slices": ("Quantiles", "Rule", "Slice"),
     "contract.source": ("Cadence", "Source"),
-    "contract.splits": ("HashSplit", "RollingOrigin", "TimeSplit"),
+    "contract.splits": ("HashSplit", "RollingOrigin", "TimeShares", "TimeSplit"),
     "contract.tasks": ("Binary", "Multiclass", "Regression"),
     "contract.thresholds": ("CostMatrix", "PositiveShare", "TargetPrecision", "TargetRecall"),
     "contract.time_zones": ("is_time_zone",),
-    "contract.use_case": ("DailyBatches", "LandedSeed", "NamedBatches", "Recipe", "SeedData", "UseCase"),
+    "contract.use_case": (
+        "DailyBatches",
+        "LandedSeed",
+        "MonthlyBatches",
+        "NamedBatches",
+        "Recipe",
+        "SeedData",
+        "UseCase",
+        "WeeklyBatches",
+    ),
     "contract.window": ("Window",),
     "stores.landing.landing": ("LandingZone",),
 }
@@ -128,6 +146,7 @@ __all__ = [
     "Mean",
     "MetricBound",
     "MonitoringPlan",
+    "MonthlyBatches",
     "Multiclass",
     "NamedBatches",
     "NoSliceRegressed",
@@ -152,10 +171,12 @@ __all__ = [
     "Source",
     "TargetPrecision",
     "TargetRecall",
+    "TimeShares",
     "TimeSplit",
     "TrainTestGap",
     "Tuning",
     "UseCase",
+    "WeeklyBatches",
     "WholeBetween",
     "Window",
     "history_features",

@@ -16,10 +16,10 @@ FACE = """
 AsOfView BetterThanChampion Between Binary Cadence Canary CostMatrix Count DailyBatches DeclarationError Deviation
 Distinct DriftPlan EventTimes FairnessBound Feature HashSplit Highest HistoryFeature HistoryView LandedSeed LandingError
 LandingZone
-Learning LearntTable Lowest Mean MetricBound MonitoringPlan Multiclass NamedBatches NoSliceRegressed
+Learning LearntTable Lowest Mean MetricBound MonitoringPlan MonthlyBatches Multiclass NamedBatches NoSliceRegressed
 NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
 Rule SeedData ServiceBudget Severity Shadow Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap
-Tuning UseCase WHOLE WholeBetween Window history_features is_time_zone
+Tuning UseCase WHOLE WeeklyBatches WholeBetween Window history_features is_time_zone
 """
 HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "bentoml", "matplotlib", "sqlglot")
 SERVING = """

@@ -80,8 +80,8 @@ def _refuse_no_batches(sources: Sequence[Source], *, first: str, last: str) -> N
                 raise DeclarationError(f"'{batch}' is no batch of {one.name}: it {fault}.")
         if one.cadence is Cadence.NAMED and first != last:
             raise DeclarationError(f"Batches of {one.name} have names: accept them one by one, without --to.")
-        if one.cadence is Cadence.DAILY and date.fromisoformat(first) > date.fromisoformat(last):
-            raise DeclarationError(f"{last} is before {first}: --to is the last day.")
+        if one.period and first > last:
+            raise DeclarationError(f"{last} is before {first}: --to is the last {one.period}.")
 
 
 def _refuse_unknown(use_case: UseCase, sources: Sequence[Source], *, batch: str, head: Snapshot) -> None:

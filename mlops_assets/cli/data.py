@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +20,7 @@ from mlops_assets.cli.progress import Steps
 from mlops_assets.cli.trials import show_service
 from mlops_assets.contract.errors import DeclarationError, PlatformError
 from mlops_assets.contract.paths import batch_of
-from mlops_assets.contract.source import Cadence
+from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.judge.plausibility import BELIEVABLE
 from mlops_assets.lake.lake import Lake
@@ -28,6 +29,7 @@ from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.landing.arrivals import Arrivals, arrivals, refusals
 from mlops_assets.stores.landing.landing import Scan
+from mlops_assets.stores.landing.own_files import land_files
 from mlops_assets.stores.landing.progress import (
     judge_completeness,
     said_missing,
@@ -48,26 +50,77 @@ HELD = 4
 
 def land(
     use_case: UseCaseName,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]…", help="Your own files.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First batch; the seed's first by default.")] = None,
     last: Annotated[
         str | None, typer.Option("--to", help="Last batch; by default the last that the demo trains on.")
     ] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="The batch that your file is; by its name, or cut by time, by default.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace batches that have landed with other rows.")
+    ] = False,
 ) -> None:
-    """Play the source systems: land seed data as files, one per source and batch.
+    """Land your own files, or without any play the source systems with seed data, one file per source and batch.
 
-    Files that are there with the same content are left alone. Real systems drop theirs in the same place,
-    `data/landing/<use case>/<source>/<batch>.csv`.
+    A file of many days is cut into the days, weeks or months in which its source arrives. Files that are there with the
+    same content are left alone. Real systems drop theirs in the same place,
+    `data/landing/<use case>/<source>/<batch>.csv`. Exit code 3 if something was refused and the rest has landed.
     """
     chosen = use_case_of(use_case)
     for name in source or ():
         chosen.source(name)
+    if files:
+        refuse_no_batch(chosen, batch)
+        _land_own(chosen, files, source=_one_source(chosen, source or ()), batch=batch, replace=replace)
+        return
+    _land_seed(chosen, first=first, last=last, source=source)
+
+
+def _one_source(use_case: UseCase, named: Sequence[str]) -> Source:
+    """The source that files are of: the one that is named, or the only one."""
+    names = list(named) or [source.name for source in use_case.sources]
+    if len(names) != 1:
+        raise DeclarationError(f"Say with --source which of {', '.join(names)} the files are of: one at a time.")
+    return use_case.source(names[0])
+
+
+def _land_own(use_case: UseCase, files: Sequence[Path], *, source: Source, batch: str | None, replace: bool) -> None:
+    landed = land_files(files, zone=landing_zone(), use_case=use_case.name, source=source, batch=batch, replace=replace)
+    place = landing_zone().root / use_case.name / source.name
+    rows = "" if landed.rows is None else f" of {landed.rows:,} rows"
+    many = len(landed.written) + len(landed.unchanged)
+    first_to_last = said_batches([*landed.written, *landed.unchanged])
+    typer.echo(
+        f"{place}: {many:,} {'batch' if many == 1 else 'batches'}{rows}{first_to_last}, {len(landed.written):,} "
+        f"written, {len(landed.unchanged):,} were there already. `mlops run {use_case.name}` takes them in."
+    )
+    for reason in landed.refused:
+        console.print(f"[red]{escape(reason)}[/]", soft_wrap=True)
+    if landed.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def said_batches(batches: Sequence[str]) -> str:
+    """``, 2013-01 to 2013-12``; nothing for none."""
+    if not batches:
+        return ""
+    return f", {min(batches)} to {max(batches)}" if len(batches) > 1 else f", {batches[0]}"
+
+
+def _land_seed(chosen: UseCase, *, first: str | None, last: str | None, source: list[str] | None) -> None:
+    if chosen.seed is None:
+        raise DeclarationError(
+            f"{chosen.name} has no seed data to play back: land your own files, `mlops land {chosen.name} FILE…`."
+        )
     for batch in (first, last):
         refuse_no_batch(chosen, batch)
-    landed = chosen.seed.land(
-        landing_zone().root, first=first or chosen.seed.first, last=last or chosen.seed.last, sources=source or None
+    landed = chosen.player.land(
+        landing_zone().root, first=first or chosen.player.first, last=last or chosen.player.last, sources=source or None
     )
-    typer.echo(f"{landing_zone().root / use_case}: {landed}.")
+    typer.echo(f"{landing_zone().root / chosen.name}: {landed}.")
 
 
 def run(

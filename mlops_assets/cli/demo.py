@@ -62,7 +62,7 @@ def play(use_case: UseCase) -> Demo:
 
 
 def _land(told: Demo, steps: Steps) -> None:
-    seed = told.use_case.seed
+    seed = told.use_case.player
     with steps.step(f"Land {seed.first} to {seed.last}"):
         seed.land(landing_zone().root, first=seed.first, last=seed.last)
 
@@ -72,7 +72,7 @@ def _learn(told: Demo, instance: Any, steps: Steps) -> None:
 
     for run in ingest(told.use_case, instance=instance, steps=steps):
         told.took(run)
-    told.took(train(told.use_case, instance=instance, steps=steps, through=told.use_case.seed.last))
+    told.took(train(told.use_case, instance=instance, steps=steps, through=told.use_case.player.last))
     head = Lake.connect().at()
     told.pointer = champion(head, use_case=told.use_case.name)
     if told.pointer is None:
@@ -89,13 +89,13 @@ def _serve(told: Demo, instance: Any, steps: Steps) -> None:
     from mlops_assets.cli.serving import champion_tag
     from mlops_assets.orchestration.pipeline import take_ahead
 
-    use_case, served = told.use_case, told.use_case.seed.served
+    use_case, served = told.use_case, told.use_case.player.served
     told.tag = champion_tag(use_case)
     rows = _unanswered(told)
     if not rows:
         return
-    if use_case.seed.ahead:
-        use_case.seed.land(landing_zone().root, first=served, last=served, sources=use_case.seed.ahead)
+    if use_case.player.ahead:
+        use_case.player.land(landing_zone().root, first=served, last=served, sources=use_case.player.ahead)
         told.took(take_ahead(use_case, batch=served, instance=instance, steps=steps))
     with (
         _on_the_morning_of(served, use_case=use_case),
@@ -147,7 +147,7 @@ def _unanswered(told: Demo) -> Sequence[dict[str, Any]]:
     request = told.use_case.request
     return [
         dict(row)
-        for row in told.use_case.seed.requests(told.use_case.seed.served)
+        for row in told.use_case.player.requests(told.use_case.player.served)
         if request(**row).model_dump().get("id") not in answered
     ]
 
@@ -161,8 +161,8 @@ def _answers(told: Demo) -> list[dict[str, Any]]:
 def _watch(told: Demo, instance: Any, steps: Steps) -> None:
     from mlops_assets.orchestration.pipeline import ingest, score, watch
 
-    use_case, served = told.use_case, told.use_case.seed.served
-    use_case.seed.land(landing_zone().root, first=served, last=served)
+    use_case, served = told.use_case, told.use_case.player.served
+    use_case.player.land(landing_zone().root, first=served, last=served)
     for run in ingest(use_case, instance=instance, steps=steps):
         told.took(run)
     told.took(score(use_case, batches=[served], instance=instance, steps=steps))

@@ -60,12 +60,13 @@ def score(
         refuse_no_batch(chosen, batch)
     batches = _batches_to_score(chosen, first=day or first, last=day or last)
     with dagster_instance() as instance, Steps(console) as steps:
-        from mlops_assets.orchestration.partitions import contiguous
+        from mlops_assets.orchestration.partitions import add_batches, contiguous
         from mlops_assets.orchestration.pipeline import score as score_batches
 
+        add_batches(chosen, batches, instance=instance)
         done = [
             score_batches(chosen, batches=stretch, instance=instance, steps=steps)
-            for stretch in contiguous(chosen, set(batches))
+            for stretch in contiguous(chosen, batches, instance=instance)
         ]
     console.print(f"{len(batches)} batches were scored." if batches else "Nothing is left to score.")
     show_checks(console, done)

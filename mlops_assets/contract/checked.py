@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import FairnessBound, NoSliceRegressed, SliceBound
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.retraining import Shadow
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.contract.source import Cadence
 from mlops_assets.contract.splits import HashSplit
 from mlops_assets.contract.tasks import Multiclass
 
@@ -39,14 +39,18 @@ def refuse_history(views: Iterable[HistoryView], *, use_case: str) -> None:
             )
 
 
-def refuse_cadences(sources: Iterable[Source], *, daily: bool, use_case: str) -> None:
+_BATCHES = {None: "Named", Period.DAY: "Daily", Period.WEEK: "Weekly", Period.MONTH: "Monthly"}
+
+
+def refuse_cadences(sources: Iterable[Source], *, period: Period | None, use_case: str) -> None:
     """Raises DeclarationError for a source that arrives in other batches than its use case has."""
-    batches, unfit = ("DailyBatches", Cadence.NAMED) if daily else ("NamedBatches", Cadence.DAILY)
     for source in sources:
-        if source.cadence is unfit:
+        if source.arrives and source.period is not period:
+            batches = f"{_BATCHES[period]}Batches"
             raise DeclarationError(
-                f"Use case '{use_case}', source '{source.name}': cadence '{unfit}' does not go with {batches}: "
-                f"the batches of a use case are days, or drops with names, for all of its sources that arrive."
+                f"Use case '{use_case}', source '{source.name}': cadence '{source.cadence}' does not go with "
+                f"{batches}: the batches of a use case are days, weeks, months, or drops with names, for all of its "
+                "sources that arrive."
             )
 
 

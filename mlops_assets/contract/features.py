@@ -16,13 +16,13 @@ KEY_SEPARATOR = "|"
 @dataclass(frozen=True, kw_only=True)
 class Feature:
     """One column of the model's matrix. ``unknown`` stands in where the value is NULL; without it NULL
-    becomes NaN.
+    becomes NaN. Without an ``owner`` its use case's answers for it.
     """
 
     name: str
     kind: Literal["numeric", "categorical"]
-    description: str
-    owner: str
+    description: str = ""
+    owner: str = ""
     unknown: float | str | None = None
 
 

@@ -16,6 +16,7 @@ from mlops_assets.contract.severity import Severity
 
 Judge = Literal["interval", "point"]
 FewRows = Literal["fail", "skip"]
+Baselines = Literal["constant and linear", "constant"]
 Rate = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "score_bias"]
 
 
@@ -86,11 +87,12 @@ class NotWorseThanChampion:
     ``margin``.
 
     Without a champion the model must be better than the constant prior beyond chance, and the test must rule out that
-    it is worse than the simple linear model by more than ``margin``.
+    it is worse than the simple linear model by more than ``margin``; with ``first="constant"`` the prior is enough.
     """
 
     metric: str
     margin: float = 0.0
+    first: Baselines = "constant and linear"
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:

@@ -180,7 +180,7 @@ class HistoryView:
         return max(window for _, _, window in self.columns())
 
 
-def history_features(views: Sequence[HistoryView], *, owner: str) -> tuple[Feature, ...]:
+def history_features(views: Sequence[HistoryView], *, owner: str = "") -> tuple[Feature, ...]:
     """Every column of ``views`` declared as a numeric feature of the model."""
     return tuple(
         Feature(

@@ -5,6 +5,8 @@ A batch is a partition key (an ISO day for daily sources); an unpartitioned sour
 
 from __future__ import annotations
 
+import re
+
 WHOLE = "all"
 """The batch of a source that has only one."""
 
@@ -115,6 +117,11 @@ def monitoring_path(use_case: str, *, batch: str) -> str:
 def folder_of(path: str) -> str:
     """The folder that a path lies in: ``flights/raw/weather/2013-01-01.csv`` -> ``flights/raw/weather/``."""
     return path.rsplit("/", 1)[0] + "/"
+
+
+def in_order(batch: str) -> list[tuple[int, str]]:
+    """The key that sorts batches by their names: ``data-10`` after ``data-9``."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", batch)]
 
 
 def batch_of(path: str) -> str:

@@ -6,6 +6,7 @@ What values must fulfil is said by the use case's models; how the rules are eval
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -16,39 +17,18 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 
+from mlops_assets.contract.columns import SOURCE_ROW, Column, Columns
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.rule_code import code_of
 
 Model = type[pandera.DataFrameModel]
 
-SOURCE_ROW = "source_row"
-"""Column added to validated and quarantined rows: number of the data row in the landed file, from 1."""
-
-_KINDS: dict[str, str] = {
-    "int64": "a whole number",
-    "int32": "a whole number of 32 bits",
-    "int16": "a whole number of 16 bits",
-    "double": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "date32[day]": "a date (YYYY-MM-DD)",
-    "timestamp[us]": "a time (YYYY-MM-DD hh:mm:ss, in UTC or with its offset)",
+_BOUNDS = {
+    "greater_than_or_equal_to": ("at_least", "min_value"),
+    "greater_than": ("above", "min_value"),
+    "less_than_or_equal_to": ("at_most", "max_value"),
+    "less_than": ("below", "max_value"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a source: its Arrow type in the lake, whether a value may be missing, and its meaning."""
-
-    name: str
-    type: pa.DataType
-    nullable: bool
-    description: str = ""
-
-    @property
-    def kind(self) -> str:
-        """The type in words, for messages: ``a whole number``."""
-        return _KINDS[str(self.type)]
 
 
 @dataclass(frozen=True)
@@ -69,6 +49,11 @@ class Schema:
     def strict(self) -> bool:
         """Whether a file with further columns is refused; otherwise they are kept out."""
         return self.rules.strict is True
+
+    @property
+    def layout(self) -> Columns:
+        """The columns and keys alone."""
+        return Columns(columns=self.columns, keys=self.keys)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,7 +125,33 @@ def _column(model: str, name: str, declared: pandera.Column) -> Column:
             f"Column '{name}' of model {model} has the type {declared.dtype}, unknown here. "
             "Use int, float, str, bool, date, datetime, or pandas' Int16, Int32, Int64, Boolean."
         )
-    return Column(name=name, type=arrow, nullable=declared.nullable, description=declared.description or "")
+    return Column(
+        name=name,
+        type=arrow,
+        nullable=declared.nullable,
+        description=declared.description or "",
+        **dict(_limits(declared)),
+    )
+
+
+def _limits(declared: pandera.Column) -> Iterator[tuple[str, Any]]:
+    """The bounds and the allowed values that pandera's own checks say of a column."""
+    for check in declared.checks:
+        told = check.statistics or {}
+        if check.name == "isin":
+            allowed = tuple(told["allowed_values"])
+            yield "allowed", allowed if all(isinstance(value, str | int | float) for value in allowed) else ()
+        elif check.name == "in_range":
+            yield ("at_least" if told.get("include_min", True) else "above"), _number(told["min_value"])
+            yield ("at_most" if told.get("include_max", True) else "below"), _number(told["max_value"])
+        elif check.name in _BOUNDS:
+            bound, statistic = _BOUNDS[check.name]
+            yield bound, _number(told[statistic])
+
+
+def _number(bound: Any) -> float | None:
+    """A bound of numbers; those of times are judged where files are, and bound no request."""
+    return bound if isinstance(bound, int | float) and not isinstance(bound, bool) else None
 
 
 def _arrow_type(dtype: Any) -> pa.DataType | None:

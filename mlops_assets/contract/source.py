@@ -10,32 +10,40 @@ import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlops_assets.contract.by_default import ByDefault
+from mlops_assets.contract.columns import Columns, packaged
 from mlops_assets.contract.declared_numbers import ABOVE_ONE, ABOVE_ZERO, BELOW_ONE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import WHOLE
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.references import Reference
 
 if TYPE_CHECKING:
     from mlops_assets.contract.schema import Model, Schema
 
+UNOWNED = "unowned"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAMED_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class Cadence(StrEnum):
-    """How a source arrives: one file per day, one per named drop, or one that is replaced as a whole."""
+    """How a source arrives: one file per day, week, month or named drop, or one that is replaced as a whole."""
 
     DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
     NAMED = "named"
     STATIC = "static"
+
+
+PERIODS = {Cadence.DAILY: Period.DAY, Cadence.WEEKLY: Period.WEEK, Cadence.MONTHLY: Period.MONTH}
+CADENCES = {period: cadence for cadence, period in PERIODS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +54,20 @@ class Source:
     that a service process never loads it. Its column order is the file's header, unless it says ``ordered = False``,
     and it names all columns, unless it says ``strict = False``. ``null_values`` are the texts that stand for a missing
     value: the same for every column, or by column, where a column that is not named has the empty text only.
-    ``batch_day`` names what ties a row of a daily source to its day: one date or time column, or the three whole-number
-    columns year, month and day. A batch is refused if more than ``max_quarantined_share`` of its rows break a row-level
-    rule, or if it has ``refused_times`` the usual rows or bytes, or so few; a file of more than ``max_file_bytes`` is
-    not even read. ``references`` say what must be found in other sources. ``derived`` are further columns of a batch's
-    profile, a SQL expression each: what two columns say together. ``drift`` says what a batch's distributions are
-    compared with.
+    ``batch_day`` names what ties a row of a daily, weekly or monthly source to its day: one date or time column, or the
+    three whole-number columns year, month and day; by it a file of many days is cut when it is landed. A batch is
+    refused if more than ``max_quarantined_share`` of its rows break a row-level rule, or if it has ``refused_times``
+    the usual rows or bytes, or so few; a file of more than ``max_file_bytes`` is not even read. ``references`` say what
+    must be found in other sources. ``derived`` are further columns of a batch's profile, a SQL expression each: what
+    two columns say together. ``drift`` says what a batch's distributions are compared with. Without a ``cadence`` it
+    arrives in the batches of its use case, by the column that is the time there.
     """
 
     name: str
-    description: str
-    owner: str
-    cadence: Cadence
     schema: Model | str
+    description: str = ""
+    owner: str = UNOWNED
+    cadence: ByDefault[Cadence, Cadence] = ByDefault(lambda source: Cadence.NAMED)
     null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
     delimiter: str = ","
     batch_day: tuple[str, ...] = ()
@@ -75,8 +84,8 @@ class Source:
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
         refuse_numbers(self, max_quarantined_share=BELOW_ONE, refused_times=ABOVE_ONE, max_file_bytes=ABOVE_ZERO)
-        if self.cadence is not Cadence.DAILY and self.batch_day:
-            raise DeclarationError(f"Source '{self.name}': batch_day is for daily sources only.")
+        if self.period is None and self.batch_day:
+            raise DeclarationError(f"Source '{self.name}': batch_day is for daily, weekly and monthly sources only.")
         if not isinstance(self.schema, str):
             self.refuse_unfit_columns()
 
@@ -97,7 +106,7 @@ class Source:
 
     def _check_batch_day(self) -> None:
         types = {column.name: column.type for column in self.columns.columns}
-        if self.cadence is not Cadence.DAILY:
+        if self.period is None:
             return
         unknown = [name for name in self.batch_day if name not in types]
         if unknown:
@@ -108,7 +117,7 @@ class Source:
         one_day = len(found) == 1 and (pa.types.is_date(found[0]) or pa.types.is_timestamp(found[0]))
         if not one_day and not (len(found) == 3 and all(map(pa.types.is_integer, found))):
             raise DeclarationError(
-                f"Source '{self.name}' is daily: batch_day must be one date or time column, or the three "
+                f"Source '{self.name}' is {self.cadence}: batch_day must be one date or time column, or the three "
                 f"whole-number columns year, month, day; found {self.batch_day}."
             )
 
@@ -118,11 +127,30 @@ class Source:
         return self.cadence is not Cadence.STATIC
 
     @property
+    def period(self) -> Period | None:
+        """How long a batch lasts; ``None`` if batches are no periods of time."""
+        return PERIODS.get(self.cadence)
+
+    @property
     def columns(self) -> Schema:
         """The schema as the lake needs it: columns, Arrow types, unique keys."""
         from mlops_assets.contract.schema import read_schema  # loads pandas and pandera
 
         return read_schema(self.schema_model)
+
+    @property
+    def layout(self) -> Columns:
+        """The columns and keys alone: as the Bento carries them, elsewhere as the schema says."""
+        carried = packaged().get(self.name)
+        if carried is not None:
+            return carried
+        try:
+            return self.columns.layout
+        except ModuleNotFoundError as error:
+            raise DeclarationError(
+                f"Source '{self.name}': its columns are read from its schema, for which {error.name} is not installed "
+                "here. A service has them in its Bento: package the version once more."
+            ) from error
 
     @property
     def schema_model(self) -> Model:
@@ -153,7 +181,8 @@ class Source:
                 return f"must not be '{WHOLE}', which names files that are replaced as a whole"
             known = _NAMED_BATCH.fullmatch(batch)
             return None if known else "must be letters, digits, - and _, starting with a letter or digit"
-        return None if _is_day(batch) else "must be a day, such as 2013-01-31"
+        period = self.period
+        return None if period and period.is_name(batch) else f"must be a {period}, such as {period and period.example}"
 
 
 def _checked_model(model: object, *, source: str, written: str) -> Model:
@@ -162,13 +191,3 @@ def _checked_model(model: object, *, source: str, written: str) -> Model:
     if not (isinstance(model, type) and issubclass(model, DataFrameModel)):
         raise DeclarationError(f"Source '{source}': schema '{written}' is {model!r}, no pandera model.")
     return model
-
-
-def _is_day(text: str) -> bool:
-    if not _DAY.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

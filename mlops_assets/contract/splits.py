@@ -33,6 +33,28 @@ class TimeSplit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeShares:
+    """A ``TimeSplit`` in proportion to the days there are, from the first to the last: the last ``test_share`` of them
+    are the test window, ``validation_share`` of them lie before it. Each window has one day at least.
+    """
+
+    test_share: float = 0.2
+    validation_share: float = 0.15
+    gap_days: int = 0
+
+    def __post_init__(self) -> None:
+        refuse_numbers(
+            self, test_share=BETWEEN_ZERO_AND_ONE, validation_share=BETWEEN_ZERO_AND_ONE, gap_days=ZERO_OR_MORE
+        )
+        _refuse_nothing_left(self)
+
+    def of_days(self, days: int) -> TimeSplit:
+        """The windows of so many days."""
+        test, validation = (max(round(share * days), 1) for share in (self.test_share, self.validation_share))
+        return TimeSplit(test_days=test, validation_days=validation, gap_days=self.gap_days)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HashSplit:
     """A stable hash of the column ``key`` says where a row belongs: for use cases without a time axis.
 
@@ -46,8 +68,7 @@ class HashSplit:
 
     def __post_init__(self) -> None:
         refuse_numbers(self, test_share=BETWEEN_ZERO_AND_ONE, validation_share=BETWEEN_ZERO_AND_ONE)
-        if self.test_share + self.validation_share >= 1:
-            raise DeclarationError(f"A HashSplit needs shares that leave rows to train on, not {self}.")
+        _refuse_nothing_left(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +80,12 @@ class RollingOrigin:
 
     def __post_init__(self) -> None:
         refuse_numbers(self, windows=ONE_OR_MORE, step_days=ONE_OR_MORE)
+
+
+def _refuse_nothing_left(split: TimeShares | HashSplit) -> None:
+    if split.test_share + split.validation_share >= 1:
+        kind = type(split).__name__
+        raise DeclarationError(f"A {kind} needs shares that leave rows to train on, not {split}.")
+
+
+AnySplit = TimeSplit | TimeShares | HashSplit

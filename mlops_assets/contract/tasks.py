@@ -99,11 +99,13 @@ def by_class(scores: NDArray[np.float64], *, task: Task) -> list[dict[str, float
 def two_outcomes(labels: NDArray[np.float64], *, task: Task) -> NDArray[np.float64]:
     """Labels of any task as 0 and 1, for audits that know only two outcomes.
 
-    The most frequent class against the rest; a number above its median against the rest.
+    The most frequent class against the rest; a number above its median against the rest, or its largest if half of the
+    rows have that.
     """
     if isinstance(task, Binary) or not len(labels):
         return labels
     if isinstance(task, Multiclass):
         most = np.bincount(labels.astype(np.int64)).argmax()
         return np.asarray(labels == most, dtype=np.float64)
-    return np.asarray(labels > np.median(labels), dtype=np.float64)
+    above = labels > np.median(labels)
+    return np.asarray(above if above.any() else labels == labels.max(), dtype=np.float64)

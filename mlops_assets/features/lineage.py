@@ -7,9 +7,9 @@ windows decide which rows are taken; they are not lineage. What merely counts ro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from sqlglot import exp, parse_one
@@ -18,15 +18,17 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import AsOfView
 from mlops_assets.contract.history import HistoryFeature, HistoryView, Recency
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.sql import Sql
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.history import IDENTITY
 from mlops_assets.features.requests import request_schema
 
 DIALECT = "duckdb"
+_PARTS = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 EXAMPLES = "examples"
 
 
@@ -111,7 +113,7 @@ def request_lineage(use_case: UseCase) -> dict[str, tuple[str, ...]]:
     }
 
 
-def view_sources(sql: Path, *, use_case: UseCase) -> tuple[str, ...]:
+def view_sources(sql: Sql, *, use_case: UseCase) -> tuple[str, ...]:
     """The sources that the columns of a view are made of, sorted."""
     columns = _columns_of(sql, relations=_relations(use_case))
     return tuple(sorted({origin.source for origins in columns.values() for origin in origins}))
@@ -122,7 +124,7 @@ def attached_columns(use_case: UseCase) -> tuple[str, ...]:
     return tuple(_attached(use_case, relations=_relations(use_case)))
 
 
-def columns_read(sql: Path, *, relation: str, columns: Iterable[str]) -> frozenset[str]:
+def columns_read(sql: Sql, *, relation: str, columns: Iterable[str]) -> frozenset[str]:
     """The columns of ``relation`` that the query refers to anywhere, in lower case.
 
     ``columns`` are those that ``relation`` has: what a star stands for. A name that is neither one of them nor given by
@@ -153,7 +155,7 @@ def columns_needed(use_case: UseCase) -> tuple[str, ...]:
     return tuple(sorted(name for name in {*asked, *taken, *keys} if name.lower() in wanted))
 
 
-def yielded_by(sql: Path) -> tuple[str, ...]:
+def yielded_by(sql: Sql) -> tuple[str, ...]:
     """The names of the columns that the query yields, stars left out."""
     return tuple(select.alias_or_name for select in _parsed(sql).selects if not select.is_star)
 
@@ -245,8 +247,11 @@ def _learnt(use_case: UseCase, *, declared: Mapping[str, Origins], label: Origin
     return {feature.name: found.get(feature.name, frozenset()) for feature in learning.features}
 
 
-def _columns_of(sql: Path, *, relations: Relations) -> dict[str, Origins]:
+def _columns_of(sql: Sql, *, relations: Relations) -> dict[str, Origins]:
     """The columns that a query yields, in order, each with the source columns it is made of."""
+    plain = _columns_of_one_table(_parsed(sql), relations=relations)
+    if plain is not None:
+        return plain
     schema = {name: dict.fromkeys(columns, "UNKNOWN") for name, columns in relations.items()}
     try:
         nodes = lineage(None, sql.read_text(encoding="utf-8"), schema=schema, dialect=DIALECT, identify=False)
@@ -260,16 +265,37 @@ def _columns_of(sql: Path, *, relations: Relations) -> dict[str, Origins]:
     return {name: _union(known.get(leaf, frozenset()) for leaf in _leaves(node)) for name, node in nodes.items()}
 
 
+def _columns_of_one_table(query: exp.Query, *, relations: Relations) -> dict[str, Origins] | None:
+    """The same of a query that selects from one relation and nothing else, hundreds of columns in no time; ``None``
+    where it does more, or names what the relation does not have, such as an alias of its own.
+    """
+    tables, selects = list(query.find_all(exp.Table)), query.selects
+    if len(tables) != 1 or len(list(query.find_all(exp.Query))) != 1 or any(each.is_star for each in selects):
+        return None
+    relation = relations.get(tables[0].name, {})
+    known = {name.lower(): origins for name, origins in relation.items()}
+    read = {each.alias_or_name: {column.name.lower() for column in each.find_all(exp.Column)} for each in selects}
+    if not all(names <= known.keys() for names in read.values()):
+        return None
+    return {name.lower(): _union(known[column] for column in names) for name, names in read.items()}
+
+
 def _leaves(node: Node) -> set[tuple[str, str]]:
     """Relation and column, in lower case, of everything that a column is made of."""
     return {
-        (each.source.name.lower(), each.name.rpartition(".")[2].strip('"').lower())
+        (each.source.name.lower(), _column_of(each).lower())
         for each in node.walk()
         if not each.downstream and isinstance(each.source, exp.Table)
     }
 
 
-def _qualified(sql: Path, *, schema: Mapping[str, Mapping[str, str]]) -> exp.Expr:
+def _column_of(node: Node) -> str:
+    """The column that a leaf stands for: the last part of its name, which may hold dots where it is quoted."""
+    *_, last = _PARTS.findall(node.name)
+    return str(last[1:-1].replace('""', '"') if last.startswith('"') else last)
+
+
+def _qualified(sql: Sql, *, schema: Mapping[str, Mapping[str, str]]) -> exp.Expr:
     try:
         return qualify(
             _parsed(sql), dialect=DIALECT, schema=dict(schema), validate_qualify_columns=False, identify=False
@@ -278,7 +304,7 @@ def _qualified(sql: Path, *, schema: Mapping[str, Mapping[str, str]]) -> exp.Exp
         raise FeatureError(f"The columns of '{sql.name}' cannot be told: {error}") from error
 
 
-def _parsed(sql: Path) -> exp.Query:
+def _parsed(sql: Sql) -> exp.Query:
     try:
         query = parse_one(sql.read_text(encoding="utf-8"), dialect=DIALECT)
     except SqlglotError as error:

@@ -19,7 +19,7 @@ from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import Feature
 from mlops_assets.features.learnt import Learnt
 
-_LEARNT = "learnt tables"  # no feature is called so: names have no spaces
+_LEARNT = "learnt tables"  # stands among the names of features
 
 
 @dataclass(frozen=True, kw_only=True)

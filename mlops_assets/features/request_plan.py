@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import Feature
+from mlops_assets.contract.sql import Sql
 from mlops_assets.features.matrix import Matrix, Vocabulary
 from mlops_assets.features.request_step import RequestStep
 
@@ -57,7 +57,7 @@ class RequestPlan:
         examples: pa.Schema,
         blocks: Sequence[Sequence[str]],
         features: Sequence[Feature],
-        features_sql: Path,
+        features_sql: Sql,
         vocabulary: Vocabulary,
     ) -> None:
         self.features = tuple(features)
@@ -144,7 +144,7 @@ def _texts(column: pa.Array) -> pa.Array:
     return column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
 
 
-def _refuse_columns(features: Sequence[Feature], *, available: pa.Schema, computed: pa.Schema, sql: Path) -> None:
+def _refuse_columns(features: Sequence[Feature], *, available: pa.Schema, computed: pa.Schema, sql: Sql) -> None:
     kinds = dict(zip(available.names, available.types, strict=True))
     kinds |= dict(zip(computed.names, computed.types, strict=True))
     for feature in features:

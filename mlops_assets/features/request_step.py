@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from mlops_assets.contract.errors import FeatureError
+from mlops_assets.contract.sql import Sql
 
 ID = "id"
 
@@ -26,7 +26,7 @@ class RequestStep:
     Raises FeatureError naming the SQL file when it cannot be planned.
     """
 
-    def __init__(self, *, features_sql: Path, examples: pa.Schema) -> None:
+    def __init__(self, *, features_sql: Sql, examples: pa.Schema) -> None:
         self._name = features_sql.name
         self._connection = duckdb.connect(config={"threads": 1})
         self._rows = _CurrentRows()

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import AsOfView, Feature, Relation
 from mlops_assets.contract.history import HistoryView
+from mlops_assets.contract.sql import Sql
 from mlops_assets.features.entity_codes import coded_entities
 from mlops_assets.features.relations import compute_relations
 from mlops_assets.features.roll_up import EPOCH, Totals, from_day, nan_as_null, read_totals, roll_up, to_days
@@ -37,7 +37,7 @@ HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: 
 
 
 def labelled_examples(
-    connection: duckdb.DuckDBPyConnection, *, examples_sql: Path, relations: Sequence[Relation] = ()
+    connection: duckdb.DuckDBPyConnection, *, examples_sql: Sql, relations: Sequence[Relation] = ()
 ) -> pa.Table:
     """The rows of ``examples.sql``, ordered by event_time (if any) and id; an id twice is a ``FeatureError``."""
     compute_relations(connection, relations)
@@ -150,7 +150,7 @@ def request_features(
     connection: duckdb.DuckDBPyConnection,
     attached: pa.Table,
     *,
-    features_sql: Path,
+    features_sql: Sql,
     features: Sequence[Feature],
 ) -> pa.Table:
     """The model's columns for every row of ``attached``, in order: ``id``, then ``features`` as declared.
@@ -180,7 +180,7 @@ def choose_features(
     computed: pa.Table,
     *,
     expected: pa.Array,
-    features_sql: Path,
+    features_sql: Sql,
     features: Sequence[Feature],
 ) -> pa.Table:
     """``id`` and the declared features, each from what SQL ``computed`` or from ``attached`` as it stands."""
@@ -200,7 +200,7 @@ def training_view(
     *,
     history: Sequence[HistoryView],
     asof: Sequence[AsOfView],
-    features_sql: Path,
+    features_sql: Sql,
     features: Sequence[Feature],
     beside: Sequence[str] = (),
 ) -> pa.Table:
@@ -252,7 +252,7 @@ def _asof_query(connection: duckdb.DuckDBPyConnection, view: AsOfView, relation:
     )
 
 
-def _one_row_each(computed: pa.Table, *, expected: pa.Array, sql: Path) -> pa.Table:
+def _one_row_each(computed: pa.Table, *, expected: pa.Array, sql: Sql) -> pa.Table:
     if "id" not in computed.column_names:
         raise FeatureError(f"'{sql.name}' must yield 'id'. It yields: {', '.join(computed.column_names)}.")
     if not computed.column("id").combine_chunks().equals(expected):
@@ -264,7 +264,7 @@ def _one_row_each(computed: pa.Table, *, expected: pa.Array, sql: Path) -> pa.Ta
     return computed
 
 
-def _chosen(feature: Feature, columns: Mapping[str, pa.ChunkedArray], *, sql: Path) -> pa.ChunkedArray:
+def _chosen(feature: Feature, columns: Mapping[str, pa.ChunkedArray], *, sql: Sql) -> pa.ChunkedArray:
     column = columns.get(feature.name)
     if column is None:
         raise FeatureError(

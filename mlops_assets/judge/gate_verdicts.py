@@ -104,7 +104,7 @@ def _judge_comparison(gate: AgainstChampion, *, comparison: Comparison | None) -
     improve = isinstance(gate, BetterThanChampion)
     figures, reason = _against(gate, comparison=comparison, must_win=improve or comparison.baseline)
     reasons = [reason]
-    if comparison.baseline:
+    if comparison.baseline and (isinstance(gate, BetterThanChampion) or gate.first != "constant"):
         others = [each for each in comparison.baselines if each.opponent != comparison.opponent]
         reasons += [_against(gate, comparison=each, must_win=improve)[1] for each in others]
     return _verdict(gate, reasons=[reason for reason in reasons if reason], figures=figures)

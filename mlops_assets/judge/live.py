@@ -18,12 +18,14 @@ POWER = 0.8
 class LiveVerdict:
     """One metric. ``worse`` is shown, ``held`` means that a loss beyond the margin is ruled out; neither: too few rows.
 
-    ``told`` is a sentence with the figures, and from which loss on it would have been seen.
+    ``told`` is a sentence with the figures, and from which loss on it would have been seen. Where not even an interval
+    can be had it is not ``judged``.
     """
 
     worse: bool
     held: bool
     told: str
+    judged: bool = True
 
 
 def live_verdicts(
@@ -51,7 +53,7 @@ def live_gates(gates: Sequence[Gate], *, task: Task) -> tuple[NotWorseThanChampi
 def _verdict(difference: Difference | None, *, metric: str, margin: float, level: float) -> LiveVerdict:
     if difference is None or difference.gain is None or difference.lower is None or difference.error is None:
         lacking = difference.shortfall if difference else "it is not compared"
-        return LiveVerdict(worse=False, held=False, told=f"{metric} cannot be judged: {lacking}")
+        return LiveVerdict(worse=False, held=False, told=f"{metric} cannot be judged: {lacking}", judged=False)
     p = difference.p_worse(margin=margin) or 0.0
     free = difference.freedom if difference.freedom is not None else max(difference.units - 1, 1)
     seen = margin + float(stdtrit(free, 1 - level) + stdtrit(free, POWER)) * difference.error

@@ -1,11 +1,14 @@
-"""What the sensor has asked for: one run for each batch and content, under a run key that was never used before.
+"""What the sensor has asked for: each batch and content once, under a run key that was never used before.
+
+A run goes over one batch or over many that are asked for at once, which then share its key.
 
 Dagster starts no second run under a key that some run has had, not even if that run failed. So a key is what names the
 content, with a number behind it if Dagster has ended a run under it already: it is the same for as long as the same is
 asked for, also by a sensor that has lost its memory, and another one when a content comes back.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -59,12 +62,27 @@ class Asks:
     def __init__(self, memory: Memory, *, instance: dg.DagsterInstance, name: str) -> None:
         self.memory, self.instance, self.name = memory, instance, name
 
-    def run_key(self, arrival: Arrival) -> str:
-        """The key under which a run is asked for, the same until the content changes."""
+    def run_of(self, arrival: Arrival) -> dg.RunRecord | None:
+        """The run that was asked for of this very content, as far as Dagster has it; also by a sensor that has lost its
+        memory, if it was asked for by itself.
+        """
         if not self.memory.has_asked(arrival):
-            key = next(key for key in _keys(arrival) if not self._has_ended(key))
-            self.memory.asked[arrival.batch] = (arrival.digest, key)
-        return self.memory.asked[arrival.batch][1]
+            self.memory.asked[arrival.batch] = (arrival.digest, self._unused(_name([arrival])))
+        return self.run(self.memory.asked[arrival.batch][1])
+
+    def together(self, arrival: Arrival) -> list[str]:
+        """The batches that were asked for by the same run."""
+        key = self.memory.asked[arrival.batch][1]
+        return [batch for batch, (_, asked) in self.memory.asked.items() if asked == key]
+
+    def run_key(self, arrivals: Sequence[Arrival]) -> str:
+        """The key under which one run over these is asked for, the same for as long as the same is asked for."""
+        key = self._unused(_name(arrivals))
+        self.memory.asked |= {arrival.batch: (arrival.digest, key) for arrival in arrivals}
+        return key
+
+    def _unused(self, name: str) -> str:
+        return next(key for key in _keys(name) if not self._has_ended(key))
 
     def run(self, key: str) -> dg.RunRecord | None:
         """The newest run that Dagster has under a key, or the one that it has started again instead."""
@@ -92,8 +110,16 @@ def goes_on(record: dg.RunRecord | None) -> bool:
     return to_be_started and datetime.now(UTC) - record.update_timestamp < UNTIL_STARTED_AGAIN
 
 
-def _keys(arrival: Arrival) -> Iterator[str]:
-    key, number = f"{arrival.batch}-{arrival.digest}", 1
+def _name(arrivals: Sequence[Arrival]) -> str:
+    """What names the content of one batch, or of many from a first to a last."""
+    if len(arrivals) == 1:
+        return f"{arrivals[0].batch}-{arrivals[0].digest}"
+    digest = hashlib.sha256(" ".join(f"{each.batch}-{each.digest}" for each in arrivals).encode()).hexdigest()[:16]
+    return f"{arrivals[0].batch}-to-{arrivals[-1].batch}-{digest}"
+
+
+def _keys(key: str) -> Iterator[str]:
+    number = 1
     while True:
         yield key if number == 1 else f"{key}-{number}"
         number += 1

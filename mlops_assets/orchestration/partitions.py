@@ -1,23 +1,29 @@
-"""Batches of a use case as Dagster partitions: days, or names that are added as they land."""
+"""Batches of a use case as Dagster partitions: days of a calendar, or names that are added as they land."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import dagster as dg
+import numpy as np
 
-from mlops_assets.contract.days import stretches
-from mlops_assets.contract.paths import WHOLE
+from mlops_assets.contract.paths import WHOLE, in_order
+from mlops_assets.contract.periods import stretches
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import DailyBatches, UseCase
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+BYTES_AT_ONCE = 1024**3
+"""How many bytes of landed files go into one run, or one batch if that has more: a run's rows lie in memory together.
+"""
+ADDED_AT_ONCE = 500
+"""Partitions that are added together: SQLite binds no more than some thousand values at once."""
 
 
 def batch_partitions(use_case: UseCase) -> dg.PartitionsDefinition:
     """The partitions of everything that arrives in batches."""
-    if isinstance(use_case.batches, DailyBatches):
+    if isinstance(use_case.batches, DailyBatches) and use_case.batches.first:
         last = use_case.batches.last
         return dg.DailyPartitionsDefinition(
             start_date=use_case.batches.first.isoformat(),
@@ -66,9 +72,43 @@ def over_batches(batches: Sequence[str]) -> OverBatches:
     return OverBatches(partition_key=batches[0] if batches else None)
 
 
-def contiguous(use_case: UseCase, batches: set[str]) -> Iterator[list[str]]:
-    """``batches`` in order, cut where a day is missing; batches with names go one by one."""
-    if isinstance(use_case.batches, DailyBatches):
-        yield from stretches(batches)
-    else:
-        yield from ([batch] for batch in sorted(batches))
+def new_batches(use_case: UseCase, batches: Collection[str], *, instance: dg.DagsterInstance) -> list[str]:
+    """Those of ``batches`` that are no partitions yet, in order; none of a calendar's."""
+    partitions = batch_partitions(use_case)
+    if not isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return []
+    known = partitions.get_partition_keys(dynamic_partitions_store=instance)
+    return sorted(set(batches).difference(known), key=in_order)
+
+
+def add_batches(use_case: UseCase, batches: Collection[str], *, instance: dg.DagsterInstance) -> None:
+    """Makes sure that the batches are partitions."""
+    new = new_batches(use_case, batches, instance=instance)
+    for first in range(0, len(new), ADDED_AT_ONCE):
+        instance.add_dynamic_partitions(str(batch_partitions(use_case).name), new[first : first + ADDED_AT_ONCE])
+
+
+def contiguous(use_case: UseCase, batches: Collection[str], *, instance: dg.DagsterInstance) -> list[list[str]]:
+    """``batches`` in order, cut where one run cannot go over them: where a day of the calendar is missing, or where
+    Dagster has other partitions between them, which keep the order in which they were added.
+    """
+    partitions = batch_partitions(use_case)
+    if not isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return stretches(batches)
+    known = partitions.get_partition_keys(dynamic_partitions_store=instance)
+    wanted, cut = set(batches), [list[str]()]
+    for batch in (*known, *new_batches(use_case, batches, instance=instance)):
+        if batch in wanted:
+            cut[-1].append(batch)
+        elif cut[-1]:
+            cut.append([])
+    return [stretch for stretch in cut if stretch]
+
+
+def runs_over(use_case: UseCase, sizes: Mapping[str, int], *, instance: dg.DagsterInstance) -> list[list[str]]:
+    """The batches of these sizes as few runs: contiguous ones together, as far as ``BYTES_AT_ONCE`` goes."""
+    runs: list[list[str]] = []
+    for stretch in contiguous(use_case, sizes, instance=instance):
+        held = np.cumsum([sizes[batch] for batch in stretch]) // BYTES_AT_ONCE
+        runs += [[batch for batch, at in zip(stretch, held, strict=True) if at == part] for part in np.unique(held)]
+    return runs

@@ -9,10 +9,10 @@ from typing import Protocol
 import dagster as dg
 
 from mlops_assets.contract.errors import DeclarationError, LandingError
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, SCORE, TRAIN, TRY, TUNE, WATCH, assets_of
-from mlops_assets.orchestration.partitions import add_served_days, batch_partitions, contiguous
+from mlops_assets.orchestration.partitions import add_batches, add_served_days, runs_over
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, RunSummary, run_job
 from mlops_assets.stores.landing.arrivals import Arrivals, arrivals
@@ -49,7 +49,9 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
         done.append(_run(use_case, REFERENCE, "Reference files", instance=instance, steps=steps))
     found = _arrivals(use_case, scan, head=lake.at())
     refused += found.left_out
-    waiting = list(contiguous(use_case, {arrival.batch for arrival in found.batches}))
+    sizes = {arrival.batch: sum(file.size for file in arrival.files) for arrival in found.batches}
+    add_batches(use_case, sizes, instance=instance)
+    waiting = runs_over(use_case, sizes, instance=instance)
     while waiting:
         batches = waiting.pop(0)
         try:
@@ -58,7 +60,8 @@ def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) 
             if not failure.batches:
                 raise
             refused.append(str(failure))
-            waiting = [*contiguous(use_case, set(batches) - set(failure.batches)), *waiting]
+            left = {batch: sizes[batch] for batch in batches if batch not in failure.batches}
+            waiting = [*runs_over(use_case, left, instance=instance), *waiting]
     if refused:
         raise SomeRefused(refused, taken=done)
     return done
@@ -71,8 +74,6 @@ def _arrivals(use_case: UseCase, scan: Scan, *, head: Snapshot) -> Arrivals:
 
 def _take(use_case: UseCase, batches: Sequence[str], *, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
     """Takes contiguous batches in one run."""
-    if not isinstance(use_case.batches, DailyBatches):
-        instance.add_dynamic_partitions(batch_partitions(use_case).name, list(batches))
     said = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
     return _run(use_case, INGEST, f"Batches {said}", instance=instance, steps=steps, batches=batches)
 
@@ -105,9 +106,9 @@ def train(
 
 def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:
     """Takes in the sources of a batch that arrive ahead of its outcomes, and refreshes what serving looks up."""
-    ahead = [f"{stage}_{source}" for source in use_case.seed.ahead for stage in ("raw", "validated")]
+    ahead = [f"{stage}_{source}" for source in use_case.player.ahead for stage in ("raw", "validated")]
     names = [*ahead, "online_store"]
-    with steps.assets(f"Ahead of {batch}: {', '.join(use_case.seed.ahead)}", names=names) as watched:
+    with steps.assets(f"Ahead of {batch}: {', '.join(use_case.player.ahead)}", names=names) as watched:
         return run_job(use_case, job=INGEST, instance=instance, batches=[batch], assets=names, watch=watched)
 
 

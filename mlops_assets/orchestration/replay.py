@@ -68,7 +68,7 @@ class Player:
 
     def prepare(self, *, first: str) -> None:
         """Everything before ``first`` is in the lake, and a champion has learnt from it."""
-        seed = self.use_case.seed
+        seed = self.use_case.player
         seed.land(self.zone, first=seed.first, last=day_before(first))
         ingest(self.use_case, instance=self.instance, steps=self.steps)
         if champion(Lake.connect().at(), use_case=self.use_case.name) is None:
@@ -85,7 +85,7 @@ class Player:
         """What lands ahead is taken in, and the online store is as of the day, or as old as a fault has it."""
         came = land_ahead(self.zone, use_case=self.use_case, day=day, trouble=self.trouble)
         if came:
-            taken = replace(self.use_case, seed=replace(self.use_case.seed, ahead=came))
+            taken = replace(self.use_case, seed=replace(self.use_case.player, ahead=came))
             take_ahead(taken, batch=day, instance=self.instance, steps=self.steps)
         lag = history_lag(day, trouble=self.trouble)
         if (self.use_case.history or self.use_case.asof) and (lag or not came or self._is_ahead(day)):

@@ -12,11 +12,12 @@ from typing import TypeAlias
 
 import dagster as dg
 
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.retraining import Retrain, why_retrain, why_wait
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.orchestration.asset_run import asset_key
 from mlops_assets.orchestration.jobs import SCORE, TRAIN, TRY, WATCH, AssetJob, job_name
-from mlops_assets.orchestration.partitions import add_served_days, contiguous, over_batches
+from mlops_assets.orchestration.partitions import add_batches, add_served_days, contiguous, over_batches
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.retraining import retraining_tags, state_of_training
 from mlops_assets.steps.monitoring_page import refresh_page
@@ -35,14 +36,14 @@ def build_schedules(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.S
     by_name = {job.name: job for job in jobs}
     score, watch, train = (by_name[job_name(use_case, job)] for job in (SCORE, WATCH, TRAIN))
     return [
-        *([_score_daily(use_case, job=score)] if isinstance(use_case.batches, DailyBatches) else []),
+        *([_score_daily(use_case, job=score, period=period)] if (period := use_case.batches.period) else []),
         _watch_hourly(use_case, job=watch),
         *([_retrain(use_case, job=train, plan=use_case.retrain)] if use_case.retrain else []),
         *([_try(use_case, job=by_name[job_name(use_case, TRY)])] if use_case.retrain else []),
     ]
 
 
-def _score_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
+def _score_daily(use_case: UseCase, *, job: AssetJob, period: Period) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{use_case.name}__score_daily",
         job=job,
@@ -50,23 +51,27 @@ def _score_daily(use_case: UseCase, *, job: AssetJob) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=(
-            "Scores every day that has landed, that the champion has not learnt from and that has no predictions yet."
+            f"Scores every {period} that has landed and is over, that the champion has not learnt from and that has no "
+            "predictions yet."
         ),
     )
     def score_daily(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Requests:
         tick = _tick(context)
         left = unscored_batches(lake.connect(), use_case=use_case)
-        over = [batch for batch in left if batch < tick.date().isoformat()]
+        over = [batch for batch in left if period.last_day(batch) < tick.date()]
         if not over:
-            return dg.SkipReason("Every day that has landed and that a champion has not learnt from is scored.")
-        return list(_score_requests(use_case, over, tick=tick))
+            return dg.SkipReason(f"Every {period} that has landed and that a champion has not learnt from is scored.")
+        return list(_score_requests(use_case, over, tick=tick, instance=context.instance))
 
     return score_daily
 
 
-def _score_requests(use_case: UseCase, batches: Sequence[str], *, tick: datetime) -> Iterator[dg.RunRequest]:
-    """One run for each stretch of days without a gap."""
-    for stretch in contiguous(use_case, set(batches)):
+def _score_requests(
+    use_case: UseCase, batches: Sequence[str], *, tick: datetime, instance: dg.DagsterInstance
+) -> Iterator[dg.RunRequest]:
+    """One run for each stretch of batches that one can go over."""
+    add_batches(use_case, batches, instance=instance)
+    for stretch in contiguous(use_case, batches, instance=instance):
         over = over_batches(stretch)
         yield dg.RunRequest(run_key=f"{tick}/{stretch[0]}", partition_key=over.partition_key, tags=dict(over.tags))
 

@@ -1,4 +1,4 @@
-"""The sensor that watches the landing zone: one run for each batch whose files are all there, once per content."""
+"""The sensor that watches the landing zone: batches whose files are all there go into runs, once per content."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,17 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mlops_assets.contract.paths import WHOLE, raw_path
-from mlops_assets.contract.use_case import NamedBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.orchestration.asks import Asks, Memory, goes_on
 from mlops_assets.orchestration.jobs import INGEST, REFERENCE, AssetJob, job_name
-from mlops_assets.orchestration.partitions import batch_partitions
+from mlops_assets.orchestration.partitions import (
+    ADDED_AT_ONCE,
+    batch_partitions,
+    new_batches,
+    over_batches,
+    runs_over,
+)
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.run_locks import fail_dead_runs
 from mlops_assets.stores.landing.arrivals import Arrival, Arrivals, Refusal, arrivals, refusals
@@ -35,8 +41,9 @@ def build_sensors(use_case: UseCase, *, jobs: Sequence[AssetJob]) -> list[dg.Sen
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Watches `landing/{use_case.name}/`. A batch starts one run when all of its sources are "
-            "there and whole, and again only if its content changes or a run has left it unfinished. What is refused, "
+            f"Watches `landing/{use_case.name}/`. A batch starts a run when all of its sources are there and whole, "
+            "one with others that follow it, and again only if its content changes, a run has left it unfinished, or "
+            "was ended by another batch that was refused. What is refused, "
             "what waits and what is missing is the reason that a tick gives for starting nothing, and in its log; the "
             "others go on."
         ),
@@ -92,8 +99,11 @@ def _look_for_unfinished(use_case: UseCase, head: Snapshot, *, memory: Memory) -
 
 
 def _ask(use_case: UseCase, found: Arrivals, *, refused: Sequence[Refusal], asks: Asks, head: Snapshot) -> _Asked:
-    """A run for each batch that Dagster has no run of under its key yet; of the others, why they stand still."""
+    """Runs over the batches that Dagster has no run of under their keys yet, or had one that others have ended; of
+    those that are not asked for, why they stand still.
+    """
     asked, told = _Asked(), {refusal.batch for refusal in refused}
+    wanted: list[Arrival] = []
     left = [arrival for arrival in found.all if arrival.lacking]
     if busy := _busy(use_case, asks.instance) if left else None:
         asked.standing.append(f"Run {busy.run_id[:8]} is {busy.status.value}: what is unfinished waits for its end.")
@@ -102,15 +112,17 @@ def _ask(use_case: UseCase, found: Arrivals, *, refused: Sequence[Refusal], asks
             busy or goes_on(asks.last_run(arrival.batch)) or _is_refused(use_case, arrival, refused=refused, head=head)
         ):
             continue
-        key = asks.run_key(arrival)
-        record = asks.run(key)
+        record = asks.run_of(arrival)
         if record is None:
-            asked.requests.append(_request(use_case, arrival, key=key))
+            wanted.append(arrival)
         elif goes_on(record):
             run = record.dagster_run
             asked.going_on.append(f"{arrival.batch} ({run.status.value}, run {run.run_id[:8]})")
+        elif arrival.batch not in told and told.intersection(asks.together(arrival)):
+            wanted.append(arrival)
         elif arrival.batch not in told:
             asked.standing.append(_stands_still(use_case, arrival, run=record.dagster_run))
+    asked.requests += _requests(use_case, wanted, asks=asks)
     return asked
 
 
@@ -130,10 +142,20 @@ def _is_refused(use_case: UseCase, arrival: Arrival, *, refused: Sequence[Refusa
     return any(each.batch == arrival.batch and each.at.timestamp() >= taken for each in refused)
 
 
-def _request(use_case: UseCase, arrival: Arrival, *, key: str) -> dg.RunRequest:
-    if arrival.batch == WHOLE:
-        return dg.RunRequest(run_key=key, job_name=job_name(use_case, REFERENCE))
-    return dg.RunRequest(run_key=key, job_name=job_name(use_case, INGEST), partition_key=arrival.batch)
+def _requests(use_case: UseCase, wanted: Sequence[Arrival], *, asks: Asks) -> Iterator[dg.RunRequest]:
+    """Reference files by themselves, then batches that follow each other together."""
+    by_batch = {arrival.batch: arrival for arrival in wanted}
+    if whole := by_batch.pop(WHOLE, None):
+        yield dg.RunRequest(run_key=asks.run_key([whole]), job_name=job_name(use_case, REFERENCE))
+    sizes = {batch: sum(file.size for file in arrival.files) for batch, arrival in by_batch.items()}
+    for batches in runs_over(use_case, sizes, instance=asks.instance):
+        key, over = asks.run_key([by_batch[batch] for batch in batches]), over_batches(batches)
+        yield dg.RunRequest(
+            run_key=key,
+            job_name=job_name(use_case, INGEST),
+            partition_key=over.partition_key,
+            tags=dict(over.tags),
+        )
 
 
 def _stands_still(use_case: UseCase, arrival: Arrival, *, run: dg.DagsterRun) -> str:
@@ -165,9 +187,8 @@ def _skip_reason(scan: Scan, reasons: Sequence[str]) -> str:
 def _new_partitions(
     use_case: UseCase, found: Arrivals, *, instance: dg.DagsterInstance
 ) -> list[dg.AddDynamicPartitionsRequest]:
-    if not isinstance(use_case.batches, NamedBatches):
-        return []
     partitions = batch_partitions(use_case)
-    known = set(partitions.get_partition_keys(dynamic_partitions_store=instance))
-    new = [arrival.batch for arrival in found.batches if arrival.batch not in known]
-    return [partitions.build_add_request(new)] if new else []
+    new = new_batches(use_case, [arrival.batch for arrival in found.batches], instance=instance)
+    if not isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return []
+    return [partitions.build_add_request(new[at : at + ADDED_AT_ONCE]) for at in range(0, len(new), ADDED_AT_ONCE)]

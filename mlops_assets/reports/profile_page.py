@@ -13,7 +13,7 @@ from string import Template
 from typing import Literal
 
 from mlops_assets.contract.anomalies import AnomalyReport
-from mlops_assets.contract.days import missing_days, said_days
+from mlops_assets.contract.periods import missing_periods, said_periods
 from mlops_assets.reports.profile_figures import columns_figures
 from mlops_assets.watch.profiles.profile import Profile, merge
 from mlops_assets.watch.profiles.shift import DriftReport
@@ -50,7 +50,7 @@ def profile_page(
         "unit": unit,
         "units": PLURALS[unit],
         "reference": _span(named, unit=unit),
-        "missing_days": said_days(missing_days(days)),
+        "missing_days": said_periods(missing_periods(days)),
         "comparisons": _judged(drift, unit=unit),
         "anomalies": [each.model_dump(mode="json") for each in report.anomalies] if report else [],
         "scopes": list(found.scopes),

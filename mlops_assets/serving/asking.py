@@ -136,6 +136,8 @@ def body_of(request: type[BaseModel], *, most_rows: int) -> type[BaseModel]:
 
 def _reader(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
     """Reads these attributes of an object, as one tuple."""
+    if any("." in name for name in names):  # which would be read as an attribute of an attribute
+        return lambda row: tuple(getattr(row, name) for name in names)
     read = attrgetter(*names)
     return read if len(names) > 1 else lambda row: (read(row),)
 

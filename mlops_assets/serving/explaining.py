@@ -22,6 +22,7 @@ from mlops_assets.contract.tasks import Multiclass, answers
 from mlops_assets.serving.asking import Asked
 from mlops_assets.serving.wire import Refused
 from mlops_assets.steps.answer import Answering
+from mlops_assets.training.booster import told_names
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def _contributions(answering: Answering, asked: Asked) -> Iterator[dict[str, Any
     matrix = prepared.encoded.matrix
     rows = xgb.DMatrix(
         matrix.values,
-        feature_names=list(matrix.names),
+        feature_names=told_names(matrix.names),
         feature_types=list(matrix.types),
         enable_categorical=True,
         nthread=1,

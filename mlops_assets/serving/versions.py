@@ -95,10 +95,10 @@ def _why_other_features(record: Mapping[str, Any], scorer: Scorer, *, use_case: 
     recorded = record.get("code_version")
     if recorded is None or recorded == use_case_code_version(use_case):
         return ""
-    place = use_case_place(use_case.name)
-    if place is None or place.folder is None or not use_case.features_sql.is_relative_to(place.folder):
+    place, sql = use_case_place(use_case.name), use_case.features_sql
+    if place is None or place.folder is None or not isinstance(sql, Path) or not sql.is_relative_to(place.folder):
         return ""
-    name = use_case.features_sql.relative_to(place.folder).as_posix()
+    name = sql.relative_to(place.folder).as_posix()
     if record.get("feature_files", {}).get(name) == feature_files(use_case.name).get(name):
         return ""
     return f"it learnt from features by another '{name}' than that of the code that runs: {mend}"

@@ -137,7 +137,7 @@ class Answering:
         """The rows as features read them. What has no ``event_time`` happens now (UTC); what has no ``id`` has none."""
         values = zip(*(row.values for row in rows), strict=True)
         columns = {field.name: pa.array(column, field.type) for field, column in zip(self._schema, values, strict=True)}
-        columns.setdefault("id", pa.nulls(len(rows), pa.string()))
+        columns["id"] = columns["id"].cast(pa.string()) if "id" in columns else pa.nulls(len(rows), pa.string())
         if "event_time" not in columns:
             now = pa.scalar(answered_at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
             columns["event_time"] = pa.repeat(now, len(rows))

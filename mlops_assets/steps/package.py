@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.columns import PACKAGED, packed
 from mlops_assets.contract.errors import RegistryError, ServingError
 from mlops_assets.contract.paths import bento_path, model_path
 from mlops_assets.contract.use_case import UseCase
@@ -50,6 +51,7 @@ def package(
         version=version,
         data_dir=data_dir,
         description=use_case.description,
+        beside={PACKAGED: packed(use_case.sources)},
     )
     told: dict[str, Any] = {
         "tag": built.tag,

@@ -21,11 +21,12 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from mlops_assets.contract.checks import CheckResult, at_most
+from mlops_assets.contract.defaults import label_source
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.contract.paths import prediction_log_folder
+from mlops_assets.contract.paths import WHOLE, prediction_log_folder, validated_path
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.tasks import answers
-from mlops_assets.contract.use_case import UseCase
+from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.requests import request_table
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
@@ -84,9 +85,9 @@ def rehearse(
 
 
 def recorded_examples(head: Snapshot, *, use_case: UseCase, version: str, connect: Connect) -> Examples:
-    """What was asked last, or where nothing was served yet what the seed asks of the version's last test batch."""
+    """What was asked last, or where nothing was served yet what would have been asked of the last batch that judged."""
     model = load_version(head, use_case=use_case.name, version=version)
-    asked = _served(head, use_case=use_case) or _seeded(use_case, record=model.record)
+    asked = _served(head, use_case=use_case) or _judged(head, use_case=use_case, record=model.record)
     requests = _requests(asked, use_case=use_case)[:EXAMPLES]
     if not requests:
         return Examples(requests=(), scores=(), as_of=None)
@@ -120,9 +121,24 @@ def _served(head: Snapshot, *, use_case: UseCase) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in computed} for row in inputs]
 
 
-def _seeded(use_case: UseCase, *, record: ModelRecord) -> list[dict[str, Any]]:
+def _judged(head: Snapshot, *, use_case: UseCase, record: ModelRecord) -> list[dict[str, Any]]:
+    """What would have been asked about the last batch that judged: the seed's requests, or its rows in the lake."""
     tested = record.split["test"].last if "test" in record.split else None
-    return [dict(row) for row in use_case.seed.requests(tested.isoformat() if tested else record.last_batch)]
+    daily = isinstance(use_case.batches, DailyBatches)
+    batch = tested.isoformat() if tested and daily else record.last_batch
+    if use_case.seed is not None:
+        return [dict(row) for row in use_case.seed.requests(batch)]
+    if use_case.label is None:
+        return []
+    source = label_source(use_case)
+    path = validated_path(use_case.name, source=source.name, batch=batch if source.arrives else WHOLE)
+    if not head.exists(path):
+        return []
+    table = read_parquet(head.local(path))
+    rows: list[dict[str, Any]] = table.select(
+        [name for name in table.column_names if name in use_case.request.model_fields]
+    ).to_pylist()
+    return rows
 
 
 def _requests(asked: Sequence[dict[str, Any]], *, use_case: UseCase) -> list[BaseModel]:

@@ -143,7 +143,7 @@ def days_to_play(use_case: UseCase, *, first: str, last: str) -> list[str]:
     for day in (first, last):
         if reason := use_case.batches.why_not_taken(day):
             raise DeclarationError(f"{day} cannot be played: {reason}.")
-    if end < begin or first <= use_case.seed.first:
+    if end < begin or first <= use_case.player.first:
         raise DeclarationError(f"A replay from {first} to {last} has no days, or none before it to learn from.")
     return [(begin + timedelta(days=number)).isoformat() for number in range((end - begin).days + 1)]
 
@@ -155,23 +155,23 @@ def day_before(day: str) -> str:
 
 def land_ahead(zone: Path, *, use_case: UseCase, day: str, trouble: Trouble) -> tuple[str, ...]:
     """Lands what arrives ahead of the outcomes, as the faults leave it; the sources that came."""
-    return tuple(name for name in use_case.seed.ahead if _land_source(zone, use_case, day, name, trouble))
+    return tuple(name for name in use_case.player.ahead if _land_source(zone, use_case, day, name, trouble))
 
 
 def land_outcomes(zone: Path, *, use_case: UseCase, day: str, came: Sequence[str]) -> None:
     """Lands the rest of the day: what did not come ahead comes at last, and with it the outcomes."""
     left = tuple(source.name for source in use_case.sources if source.name not in came)
-    use_case.seed.land(zone, first=day, last=day, sources=left)
+    use_case.player.land(zone, first=day, last=day, sources=left)
 
 
 def _land_source(zone: Path, use_case: UseCase, day: str, name: str, trouble: Trouble) -> bool:
     faults = list(trouble.of("source", date.fromisoformat(day), source=name))
     if not faults:
-        use_case.seed.land(zone, first=day, last=day, sources=(name,))
+        use_case.player.land(zone, first=day, last=day, sources=(name,))
         return True
     source = use_case.source(name)
     with TemporaryDirectory() as folder:
-        use_case.seed.land(Path(folder), first=day, last=day, sources=(name,))
+        use_case.player.land(Path(folder), first=day, last=day, sources=(name,))
         content = LandingZone(Path(folder)).path(use_case.name, source=source, batch=day).read_bytes()
     rows = _typed(content, source)
     for fault, age in faults:
@@ -214,7 +214,7 @@ def requests_by_hour(
 
     The hour is None where events have no time.
     """
-    rows = [(_hour(use_case, row), dict(row)) for row in use_case.seed.requests(day)]
+    rows = [(_hour(use_case, row), dict(row)) for row in use_case.player.requests(day)]
     hours = [(hour, [row for _, row in of]) for hour, of in groupby(rows, key=lambda each: each[0])]
     return [(hour, _altered(asked, day=day, trouble=trouble)) for hour, asked in hours]
 

@@ -289,8 +289,8 @@ def fault_of(name: str, *, use_case: UseCase) -> Fault:
 
 
 def _refuse_unknown(fault: Fault, *, place: str, use_case: UseCase) -> None:
-    if fault.stage == "source" and fault.source not in use_case.seed.ahead:
-        ahead = ", ".join(use_case.seed.ahead) or "none"
+    if fault.stage == "source" and fault.source not in use_case.player.ahead:
+        ahead = ", ".join(use_case.player.ahead) or "none"
         raise DeclarationError(f"{use_case.name} has no source '{fault.source}' that lands ahead of outcomes: {ahead}.")
     columns: Sequence[str] = request_schema(use_case.request).names
     if fault.stage == "source":

@@ -13,7 +13,7 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import predictions_path
 from mlops_assets.contract.tasks import Regression, answers
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, parquet_bytes, read_parquet
 from mlops_assets.steps.step import Step
@@ -67,9 +67,10 @@ def rows_of_batch(connection: DuckDBPyConnection, head: Snapshot, use_case: UseC
 
 
 def _of_batch(examples: pa.Table, use_case: UseCase, batch: str) -> pa.Table:
-    if not isinstance(use_case.batches, DailyBatches):
+    period = use_case.batches.period
+    if period is None:
         return examples
-    return examples.filter(pc.equal(pc.strftime(examples.column("event_time"), "%Y-%m-%d"), batch))
+    return examples.filter(pc.equal(pc.strftime(examples.column("event_time"), period.form), batch))
 
 
 def _scored(view: pa.Table, use_case: UseCase, *, record: ModelRecord, by: Scorer) -> pa.Table:

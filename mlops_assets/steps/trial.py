@@ -27,7 +27,7 @@ from mlops_assets.stores.serving_orders import CanaryOrder, ServingOrders
 LEVEL = 0.025
 """Of the one look at the end of a shadow."""
 PATIENCE = 4
-"""How many times its days the shadow of a refit may last until it can be judged."""
+"""How many times its days a shadow may last until it can be judged."""
 
 
 def try_challenger(moves: Moves) -> str:
@@ -135,7 +135,17 @@ class _Trial:
         told = f"on {report.days} served days " + "; ".join(verdict.told for verdict in verdicts)
         if any(verdict.worse for verdict in verdicts):
             return self.becomes("stopped", f"in shadow it was worse: {told}")
+        if not any(verdict.judged for verdict in verdicts):
+            if report.days < self._patience:
+                return f"{self.proposed.version} stays in shadow, since nothing can be judged yet: {told}."
+            return self.becomes("stopped", f"its shadow cannot be judged: {told}")
         return self._passes(f"in shadow it was not shown to be worse: {told}")
+
+    @property
+    def _patience(self) -> int:
+        """The served days after which a shadow that cannot be judged is given up."""
+        trial = self.plan.trial if self.plan else None
+        return PATIENCE * (trial.days if isinstance(trial, Shadow) else 0)
 
     def _refit(self) -> Proposal:
         """The proposal of a refit of the version, in its place."""
@@ -148,10 +158,9 @@ class _Trial:
     def _refit_judged(self, report: ShadowReport, verdicts: Sequence[LiveVerdict]) -> str:
         """No row but those of the shadow judges it, so a loss has to be ruled out; or else it gives way."""
         moves, version = self.moves, self.proposed.version
-        days = self.plan.trial.days if self.plan and isinstance(self.plan.trial, Shadow) else 0
         told = f"on {report.days} served days " + "; ".join(verdict.told for verdict in verdicts)
         step = judge_by_shadow(moves.lake.at(), report, use_case=moves.use_case, now=moves.now)
-        if not step.outcome and report.days < PATIENCE * days and not any(verdict.worse for verdict in verdicts):
+        if not step.outcome and report.days < self._patience and not any(verdict.worse for verdict in verdicts):
             return f"{version} stays in shadow, since a loss is not ruled out: {told}."
         moves.publish("evaluation", step)
         if step.outcome:

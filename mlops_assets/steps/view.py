@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +15,9 @@ from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.tasks import two_outcomes
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.catalogue import ViewProfile, profile_view
 from mlops_assets.judge.label_shift import LabelByTime, audit_label_by_time, label_by_time, periods_of
 from mlops_assets.judge.leakage import audit_request_sql
@@ -131,7 +133,7 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             name=BOTH_OUTCOMES,
             passed=0 < positives < table.num_rows,
             figures={"rows": table.num_rows, "positives": positives},
-            reasons=() if 0 < positives < table.num_rows else (f"{positives} of {table.num_rows} rows are positive.",),
+            reasons=() if 0 < positives < table.num_rows else (_one_outcome(table, use_case=use_case),),
         ),
         CheckResult(
             name=ONE_ROW,
@@ -141,19 +143,32 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
         ),
         audit_request_sql(use_case),
         *(
-            [_moved_by_the_future(table, read_from, use_case=use_case, connect=connect)]
-            if isinstance(use_case.batches, DailyBatches)
+            [_moved_by_the_future(table, read_from, use_case=use_case, period=use_case.batches.period, connect=connect)]
+            if use_case.batches.period
             else []
         ),
     )
 
 
-def _moved_by_the_future(table: pa.Table, head: Snapshot, *, use_case: UseCase, connect: Connect) -> CheckResult:
-    """The middle day of the view once more, from a lake in which no later batch was ever landed."""
+def _one_outcome(table: pa.Table, *, use_case: UseCase) -> str:
+    """Why there is nothing to learn, and what a person does about it."""
+    if not table.num_rows:
+        return "No row has a label: land rows whose outcome is known."
+    mend = "land rows with another outcome, or predict another column"
+    if use_case.positive is not None:
+        mend = f"land rows with another outcome, or mend positive={use_case.positive!r}"
+    same = table.column("label")[0].as_py()
+    return f"All {table.num_rows} rows have the same label, {same}: a model has nothing to tell apart. So {mend}."
+
+
+def _moved_by_the_future(
+    table: pa.Table, head: Snapshot, *, use_case: UseCase, period: Period, connect: Connect
+) -> CheckResult:
+    """The middle day of the view once more, from a lake in which no later batch than its own was ever landed."""
     days = sorted(pc.unique(_days(table)).to_pylist())
     day = days[len(days) // 2]
     kept = table.filter(pc.equal(_days(table), day))
-    again = _labelled(head, use_case=use_case, connect=connect, through=day).table
+    again = _labelled(head, use_case=use_case, connect=connect, through=period.name_of(date.fromisoformat(day))).table
     again = again.filter(pc.equal(_days(again), day))
     moved = [name for name in kept.column_names if not kept[name].combine_chunks().equals(again[name].combine_chunks())]
     return CheckResult(

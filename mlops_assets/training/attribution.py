@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.features.matrix import Matrix
+from mlops_assets.training.booster import told_names
 
 CLEAR = 0.3
 """From which correlation on a feature is said to have one direction."""
@@ -59,7 +60,7 @@ def attributions(
     order.
     """
     rows = xgb.DMatrix(
-        matrix.values, feature_names=list(matrix.names), feature_types=list(matrix.types), enable_categorical=True
+        matrix.values, feature_names=told_names(matrix.names), feature_types=list(matrix.types), enable_categorical=True
     )
     moved = np.asarray(booster.predict(rows, pred_contribs=True), dtype=np.float64)[..., :-1]
     if moved.ndim == 3:  # a contribution to each class: how much in the mean, and no direction

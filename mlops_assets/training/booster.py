@@ -7,7 +7,7 @@ its callers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlops_assets.features.matrix import Matrix
 
 DEFAULTS: Mapping[str, float | int | str] = {"objective": "binary:logistic", "eval_metric": "logloss"}
+_STAND_INS = str.maketrans("[]<", "⟦⟧‹")
+_OWN = {there: here for here, there in _STAND_INS.items()}
 FIXED: Mapping[str, float | int | str] = {"tree_method": "hist", "device": "cpu", "verbosity": 0}
 
 
@@ -107,13 +109,23 @@ def _quantised(
         matrix.values,
         label=labels,
         weight=weights,
-        feature_names=list(matrix.names),
+        feature_names=told_names(matrix.names),
         feature_types=list(matrix.types),
         enable_categorical=True,
         nthread=threads,
         ref=reference,
         max_bin=int(hyperparameters.get("max_bin", 256)),
     )
+
+
+def told_names(names: Sequence[str]) -> list[str]:
+    """The names as XGBoost takes them, which knows no ``[``, ``]`` and ``<`` in them."""
+    return [name.translate(_STAND_INS) for name in names]
+
+
+def names_of(booster: xgb.Booster) -> tuple[str, ...]:
+    """The features that it was trained on, under their own names."""
+    return tuple(name.translate(_OWN) for name in booster.feature_names or ())
 
 
 def load(booster: bytes, *, threads: int = 1) -> xgb.Booster:
@@ -133,8 +145,8 @@ def score(booster: xgb.Booster, matrix: Matrix) -> NDArray[np.float64]:
     A row's score does not depend on the rows beside it: alone or in a batch, it is the same to the bit.
     Raises TrainingError when the matrix has other columns than the model was trained on.
     """
-    known = booster.feature_names or []
-    if known != list(matrix.names) or booster.feature_types != list(matrix.types):
+    known = names_of(booster)
+    if known != matrix.names or booster.feature_types != list(matrix.types):
         raise TrainingError(
             f"The matrix has other columns than the model was trained on: {', '.join(matrix.names)} "
             f"instead of {', '.join(known)}."

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import TrainingError
-from mlops_assets.contract.splits import TimeSplit
+from mlops_assets.contract.splits import HashSplit
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.learnt import learn, out_of_fold
 from mlops_assets.features.matrix import Matrix, Vocabulary, learn_vocabulary
 from mlops_assets.training.booster import TrainedModel, load, score, train
 from mlops_assets.training.calibration import Calibration, choose_calibration
-from mlops_assets.training.splitting import Split, split_by_hash, split_by_time
+from mlops_assets.training.splitting import Split, split_by_hash, split_by_time, windows
 from mlops_assets.training.thresholds import choose_threshold
 
 
@@ -131,9 +131,10 @@ def _learn(rows: pa.Table, *, use_case: UseCase) -> tuple[Vocabulary, pa.Table |
 def split_view(view: pa.Table, *, use_case: UseCase) -> Split:
     """The parts of ``view``, as the use case declares them."""
     declared, labels = use_case.split, labels_of(view) if isinstance(use_case.task, Binary) else None
-    if isinstance(declared, TimeSplit):
-        return split_by_time(view.column("event_time").to_numpy(), labels=labels, split=declared)
-    return split_by_hash(view.column(declared.key), labels=labels, split=declared)
+    if isinstance(declared, HashSplit):
+        return split_by_hash(view.column(declared.key), labels=labels, split=declared)
+    times = view.column("event_time").to_numpy()
+    return split_by_time(times, labels=labels, split=windows(times, split=declared))
 
 
 def labels_of(view: pa.Table) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.features import Feature
 from mlops_assets.features.matrix import Matrix, Vocabulary
-from mlops_assets.training.booster import load, score
+from mlops_assets.training.booster import load, names_of, score
 from mlops_assets.training.calibration import Calibration
 
 MODEL, VOCABULARY, CALIBRATION = "model.ubj", "vocabulary.json", "calibration.json"
@@ -44,7 +44,7 @@ class Scorer:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(self.booster.feature_names or ())  # the booster makes the list anew each time: half a millisecond
+        return names_of(self.booster)  # the booster makes the list anew each time: half a millisecond
 
     def _predicted(self, values: NDArray[np.float32]) -> Floats:
         return np.asarray(self.booster.inplace_predict(values, validate_features=False), dtype=np.float64)
@@ -54,7 +54,7 @@ class Scorer:
         """What it reads of a row: the features it was trained on, whatever the use case declares today."""
         learnt = self.vocabulary.learnt.features if self.vocabulary.learnt else ()
         made = {feature.name for feature in learnt}
-        names, types = self.booster.feature_names or (), self.booster.feature_types or ()
+        names, types = self._names, self.booster.feature_types or ()
         return tuple(
             Feature(name=name, kind="categorical" if kind == "c" else "numeric", description="", owner="")
             for name, kind in zip(names, types, strict=True)

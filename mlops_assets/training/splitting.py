@@ -1,8 +1,8 @@
 """Which rows a model learns from, which stop its training, and which judge it.
 
-A split is declared as data (``TimeSplit``, ``HashSplit``) and applied by one function per kind; what comes out is
-always a ``Split`` of row indices. Refusing a part that cannot be used (no rows, one class) belongs here; reading
-labels does not.
+A split is declared as data (``contract/splits.py``) and applied by one function per kind; what comes out is always a
+``Split`` of row indices. Refusing a part that cannot be used (no rows, one class) belongs here; reading labels does
+not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import TrainingError
-from mlops_assets.contract.splits import HashSplit, TimeSplit
+from mlops_assets.contract.splits import HashSplit, TimeShares, TimeSplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,14 @@ def split_by_time(event_times: NDArray[np.datetime64], *, labels: Labels, split:
         validation=_part("validation", labels, chosen=(days >= validation_from) & (days < validation_until), days=days),
         test=_part("test", labels, chosen=days >= test_from, days=days),
     )
+
+
+def windows(event_times: NDArray[np.datetime64], *, split: TimeSplit | TimeShares) -> TimeSplit:
+    """The split in days; one in proportion counts those from the first to the last of these rows."""
+    if isinstance(split, TimeSplit):
+        return split
+    days = event_times[~np.isnat(event_times)].astype("datetime64[D]").astype(np.int64)
+    return split.of_days(int(np.ptp(days)) + 1 if len(days) else 1)
 
 
 def split_by_hash(keys: pa.ChunkedArray, *, labels: Labels, split: HashSplit) -> Split:

@@ -19,11 +19,11 @@ from pydantic import TypeAdapter
 
 from mlops_assets.contract.errors import TrainingError
 from mlops_assets.contract.search_space import Between, Range, Tuning, Value, WholeBetween
-from mlops_assets.contract.splits import TimeSplit
+from mlops_assets.contract.splits import HashSplit
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import Recipe, UseCase
 from mlops_assets.training.fit import Prepared, labels_of, prepare, split_view, train_prepared
-from mlops_assets.training.splitting import Fold, hash_folds, time_folds
+from mlops_assets.training.splitting import Fold, hash_folds, time_folds, windows
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -154,9 +154,10 @@ def tune(
 def folds_of(rows: pa.Table, *, use_case: UseCase, count: int) -> tuple[Fold, ...]:
     """Folds of the training rows, made as the use case splits: by time with its gap, or by its key."""
     declared, labels = use_case.split, labels_of(rows) if isinstance(use_case.task, Binary) else None
-    if isinstance(declared, TimeSplit):
-        return time_folds(rows.column("event_time").to_numpy(), labels=labels, split=declared, count=count)
-    return hash_folds(rows.column(declared.key), labels=labels, count=count)
+    if isinstance(declared, HashSplit):
+        return hash_folds(rows.column(declared.key), labels=labels, count=count)
+    times = rows.column("event_time").to_numpy()
+    return time_folds(times, labels=labels, split=windows(times, split=declared), count=count)
 
 
 def _open(study: str, *, storage: BaseStorage) -> Study:

@@ -22,6 +22,7 @@ from mlops_assets.contract.gates import (
     TrainTestGap,
 )
 from mlops_assets.contract.source import Source
+from mlops_assets.contract.sql import Sql
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import attached_names, example_columns
 from mlops_assets.judge.fairness import RATES
@@ -34,8 +35,9 @@ def refuse_unfit(use_case: UseCase) -> None:
         source.refuse_unfit_columns()
     for source in use_case.sources:
         _refuse_reference_columns(source, use_case=use_case)
+    use_case.refuse_misfits()
     for field, sql in _sql_files(use_case):
-        if not sql.is_file():
+        if isinstance(sql, Path) and not sql.is_file():
             raise DeclarationError(f"Use case '{use_case.name}', {field}: there is no file {sql}.")
     _refuse_columns(use_case)
     _refuse_watched(use_case)
@@ -155,7 +157,7 @@ def _columns_asked(use_case: UseCase) -> Iterator[tuple[str, str]]:
             yield field, name
 
 
-def _sql_files(use_case: UseCase) -> Iterator[tuple[str, Path]]:
+def _sql_files(use_case: UseCase) -> Iterator[tuple[str, Sql]]:
     yield "examples_sql", use_case.examples_sql
     yield "features_sql", use_case.features_sql
     for field, declared in (("relations", use_case.relations), ("history", use_case.history), ("asof", use_case.asof)):

@@ -26,7 +26,7 @@ from mlops_assets_tests.features.readings import make_source
         ({"batch_day": ("date",)}, "unknown columns .* Columns: day, sensor"),
         ({"batch_day": ()}, "is daily: batch_day must be"),
         ({"batch_day": ("sensor",)}, "is daily: batch_day must be"),
-        ({"cadence": Cadence.STATIC}, "daily sources only"),
+        ({"cadence": Cadence.STATIC}, "daily, weekly and monthly sources only"),
         ({"null_values": {"sensr": ("NA",)}}, r"unknown columns \['sensr'\] in null_values. Columns: day, sensor"),
     ],
 )

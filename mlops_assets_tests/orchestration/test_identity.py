@@ -19,7 +19,7 @@ from mlops_assets_tests.orchestration.deployment import Deployment
 
 BESIDE = {
     "contract/checks.py",  # verdicts on the view
-    "contract/days.py",  # the days that are missing, told beside the view
+    "contract/periods.py",  # the periods that are missing, told beside the view
     "contract/paths.py",  # where files lie in the lake
     "contract/slices.py",  # columns kept beside the features for judging
     "contract/tasks.py",  # its objective is declared: it counts by its value

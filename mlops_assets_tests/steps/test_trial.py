@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.contract.retraining import Canary
+from mlops_assets.steps import trial
 from mlops_assets.steps.promote import GATES_ALLOW, promote
 from mlops_assets.steps.tell_people import STOPPED, WAITS, tell_of_challenger
 from mlops_assets.steps.trial import try_challenger
@@ -112,6 +113,25 @@ def test_a_challenger_that_is_worse_in_shadow_is_stopped_and_people_are_told(loo
     assert (serving(loop), orders(loop).shadow()) == (before, None)
     assert alerts(loop) == [STOPPED]
     assert "No challenger is tried. The last one" in try_challenger(moves(loop))
+
+
+def test_a_shadow_of_which_nothing_can_be_judged_passes_nobody_and_is_given_up_in_the_end(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = serving(loop)
+    asked = moves(loop, use_case=replace(TRIED, clusters="day"))
+    run_service(loop)
+    try_challenger(asked)
+    serve_in_shadow(loop, opposite=False)
+
+    assert "stays in shadow, since nothing can be judged yet: on 1 served days log_loss cannot be judged" in (
+        try_challenger(asked)
+    )
+    assert (proposed(loop).stage, serving(loop)) == ("in shadow", before)
+
+    monkeypatch.setattr(trial, "PATIENCE", 1)
+    assert "its shadow cannot be judged: on 1 served days log_loss cannot be judged" in try_challenger(asked)
+    assert (proposed(loop).stage, serving(loop)) == ("stopped", before)
 
 
 def test_where_a_person_is_to_approve_it_waits_after_its_trial(loop: Loop) -> None:

@@ -87,6 +87,6 @@ def test_held_out_days_lie_before_the_first_served_day_on_their_own_weekdays(ser
 
 
 def test_held_out_rows_without_a_time_are_dealt_out_over_days() -> None:
-    days = days_before(pa.table({"id": range(56)}), before=date(2024, 3, 29), daily=False).to_pylist()
+    days = days_before(pa.table({"id": range(56)}), before=date(2024, 3, 29), timed=False).to_pylist()
 
     assert Counter(days) == {(date(2024, 3, 1) + timedelta(days=number)).isoformat(): 2 for number in range(28)}

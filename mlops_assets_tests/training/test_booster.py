@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlops_assets.contract.errors import TrainingError
 from mlops_assets.features.matrix import Matrix
-from mlops_assets.training.booster import TrainedModel, load, score, train
+from mlops_assets.training.booster import TrainedModel, load, names_of, score, train
 
 NAMES, TYPES = ("carrier", "distance", "delay"), ("c", "q", "q")
 
@@ -109,3 +111,13 @@ def test_a_bad_hyperparameter_is_said_in_one_line() -> None:
 def test_bytes_that_are_no_model_are_refused() -> None:
     with pytest.raises(TrainingError, match="are no XGBoost model"):
         load(b"junk")
+
+
+def test_features_keep_their_names_whatever_characters_xgboost_knows() -> None:
+    matrix, labels = make_matrix(200, seed=1)
+    named = replace(matrix, names=("Temp [°C]", *(f"{name} <x>" for name in matrix.names[1:])))
+    recipe = {"hyperparameters": {"max_depth": 2}, "rounds": 3, "early_stopping_rounds": 3, "seed": 1, "threads": 1}
+    trained = train(named, labels, validation=(named, labels), **recipe)  # type: ignore[arg-type]
+
+    assert names_of(load(trained.booster)) == named.names
+    assert len(score(load(trained.booster), named)) == 200

@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from mlops_assets.contract.days import said_days
+from mlops_assets.contract.periods import said_periods
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import history_lineage
 from mlops_assets.orchestration.asset_run import AssetRun, Events, platform_asset
@@ -49,7 +49,8 @@ def build_history(use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(step.outcome),
                 **column_lineage(history_lineage(use_case), use_case=use_case),
-                "missing_days": said_days(missing_in_windows(head, use_case=use_case, batches=run.batches)) or "none",
+                "missing_days": said_periods(missing_in_windows(head, use_case=use_case, batches=run.batches))
+                or "none",
             },
         )
 

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.catalogue import ViewProfile
 from mlops_assets.features.lineage import feature_lineage
 from mlops_assets.judge.label_shift import SAMPLED_ALIKE
@@ -77,7 +77,7 @@ def build_training_view(use_case: UseCase) -> dg.AssetsDefinition:
         stage="features",
         deps=read_beside_history(use_case),
         kinds={"lakefs", "duckdb", "parquet"},
-        checks=OUTCOMES + LEAKAGE + SAMPLING + AFTERWARDS * isinstance(use_case.batches, DailyBatches),
+        checks=OUTCOMES + LEAKAGE + SAMPLING + AFTERWARDS * (use_case.batches.period is not None),
         description=(
             f"Every example with a known outcome ({use_case.title.lower()}), with "
             f"{len(use_case.features)} features as they "

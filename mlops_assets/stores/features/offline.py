@@ -15,7 +15,7 @@ from typing import TypeAlias
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.relations import compute_relations
 from mlops_assets.features.training_view import attach, labelled_examples, training_view
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
@@ -110,30 +110,34 @@ def reach_back(use_case: UseCase, *, as_of: date) -> Reach:
 def reach_between(use_case: UseCase, *, first: date, last: date) -> Reach:
     """What can matter to rows of the days ``first`` to ``last``."""
     reach = reach_back(use_case, as_of=first)
-    return Reach(history=_until(reach.history, last), sources=_until(reach.sources or EVERY_BATCH, last))
+    return Reach(
+        history=_until(use_case, reach.history, last), sources=_until(use_case, reach.sources or EVERY_BATCH, last)
+    )
 
 
 def reach_of_batch(use_case: UseCase, *, batch: str) -> Reach:
-    """What can matter to the rows of one batch."""
-    if not isinstance(use_case.batches, DailyBatches):
-        return Reach(history=Wanted.these([batch]), sources=Wanted.these([batch]))
-    day = date.fromisoformat(batch)
-    return reach_between(use_case, first=day, last=day)
+    """What can matter to the rows of one batch; of batches with names it is their own rows and every past."""
+    period, own = use_case.batches.period, Wanted.these([batch])
+    if period is None:
+        return Reach(history=EVERY_BATCH if use_case.batches.has_event_times else own, sources=own)
+    return reach_between(use_case, first=period.first_day(batch), last=period.last_day(batch))
 
 
-def since(day: date) -> Wanted:
-    """The batches of ``day`` and later."""
-    return Wanted(first=day.isoformat())
+def since(use_case: UseCase, day: date) -> Wanted:
+    """The batches that can hold something of ``day`` or later."""
+    period = use_case.batches.period
+    return Wanted(first=period.name_of(day)) if period else EVERY_BATCH
 
 
-def _until(wanted: Wanted, day: date) -> Wanted:
-    return Wanted(first=wanted.first, last=day.isoformat())
+def _until(use_case: UseCase, wanted: Wanted, day: date) -> Wanted:
+    period = use_case.batches.period
+    return Wanted(first=wanted.first, last=period.name_of(day)) if period else wanted
 
 
 def _history_since(use_case: UseCase, as_of: date) -> Wanted:
     """The batches that can reach into a window before ``as_of``."""
     longest = max((view.longest for view in use_case.history), default=0)
-    return since(as_of - timedelta(days=longest) - LATE_OUTCOMES)
+    return since(use_case, as_of - timedelta(days=longest) - LATE_OUTCOMES)
 
 
 def _side_data_since(use_case: UseCase, as_of: date) -> Wanted:
@@ -142,4 +146,4 @@ def _side_data_since(use_case: UseCase, as_of: date) -> Wanted:
     if None in ages:
         return EVERY_BATCH
     oldest = max((age for age in ages if age), default=timedelta(0))
-    return since((datetime.combine(as_of, time()) - oldest - LATE_OUTCOMES).date())
+    return since(use_case, (datetime.combine(as_of, time()) - oldest - LATE_OUTCOMES).date())

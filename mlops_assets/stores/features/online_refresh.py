@@ -21,13 +21,15 @@ from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.contract.features import KEY_SEPARATOR
 from mlops_assets.contract.paths import history_path
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
 from mlops_assets.features.relations import compute_relations
-from mlops_assets.lake.batches import newest_day
+from mlops_assets.lake.batches import PathOf, batch_files, newest_day
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.snapshot import Snapshot
+from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.features.offline import attached_rows, examples_of, open_views, reach_back, since
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.landing.progress import history_inputs
@@ -68,7 +70,7 @@ def refresh_online_store(
     changed = online.refresh(view, commit=snapshot.commit)
     audits = (
         _every_view(view),
-        _freshness(view, left_out=history_inputs(snapshot, use_case=use_case, wanted=since(as_of))),
+        _freshness(view, left_out=_left_out(snapshot, use_case=use_case, as_of=as_of)),
         _equality(online, asked=asked, offline=offline, seed=seed),
     )
     if changed and any(audit.blocks for audit in audits):
@@ -117,11 +119,41 @@ def verify_online_store(
 
 
 def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
-    """The first day about which the lake holds no history yet: what is known now serves that day."""
-    newest = newest_day(snapshot, path=partial(history_path, use_case.name))
+    """The first day about which the lake holds no history yet: what is known now serves that day.
+
+    Of weeks and months, the last of which may go on, and of batches with names it is the day after what became known
+    last; not later than the day after the last week or month.
+    """
+    path = partial(history_path, use_case.name)
+    period = use_case.batches.period
+    newest = newest_day(snapshot, path=path) if period is Period.DAY else _known_last(snapshot, use_case, path=path)
     if newest is None:
         raise LakeError(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
     return newest + timedelta(days=1)
+
+
+def _known_last(snapshot: Snapshot, use_case: UseCase, *, path: PathOf) -> date | None:
+    """The last day on which something became known, in the newest week or month, or in any batch with a name."""
+    files, period = batch_files(snapshot, path=path), use_case.batches.period
+    newest = max(files, default=None)
+    if newest is None:
+        return None
+    read = snapshot.local_files([files[newest]] if period else list(files.values()))
+    known = [pc.max(read_parquet(local, columns=["known_on"])["known_on"]).as_py() for local in read.values()]
+    last: date | None = max((day for day in known if day), default=None)
+    if period is None:
+        return last
+    end = period.last_day(newest)
+    return min(last or end, end)
+
+
+def _left_out(snapshot: Snapshot, *, use_case: UseCase, as_of: date) -> Collection[str]:
+    """The validated batches that reach beyond the store's day; of those that may go on, the ones without history."""
+    wanted = since(use_case, as_of)
+    whole = history_inputs(snapshot, use_case=use_case, wanted=wanted).keys()
+    if use_case.batches.period is Period.DAY:
+        return whole
+    return whole - batch_files(snapshot, path=partial(history_path, use_case.name), wanted=wanted).keys()
 
 
 def _take_back(online: OnlineStore) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.contract.errors import FeatureError
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import columns_needed
 from mlops_assets.features.requests import request_schema, request_table
 from mlops_assets.lake.batches import EVERY_BATCH
@@ -82,7 +82,7 @@ def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.Chu
 def _reach(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> Reach:
     """Which batches of history and, where side data is joined, of sources can matter to these rows."""
     reach = Reach(history=EVERY_BATCH, sources=EVERY_BATCH)
-    if isinstance(use_case.batches, DailyBatches) and examples.num_rows:
+    if use_case.batches.has_event_times and examples.num_rows:
         moments = pc.min_max(examples.column("event_time"))
         first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
         reach = reach_between(use_case, first=first, last=last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
@@ -11,7 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlops_assets.contract.anomalies import AnomalyReport
-from mlops_assets.contract.paths import WHOLE, anomalies_path, batch_of, profile_path, raw_path, validated_path
+from mlops_assets.contract.paths import (
+    WHOLE,
+    anomalies_path,
+    batch_of,
+    in_order,
+    profile_path,
+    raw_path,
+    validated_path,
+)
 from mlops_assets.contract.source import Cadence, Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
@@ -32,7 +39,7 @@ def surroundings_of(batches: Sequence[str], *, use_case: UseCase, source: Source
     if source.cadence is Cadence.STATIC:
         return Surroundings(referred=referred)
     daily = source.cadence is Cadence.DAILY
-    order = () if daily else landed_order(use_case, source=source, head=head)
+    order = () if daily else _order(use_case, source=source, head=head)
     before = _days_before(batches) if daily else _drops_before(batches, order=order)
     known = [each for each in acceptances(use_case.name, head=head) if source.name in each.sources]
     return Surroundings(
@@ -44,14 +51,20 @@ def surroundings_of(batches: Sequence[str], *, use_case: UseCase, source: Source
             batch for batch in {*before, *batches} if any(each.covers(batch, source=source.name) for each in known)
         ),
         order=order,
-        published={} if daily else _published(use_case, source=source, head=head),
+        published=_published(use_case, source=source, head=head) if source.cadence is Cadence.NAMED else {},
     )
 
 
 def landed_order(use_case: UseCase, *, source: Source, head: Snapshot) -> tuple[str, ...]:
     """The batches of a source in the order in which they landed last, those of one second by their names."""
     infos = head.paths(_folder(raw_path, use_case, source))
-    return tuple(batch_of(info.path) for info in sorted(infos, key=lambda info: (info.modified, _natural(info.path))))
+    return tuple(batch_of(info.path) for info in sorted(infos, key=lambda info: (info.modified, in_order(info.path))))
+
+
+def _order(use_case: UseCase, *, source: Source, head: Snapshot) -> tuple[str, ...]:
+    """Weeks and months as they follow each other, drops with names as they have landed."""
+    landed = landed_order(use_case, source=source, head=head)
+    return tuple(sorted(landed)) if source.period else landed
 
 
 def recorded_unusual(
@@ -79,11 +92,6 @@ def _published(use_case: UseCase, *, source: Source, head: Snapshot) -> dict[str
 
 def _folder(path: Callable[..., str], use_case: UseCase, source: Source) -> str:
     return path(use_case.name, source=source.name, batch="").rsplit("/", 1)[0] + "/"
-
-
-def _natural(path: str) -> list[tuple[int, str]]:
-    """Orders ``data-10`` after ``data-9``."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path)]
 
 
 def earlier_files(

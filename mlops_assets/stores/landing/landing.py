@@ -18,6 +18,9 @@ from mlops_assets.contract.errors import LandingError
 from mlops_assets.contract.source import Source
 
 SUFFIX = ".csv"
+UNTIMED = ".untimed.csv"
+"""Ends the name of a file with rows that could not be cut into batches: their time cannot be read."""
+_FLUSHED_ONE_BY_ONE = 16
 UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp", "~")
 
 Mark = tuple[int, int, int, int]
@@ -75,22 +78,29 @@ class LandingZone:
 
     def land(self, content: bytes | Path, *, use_case: str, source: Source, batch: str) -> bool:
         """Drop a file whole: written beside its place, flushed, renamed. False if it is there already."""
-        target = self.path(use_case, source=source, batch=batch)
-        _refuse_links(self.root, target)
-        data = content.read_bytes() if isinstance(content, Path) else content
-        if target.is_file() and target.stat().st_size == len(data) and target.read_bytes() == data:
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
+        return bool(self.land_many({batch: content}, use_case=use_case, source=source))
+
+    def land_many(self, contents: Mapping[str, bytes | Path], *, use_case: str, source: Source) -> list[str]:
+        """Drops the files of many batches, each whole, with one wait for the disk; those that were not there."""
+        unfinished: dict[Path, Path] = {}
+        landed = []
         try:
-            with unfinished.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(target)
+            for batch, content in contents.items():
+                target = self.path(use_case, source=source, batch=batch)
+                _refuse_links(self.root, target)
+                data = content.read_bytes() if isinstance(content, Path) else content
+                if not _holds(target, data):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    unfinished[target] = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
+                    unfinished[target].write_bytes(data)
+                    landed.append(batch)
+            _flush(list(unfinished.values()))
+            for target, written in unfinished.items():
+                written.replace(target)
         finally:
-            unfinished.unlink(missing_ok=True)
-        return True
+            for written in unfinished.values():
+                written.unlink(missing_ok=True)
+        return landed
 
     def find(self, use_case: str, *, source: Source, batch: str) -> LandedFile:
         """The landed file of one batch as it is now; a LandingError if there is none of its own."""
@@ -216,6 +226,20 @@ class _Look:
         return digest if settled else None
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+
+def _flush(paths: Sequence[Path]) -> None:
+    """Waits until the disk has the files: for each, or once for everything where they are many."""
+    if len(paths) > _FLUSHED_ONE_BY_ONE:
+        os.sync()
+        return
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def _entries(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())
 
@@ -229,6 +253,8 @@ def _name_fault(path: Path, source: Source) -> str | None:
         return "The name says that the file is unfinished; it is taken once it is renamed."
     if not path.name.endswith(SUFFIX):
         return f"The name must end in {SUFFIX}."
+    if path.name.endswith(UNTIMED):
+        return "Rows whose time cannot be read: mend them where they come from, land that file again, remove this one."
     batch = path.name.removesuffix(SUFFIX)
     fault = source.batch_fault(batch)
     return f"The name '{batch}' {fault}." if fault else None

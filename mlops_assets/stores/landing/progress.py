@@ -1,4 +1,4 @@
-"""How far the batches have come in the lake: which are whole, which a run has left unfinished, which days are missing.
+"""How far the batches have come in the lake: which are whole, which a run has left unfinished, which are missing.
 
 Read off one commit alone. What lies in the landing zone beside it is compared in ``arrivals.py``.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.days import missing_days, said_days
 from mlops_assets.contract.paths import WHOLE, history_path, raw_path, validated_path
+from mlops_assets.contract.periods import missing_periods, said_periods
 from mlops_assets.contract.severity import Severity
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.batches import EVERY_BATCH, PathOf, Wanted, batch_files
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import made_from
@@ -61,15 +61,16 @@ def history_inputs(snapshot: Snapshot, *, use_case: UseCase, wanted: Wanted = EV
 
 
 def said_missing(use_case: UseCase, batches: Iterable[str]) -> tuple[str, ...]:
-    """The days that are missing between ``batches`` as a sentence; none for batches with names."""
-    if not isinstance(use_case.batches, DailyBatches):
+    """The days, weeks or months that are missing between ``batches`` as a sentence; none for batches with names."""
+    period = use_case.batches.period
+    if period is None:
         return ()
     there = sorted(batches)
-    missing = missing_days(there)
+    missing = missing_periods(there)
     if not missing:
         return ()
-    many = f"{len(missing)} days are" if len(missing) > 1 else "1 day is"
-    return (f"Between {there[0]} and {there[-1]} {many} missing: {said_days(missing)}.",)
+    many = f"{len(missing)} {period}s are" if len(missing) > 1 else f"1 {period} is"
+    return (f"Between {there[0]} and {there[-1]} {many} missing: {said_periods(missing)}.",)
 
 
 def said_unfinished(use_case: UseCase, unfinished: Unfinished) -> tuple[str, ...]:
@@ -89,16 +90,17 @@ def said_unfinished(use_case: UseCase, unfinished: Unfinished) -> tuple[str, ...
 
 
 def missing_in_windows(snapshot: Snapshot, *, use_case: UseCase, batches: Sequence[str]) -> tuple[str, ...]:
-    """The days that are missing among ``batches`` or in the longest window of history before them."""
-    if not isinstance(use_case.batches, DailyBatches):
+    """The periods that are missing among ``batches`` or in the longest window of history before them."""
+    period = use_case.batches.period
+    if period is None:
         return ()
     longest = timedelta(days=max((view.longest for view in use_case.history), default=0))
-    wanted = Wanted(first=(date.fromisoformat(min(batches)) - longest).isoformat(), last=max(batches))
-    return missing_days({*history_inputs(snapshot, use_case=use_case, wanted=wanted), *batches})
+    wanted = Wanted(first=period.name_of(period.first_day(min(batches)) - longest), last=max(batches))
+    return missing_periods({*history_inputs(snapshot, use_case=use_case, wanted=wanted), *batches})
 
 
 def judge_completeness(snapshot: Snapshot, *, use_case: UseCase, through: str | None = None) -> CheckResult:
-    """Whether every batch up to ``through`` is whole and no day is missing between them; it warns."""
+    """Whether every batch up to ``through`` is whole and none is missing between them; it warns."""
     found = unfinished_batches(snapshot, use_case=use_case)
     left = {batch: found[batch] for batch in found if through is None or batch <= through or batch == WHOLE}
     whole = {batch for batch in history_inputs(snapshot, use_case=use_case) if through is None or batch <= through}
@@ -113,8 +115,8 @@ def judge_completeness(snapshot: Snapshot, *, use_case: UseCase, through: str | 
 
 
 def _named(use_case: UseCase, batches: list[str]) -> str:
-    if isinstance(use_case.batches, DailyBatches):
-        return said_days(batches)
+    if use_case.batches.period:
+        return said_periods(batches)
     return ", ".join(batches[:NAMED]) + (f" and {len(batches) - NAMED} more" if len(batches) > NAMED else "")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.contract.plugins import use_case_place
+from mlops_assets.contract.sql import GeneratedSql
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.code import PACKAGE, code_version
 
@@ -27,6 +28,7 @@ DECIDING = (
     "contract/history.py",
     "contract/learning.py",
     "contract/splits.py",
+    "contract/sql.py",
     "contract/thresholds.py",
     "features/entity_codes.py",
     "features/history.py",
@@ -154,8 +156,8 @@ def _declared(use_case: UseCase, *, own: Own) -> list[Any]:
 
 
 def _plain(value: Any, *, own: Own) -> Any:
-    """``value`` as JSON values: an SQL file by its text, a dataclass by its fields that are not as by default."""
-    if isinstance(value, Path):
+    """``value`` as JSON values: SQL by its text, a dataclass by its fields that are not as by default."""
+    if isinstance(value, Path | GeneratedSql):
         return _sql(value.read_text(encoding="utf-8"))
     if is_dataclass(value) and not isinstance(value, type):
         own.update(_place_of(type(value)))

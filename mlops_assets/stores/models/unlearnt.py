@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets.contract.paths import batch_of
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
 from mlops_assets.stores.landing.progress import history_inputs
 from mlops_assets.stores.models.champion import champion
@@ -14,16 +14,15 @@ from mlops_assets.stores.models.registry import load_record
 def unlearnt_batches(lake: Lake, *, use_case: UseCase, record: ModelRecord) -> tuple[str, ...]:
     """The batches with all of their validated files that landed, or were corrected, after the version's data was read.
 
-    Of daily batches also those beyond the last one it was trained on, whenever they landed.
+    Of batches of time also those beyond the last one it was trained on, whenever they landed.
     """
     before = history_inputs(lake.at(record.data_commit), use_case=use_case)
     whole = history_inputs(lake.at(), use_case=use_case)
-    daily = isinstance(use_case.batches, DailyBatches)
     return tuple(
         sorted(
             batch
             for batch, digest in whole.items()
-            if before.get(batch) != digest or (daily and batch > record.last_batch)
+            if before.get(batch) != digest or (use_case.batches.period and batch > record.last_batch)
         )
     )
 

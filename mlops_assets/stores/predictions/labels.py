@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from mlops_assets.contract.paths import validated_path
 from mlops_assets.contract.tasks import Multiclass
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.lake.tables import Connect, read_parquet
@@ -22,10 +22,12 @@ LABELS = pa.schema([("id", pa.string()), ("label", pa.float64())])
 
 
 def landed_labels(head: Snapshot, *, use_case: UseCase, days: Iterable[date], connect: Connect) -> pa.Table:
-    """``LABELS`` of the examples of these days whose outcomes have landed; of all without a time axis."""
-    wanted = EVERY_BATCH
-    if isinstance(use_case.batches, DailyBatches):
-        landed = [batch for batch in map(date.isoformat, days) if _has_landed(head, use_case, batch=batch)]
+    """``LABELS`` of the examples of the landed batches that these days are in; of all batches with names."""
+    wanted, period = EVERY_BATCH, use_case.batches.period
+    if period:
+        landed = [
+            batch for batch in dict.fromkeys(map(period.name_of, days)) if _has_landed(head, use_case, batch=batch)
+        ]
         if not landed:
             return LABELS.empty_table()
         wanted = Wanted.these(landed)

@@ -28,7 +28,7 @@ from mlops_assets.contract.paths import (
     served_outcomes_folder,
     validated_path,
 )
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import ObjectInfo, Snapshot
 from mlops_assets.lake.tables import read_parquet
 from mlops_assets.stores.predictions.collected_files import CollectedFile, collected_files, collected_upto, event_days
@@ -79,7 +79,7 @@ def watched_until(day: date, *, use_case: UseCase, clock: datetime) -> datetime:
     """
     end = datetime.combine(day + timedelta(days=1), time())
     hour = clock.replace(minute=0, second=0, microsecond=0)
-    known = hour if isinstance(use_case.batches, DailyBatches) else hour + timedelta(hours=1)
+    known = hour if use_case.batches.has_event_times else hour + timedelta(hours=1)
     return min(end, max(known, datetime.combine(day, time())))
 
 
@@ -187,8 +187,9 @@ def _is_stale(
 def _decides(snapshot: Snapshot, answers: _Answers, *, use_case: UseCase, day: date) -> list[ObjectInfo]:
     paths = [*answers.by_day.get(day, ()), *answers.outcomes_of(day)]
     infos = [snapshot.info(path) for path in paths]
-    if isinstance(use_case.batches, DailyBatches):
-        landed = [validated_path(use_case.name, source=each.name, batch=day.isoformat()) for each in use_case.arriving]
+    if period := use_case.batches.period:
+        batch = period.name_of(day)
+        landed = [validated_path(use_case.name, source=each.name, batch=batch) for each in use_case.arriving]
         infos += [info for info in snapshot.find_many(landed).values() if info is not None]
     else:
         infos += [

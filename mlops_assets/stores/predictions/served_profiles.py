@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.paths import batch_of, evaluation_path, served_profile_path
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.training_view import attach
 from mlops_assets.lake.batches import EVERY_BATCH
 from mlops_assets.lake.snapshot import Snapshot
@@ -96,7 +96,7 @@ def held_out_profiles(
     columns = request_columns(use_case)
     examples = _held_out_examples(head, use_case=use_case, version=version, connection=connection)
     rows = _as_requests(examples, use_case=use_case, columns=columns)
-    day = days_before(examples, before=date.fromisoformat(before), daily=isinstance(use_case.batches, DailyBatches))
+    day = days_before(examples, before=date.fromisoformat(before), timed=use_case.batches.has_event_times)
     days = {name: rows.filter(pc.equal(day, name)) for name in sorted(pc.unique(day).to_pylist())}
     empty = [name for name in rows.column_names if rows[name].null_count == rows.num_rows]
     known = [name for name in rows.column_names if name not in empty or name in examples.column_names]
@@ -109,7 +109,7 @@ def _held_out_examples(head: Snapshot, *, use_case: UseCase, version: str, conne
     """The examples that a version was judged on, with what is looked up as of their moments."""
     judged = read_parquet(head.local(evaluation_path(use_case.name, version=version, name=PREDICTIONS)))
     wanted = EVERY_BATCH
-    if isinstance(use_case.batches, DailyBatches):
+    if use_case.batches.has_event_times:
         days = pc.min_max(pc.cast(judged["event_time"], pa.date32())).as_py()
         wanted = reach_between(use_case, first=days["min"], last=days["max"]).sources or EVERY_BATCH
     create_source_views(connection, head, use_case=use_case, wanted=wanted)
@@ -131,9 +131,9 @@ def _as_requests(examples: pa.Table, *, use_case: UseCase, columns: RequestColum
     return pa.table({**found, EVENT_HOUR: hour})
 
 
-def days_before(examples: pa.Table, *, before: date, daily: bool) -> pa.Array:
+def days_before(examples: pa.Table, *, before: date, timed: bool) -> pa.Array:
     """The day that each row stands for, as text."""
-    if not daily:
+    if not timed:
         back = 1 + np.arange(examples.num_rows) % PARTS
         return pc.strftime(pa.array(np.datetime64(before) - back.astype("timedelta64[D]")), format="%Y-%m-%d")
     day = pc.cast(examples["event_time"], pa.date32())

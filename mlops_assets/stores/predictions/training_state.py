@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlops_assets.contract.retraining import TrainingState
@@ -58,8 +58,10 @@ def _immature(snapshot: Snapshot, *, use_case: UseCase, record: ModelRecord) -> 
     learnt = max((part.last for name, part in record.split.items() if name != "test" and part.last), default=None)
     if learnt is None or not isinstance(use_case.split, TimeSplit):
         return ""
-    last = max(history_inputs(snapshot, use_case=use_case), default="")
-    tested_from = date.fromisoformat(last) - timedelta(days=use_case.split.test_days - 1) if last else learnt
+    last, period = max(history_inputs(snapshot, use_case=use_case), default=""), use_case.batches.period
+    if period is None:
+        return ""
+    tested_from = period.last_day(last) - timedelta(days=use_case.split.test_days - 1) if last else learnt
     if tested_from > learnt:
         return ""
     needed = learnt + timedelta(days=use_case.split.test_days)

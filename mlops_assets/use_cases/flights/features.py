@@ -22,7 +22,6 @@ from mlops_assets import (
 )
 
 SQL = Path(__file__).parent / "sql"
-OWNER = "flight operations"
 WINDOWS = (1, 7, 28)
 
 EXAMPLES_SQL = SQL / "examples.sql"
@@ -86,39 +85,35 @@ ASOF = (
 )
 
 
-def _numeric(name: str, description: str) -> Feature:
-    return Feature(name=name, kind="numeric", description=description, owner=OWNER)
+def _computed(name: str, description: str) -> Feature:
+    return Feature(name=name, kind="numeric", description=description)
 
 
-def _categorical(name: str, description: str) -> Feature:
-    return Feature(name=name, kind="categorical", description=description, owner=OWNER)
-
-
-FEATURES = (
-    _categorical("carrier", "Two-letter code of the airline."),
-    _categorical("origin", "Airport of departure: EWR, JFK or LGA."),
-    _categorical("dest", "Airport of arrival."),
-    _numeric("hour_of_day", "Scheduled hour of departure, New York."),
-    _numeric("minute_of_day", "Scheduled minute of departure since midnight, New York."),
-    _numeric("clock_sin", "Scheduled departure on the circle of a day, sine."),
-    _numeric("clock_cos", "Scheduled departure on the circle of a day, cosine."),
-    _numeric("day_of_week", "0 is Sunday, 6 is Saturday."),
-    _numeric("month", "1 to 12."),
-    _numeric("year_sin", "Day on the circle of a year, sine."),
-    _numeric("year_cos", "Day on the circle of a year, cosine."),
-    _numeric("distance", "Miles between the airports."),
-    _numeric("sched_clock_minutes", "Scheduled arrival minus departure, each on its own local clock, in minutes."),
-    _numeric("plane_age", "Years since the aircraft was made."),
-    _numeric("plane__seats", "Seats of the aircraft."),
-    _numeric("plane__engines", "Engines of the aircraft."),
-    _numeric("weather__temp", "Temperature at the origin (°F), last full hour before departure."),
-    _numeric("weather__dewp", "Dew point at the origin (°F), last full hour before departure."),
-    _numeric("weather__humid", "Relative humidity at the origin (%), last full hour before departure."),
-    _numeric("weather__wind_dir", "Direction of the wind at the origin (°), last full hour before departure."),
-    _numeric("weather__wind_speed", "Speed of the wind at the origin (mph), last full hour before departure."),
-    _numeric("weather__wind_gust", "Gusts at the origin (mph), last full hour before departure."),
-    _numeric("weather__precip", "Precipitation at the origin (inches), last full hour before departure."),
-    _numeric("weather__pressure", "Sea level pressure at the origin (millibars), last full hour before departure."),
-    _numeric("weather__visib", "Visibility at the origin (miles), last full hour before departure."),
-    *history_features(HISTORY, owner=OWNER),
+FEATURES: tuple[Feature | str, ...] = (
+    "carrier",
+    "origin",
+    "dest",
+    _computed("hour_of_day", "Scheduled hour of departure, New York."),
+    _computed("minute_of_day", "Scheduled minute of departure since midnight, New York."),
+    _computed("clock_sin", "Scheduled departure on the circle of a day, sine."),
+    _computed("clock_cos", "Scheduled departure on the circle of a day, cosine."),
+    _computed("day_of_week", "0 is Sunday, 6 is Saturday."),
+    _computed("month", "1 to 12."),
+    _computed("year_sin", "Day on the circle of a year, sine."),
+    _computed("year_cos", "Day on the circle of a year, cosine."),
+    "distance",
+    _computed("sched_clock_minutes", "Scheduled arrival minus departure, each on its own local clock, in minutes."),
+    _computed("plane_age", "Years since the aircraft was made."),
+    "plane__seats",
+    "plane__engines",
+    "weather__temp",
+    "weather__dewp",
+    "weather__humid",
+    "weather__wind_dir",
+    "weather__wind_speed",
+    "weather__wind_gust",
+    "weather__precip",
+    "weather__pressure",
+    "weather__visib",
+    *history_features(HISTORY),
 )

@@ -17,7 +17,6 @@ FLIGHTS = Source(
     schema=f"{SCHEMAS}:FlightRows",
     null_values=MISSING,
     batch_day=("year", "month", "day"),
-    max_quarantined_share=0.01,
     references=(
         # two airlines report fleet numbers instead of registrations: 15 % of a usual day, 17.7 % of the worst
         Reference(columns=("tailnum",), source="planes", max_share=0.25),
@@ -51,7 +50,6 @@ PLANES = Source(
     cadence=Cadence.STATIC,
     schema=f"{SCHEMAS}:PlaneRows",
     null_values=MISSING,
-    max_quarantined_share=0.01,
 )
 AIRLINES = Source(
     name="airlines",
@@ -69,6 +67,5 @@ AIRPORTS = Source(
     cadence=Cadence.STATIC,
     schema=f"{SCHEMAS}:AirportRows",
     null_values=MISSING,
-    max_quarantined_share=0.01,
 )
 SOURCES = (FLIGHTS, WEATHER, PLANES, AIRLINES, AIRPORTS)

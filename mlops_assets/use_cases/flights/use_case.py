@@ -14,7 +14,6 @@ from mlops_assets import (
     MonitoringPlan,
     NoSliceRegressed,
     NotWorseThanChampion,
-    PositiveShare,
     Recipe,
     Retrain,
     RollingOrigin,
@@ -92,7 +91,6 @@ USE_CASE = UseCase(
     ),
     # the weather of a day makes all of its flights late together
     clusters="day",
-    threshold=PositiveShare(),
     slices=(
         Slice(name="carrier", columns=("carrier",)),
         Slice(name="origin", columns=("origin",)),

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets import LandedSeed, LandingError, LandingZone
-from mlops_assets.use_cases.income.request import PersonRequest
 from mlops_assets.use_cases.income.sources import PEOPLE
 
 SEED = Path(__file__).parent / "seed_data"
 DROPS = {"data": ("adult.data.gz", 8192), "test": ("adult.test.gz", 1024)}
 """The names of drops begin like this: the published file they are cut from, and people per drop."""
 FIELDS = 15
+UNASKED = ("population", "income")
 
 
 def land_seed(
@@ -36,11 +36,16 @@ def land_seed(
 
 def seed_requests(batch: str, *, seed: Path = SEED) -> list[dict[str, Any]]:
     """What a caller would ask about each person of a drop, in their order."""
-    names = PEOPLE.columns.names
-    asked = PersonRequest.model_fields
-    rows = (dict(zip(names, line.split(","), strict=True)) for line in drops(seed).get(batch, ()))
-    told = ({name: None if row[name] == "?" else row[name] for name in names if name in asked} for row in rows)
-    return [PersonRequest.model_validate(each).model_dump(mode="json", include=set(asked)) for each in told]
+    columns = PEOPLE.columns.columns
+    rows = (zip(columns, line.split(","), strict=True) for line in drops(seed).get(batch, ()))
+    return [
+        {column.name: _asked(text, column.is_number) for column, text in row if column.name not in UNASKED}
+        for row in rows
+    ]
+
+
+def _asked(text: str, is_number: bool) -> int | str | None:
+    return None if text == "?" else int(text) if is_number else text
 
 
 def drops(seed: Path) -> dict[str, list[str]]:

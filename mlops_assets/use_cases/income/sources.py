@@ -1,16 +1,13 @@
-"""How the one source of income arrives: as drops with names of their own, ``?`` for a missing value."""
+"""How the one source of income arrives: ``?`` for a missing value."""
 
 from __future__ import annotations
 
-from mlops_assets import Cadence, Source
+from mlops_assets import Source
 
 PEOPLE = Source(
     name="people",
     description="People who answered the census of 1994, with whether they earn more than 50,000 dollars a year.",
     owner="census-data@example.org",
-    cadence=Cadence.NAMED,
     schema="mlops_assets.use_cases.income.schemas:PeopleRows",  # imported when files are judged, never by the service
     null_values=("?",),
-    max_quarantined_share=0.01,
 )
-SOURCES = (PEOPLE,)

@@ -14,6 +14,7 @@ from datetime import date
 import numpy as np
 
 from mlops_assets.contract.drift import LEAST_EFFECTS, DriftPlan
+from mlops_assets.contract.periods import Period
 from mlops_assets.watch.profiles.bounds import few_odd
 from mlops_assets.watch.profiles.cells import Flags, Floats, Ints
 from mlops_assets.watch.profiles.measures import Referred, measure_series
@@ -34,10 +35,9 @@ def reference_batches(names: Sequence[str], *, ordinal: Ints, plan: DriftPlan, t
 
 def ordinals(names: Sequence[str]) -> Ints:
     """Days as day numbers; batches with other names by their place."""
-    try:
+    if all(map(Period.DAY.is_name, names)):
         return np.array([date.fromisoformat(name).toordinal() for name in names], dtype=np.int64)
-    except ValueError:
-        return np.arange(len(names), dtype=np.int64)
+    return np.arange(len(names), dtype=np.int64)
 
 
 def without_farthest(chosen: Flags, *, rows: Ints, whole: ColumnSeries, odd: Flags, minimum: int) -> Flags:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from mlops_assets.contract.anomalies import Anomaly
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.slices import OVERALL
-from mlops_assets.contract.use_case import DailyBatches, UseCase
+from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.lineage import feature_lineage
 from mlops_assets.watch.profiles.drift import compare
 from mlops_assets.watch.profiles.plain_faults import FEWEST_ROWS
@@ -143,9 +143,9 @@ class _Judging:
 
     @cached_property
     def anomalies(self) -> tuple[Anomaly, ...]:
-        daily = isinstance(self.use_case.batches, DailyBatches)
+        timed = self.use_case.batches.has_event_times
         checks = (
-            judge_shifts(report, profile=group[self.day], profiles=group, alike=daily)
+            judge_shifts(report, profile=group[self.day], profiles=group, alike=timed)
             for report, group in zip(self.reports, self.groups, strict=True)
         )
         return tuple(found for check in checks for found in check.anomalies)

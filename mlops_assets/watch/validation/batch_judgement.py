@@ -201,7 +201,11 @@ def _profiles(
 
 
 def _order(source: Source, *, surroundings: Surroundings, batches: Sequence[str]) -> list[str]:
-    """The batches with names in the order of landing, those that have not landed last; none where days order them."""
+    """Weeks and months as they follow each other; batches with names in the order of landing, those that have not
+    landed last; none where days order them.
+    """
+    if source.cadence in (Cadence.WEEKLY, Cadence.MONTHLY):
+        return sorted({*surroundings.profiles, *batches})
     if source.cadence is not Cadence.NAMED:
         return []
     return [*surroundings.order, *(batch for batch in batches if batch not in surroundings.order)]

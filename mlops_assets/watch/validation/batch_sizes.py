@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from mlops_assets.contract.anomalies import Anomaly, Cause, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.periods import Period
 from mlops_assets.contract.severity import Severity
 
 ROW_COUNT_IS_USUAL = "row_count_is_usual"
@@ -55,7 +56,7 @@ Limits = tuple[float, float, float, float]
 def judge_row_count(
     rows: int, *, batch: str, past: Mapping[str, int], order: Sequence[str] = (), refused_times: float
 ) -> CheckResult:
-    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch, ``order`` is that of batches with names.
+    """``ROW_COUNT_IS_USUAL``; ``past`` has rows by batch, ``order`` is that of batches that are no days.
 
     ``refused_times`` the usual rows, or so few, and twice as far as what is unusual, refuse the batch.
     """
@@ -118,10 +119,9 @@ def judge_file_size(
 
 def same_weekday(batch: str) -> list[str]:
     """The days of the same weekday that say what is usual, nearest first; none if batches are not days."""
-    try:
-        day = date.fromisoformat(batch)
-    except ValueError:
+    if not Period.DAY.is_name(batch):
         return []
+    day = date.fromisoformat(batch)
     return [(day - timedelta(weeks=back)).isoformat() for back in range(1, WEEKS + 1)]
 
 

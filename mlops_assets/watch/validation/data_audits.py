@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult, Figure
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
-from mlops_assets.contract.source import Cadence, Source
+from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
 from mlops_assets.watch.validation.file_format import FileReport, inspect_file
 from mlops_assets.watch.validation.headers import header_faults
@@ -67,8 +67,8 @@ class StagedBatch:
 
 def validated_checks(source: Source) -> tuple[str, ...]:
     """The names of the checks of the validated asset of ``source``, in the order they are given."""
-    daily = ("rows_belong_to_batch",) if source.cadence is Cadence.DAILY else ()
-    return ("matches_schema", "has_rows", *daily, "quarantine_within_limit", "every_row_accounted_for")
+    timed = ("rows_belong_to_batch",) if source.period else ()
+    return ("matches_schema", "has_rows", *timed, "quarantine_within_limit", "every_row_accounted_for")
 
 
 def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.columns import SOURCE_ROW
 
 
 def distinct_names(header: Sequence[str]) -> tuple[str, ...]:

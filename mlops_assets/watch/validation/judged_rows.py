@@ -160,12 +160,14 @@ def _breaches(text: pa.Table, *, typed: pa.Table, findings: Findings, source: So
 
 
 def _strays(typed: pa.Table, *, rows: LandedRows, owner: NDArray[np.int64]) -> Iterator[Breach]:
-    """Rows that say they are of another day than their batch."""
-    columns = rows.source.batch_day
-    if columns:
-        expected = np.array([int(batch.replace("-", "")) for batch in rows.batches])[owner]
-        strays = np.flatnonzero(days_of(typed, columns=columns) != expected)
-        yield Breach(columns=columns, rule=OTHER_BATCH, must="the row must be of its file's day", rows=strays)
+    """Rows that say they are of another day, week or month than their batch."""
+    columns, period = rows.source.batch_day, rows.source.period
+    if period:
+        spans = [(period.first_day(batch), period.last_day(batch)) for batch in rows.batches]
+        first, last = np.array([[int(f"{day:%Y%m%d}") for day in span] for span in spans]).T
+        days = days_of(typed, columns=columns)
+        strays = np.flatnonzero((days < first[owner]) | (days > last[owner]))
+        yield Breach(columns=columns, rule=OTHER_BATCH, must=f"the row must be of its file's {period}", rows=strays)
 
 
 def _unusable_keys(typed: pa.Table, *, source: Source, views_kept_by: ViewsKeptBy) -> Iterator[Breach]:

@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from mlops_assets.contract.anomalies import Anomaly, Cause, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.features.sql import quoted
 
 KEYS_ARE_NEW = "keys_are_new"

@@ -16,7 +16,6 @@ import pyarrow.csv as pa_csv
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from mlops_assets.contract.schema import Schema
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.file_format import LONGEST_ROW, LONGEST_VALUE, FileReport
 
@@ -78,15 +77,21 @@ def _rows_of(path: Path, *, report: FileReport) -> Path | pa.BufferReader:
 
 
 def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection) -> pa.Table:
-    """``text`` in the declared types, row for row; missing, and what is not of its type, is null."""
-    schema = source.columns
-    landed = text.rename_columns([f"c{number}" for number in range(text.num_columns)])
+    """``text`` in the declared types, row for row; missing, and what is not of its type, is null.
+
+    It has the declared columns, or some of them in their order.
+    """
+    columns = [column for column in source.columns.columns if column.name in text.column_names]
+    landed = text.select([column.name for column in columns]).rename_columns(
+        [f"c{number}" for number in range(len(columns))]
+    )
     values = ", ".join(
         f"{_cast(_present(f'c{number}', nulls=source.nulls_of(column.name)), column.type)} AS c{number}"
-        for number, column in enumerate(schema.columns)
+        for number, column in enumerate(columns)
     )
     typed = connection.from_arrow(landed).project(values).to_arrow_table()
-    return typed.rename_columns(list(schema.names)).cast(_declared(schema))
+    declared = pa.schema([pa.field(column.name, column.type) for column in columns])
+    return typed.rename_columns(declared.names).cast(declared)
 
 
 def is_written_as(values: pa.ChunkedArray, *, kind: pa.DataType, connection: DuckDBPyConnection) -> bool:
@@ -118,10 +123,6 @@ def days_of(typed: pa.Table, *, columns: Sequence[str]) -> NDArray[np.int64]:
     year, month, day = (part.fill_null(0).to_numpy() for part in parts)
     known = (year > 0) & (year < 10_000) & (month > 0) & (month < 100) & (day > 0) & (day < 100)
     return np.where(known, year * 10_000 + month * 100 + day, 0)
-
-
-def _declared(schema: Schema) -> pa.Schema:
-    return pa.schema([pa.field(column.name, column.type) for column in schema.columns])
 
 
 def _present(column: str, *, nulls: Sequence[str]) -> str:

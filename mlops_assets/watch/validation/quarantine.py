@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.errors import LakeError, ValidationError
-from mlops_assets.contract.schema import SOURCE_ROW
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import HISTORY_KEY, NOT_JUDGED, WHOLE_BATCH
 from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_assets.contract.schema import SOURCE_ROW
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA
 from mlops_assets.watch.validation.landed_rows import LandedRows
 from mlops_assets.watch.validation.row_rules import Breach

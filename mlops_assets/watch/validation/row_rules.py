@@ -21,8 +21,9 @@ from duckdb import ColumnExpression, DuckDBPyConnection, Expression, FunctionExp
 from numpy.typing import NDArray
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
+from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.errors import ValidationError
-from mlops_assets.contract.schema import SOURCE_ROW, Schema
+from mlops_assets.contract.schema import Schema
 from mlops_assets.watch.validation.sql_rules import is_broken, is_missing
 
 _NULLABLE = {

@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
-from mlops_assets.contract.schema import SOURCE_ROW, Model
+from mlops_assets.contract.columns import SOURCE_ROW
+from mlops_assets.contract.schema import Model
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.quarantine import BatchReport, validate
 

@@ -16,7 +16,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression
 
-from mlops_assets.contract.schema import Column
+from mlops_assets.contract.columns import Column
 
 _UNIT = r"(?:[A-Za-z0-9_ /:@#,;=-]|\\[.+*?()|$^/-]|\[\^?[A-Za-z0-9_ ./:-]+\]|\.)"
 _TIMES = r"(?:[*+?]|\{\d{1,3}(?:,(?:\d{1,3})?)?\})?"

@@ -20,10 +20,11 @@ ONLY_PLAYED_BACK = ("seed_by_day.sql", "seed_requests.sql")
 """Files of SQL that the demo's player reads, not the model's features."""
 
 DECLARED = {
-    "a feature less": ("use_cases/income/features.py", '    _numeric("age", "Years."),\n', ""),
+    "a feature less": ("use_cases/income/use_case.py", '        "age",\n', ""),
     "a longer window": ("use_cases/flights/features.py", "WINDOWS = (1, 7, 28)", "WINDOWS = (1, 7, 27)"),
     "another split": ("use_cases/flights/use_case.py", "test_days=28", "test_days=27"),
-    "another threshold": ("use_cases/flights/use_case.py", "PositiveShare()", "PositiveShare(share=0.1)"),
+    "another clustering": ("use_cases/flights/use_case.py", 'clusters="day"', 'clusters="origin"'),
+    "another label": ("use_cases/income/use_case.py", 'positive=">50K"', 'positive="<=50K"'),
 }
 SAID_ELSEWHERE = {
     "a gate's bound": ("use_cases/flights/use_case.py", "at_least=0.65", "at_least=0.66"),

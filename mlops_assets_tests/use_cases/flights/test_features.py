@@ -20,10 +20,10 @@ from mlops_assets.features.requests import request_table
 from mlops_assets.features.training_view import attach, attach_asof, labelled_examples, request_features
 from mlops_assets.stores.features.online import LookUp, OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
+from mlops_assets.use_cases.flights import USE_CASE
 from mlops_assets.use_cases.flights.features import (
     ASOF,
     EXAMPLES_SQL,
-    FEATURES,
     FEATURES_SQL,
     HISTORY,
     RELATIONS,
@@ -58,7 +58,7 @@ def _sampled(rows: pa.Table, count: int, *, seed: int) -> pa.Table:
 
 def _matrix(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     attached = attach(connection, rows, history=HISTORY, asof=ASOF)
-    return request_features(connection, attached, features_sql=FEATURES_SQL, features=FEATURES)
+    return request_features(connection, attached, features_sql=FEATURES_SQL, features=USE_CASE.features)
 
 
 def test_scrambling_what_became_known_later_moves_no_feature_of_a_thousand_flights(
@@ -195,7 +195,7 @@ def test_ten_thousand_flights_are_the_same_to_the_bit_online_and_offline(
     store = OnlineStore(SqliteBackend(tmp_path / "flights.sqlite"))
     days = [_of_day(examples, day) for day in days_from(date(2013, 6, 24), 11)]
     offline = _matrix(seed, pa.concat_tables(days))
-    vocabulary = learn_vocabulary(offline, features=FEATURES)
+    vocabulary = learn_vocabulary(offline, features=USE_CASE.features)
     compared = 0
     for rows in days:
         day = rows.column("event_time")[0].as_py().date()
@@ -203,7 +203,7 @@ def test_ten_thousand_flights_are_the_same_to_the_bit_online_and_offline(
 
         served = _served(store.look_up(_requests(rows)), vocabulary=vocabulary)
 
-        expected = vocabulary.encode(offline.slice(compared, rows.num_rows), features=FEATURES)
+        expected = vocabulary.encode(offline.slice(compared, rows.num_rows), features=USE_CASE.features)
         assert served.matrix.values.tobytes() == expected.values.tobytes()
         assert served.matrix.names == expected.names
         compared += rows.num_rows
@@ -218,7 +218,7 @@ def _served(look_up: LookUp, *, vocabulary: Vocabulary) -> Encoded:
     plan = RequestPlan(
         examples=pa.schema([(name, column.type) for name, column in columns.items()]),
         blocks=[names for names, _ in look_up.history],
-        features=FEATURES,
+        features=USE_CASE.features,
         features_sql=FEATURES_SQL,
         vocabulary=vocabulary,
     )
@@ -254,7 +254,7 @@ def test_an_aircraft_that_is_not_on_record_has_no_age_but_the_flight_has_its_fea
 
 
 def test_every_feature_is_described_and_named_once() -> None:
-    names = [feature.name for feature in FEATURES]
+    names = [feature.name for feature in USE_CASE.features]
 
     assert len(names) == len(set(names)) == 152
-    assert all(feature.description and feature.owner for feature in FEATURES)
+    assert all(feature.description and feature.owner for feature in USE_CASE.features)

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandera.pandas import Check
 
-from mlops_assets.contract.schema import Column, Schema
+from mlops_assets.contract.columns import Column
+from mlops_assets.contract.schema import Schema
 from mlops_assets.watch.validation.row_rules import evaluate_rules, to_frame
 from mlops_assets.watch.validation.sql_rules import is_broken
 
