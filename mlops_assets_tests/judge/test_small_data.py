@@ -13,6 +13,7 @@ from mlops_assets.contract.features import Feature
 from mlops_assets.contract.gates import NotWorseThanChampion
 from mlops_assets.contract.splits import HashSplit
 from mlops_assets.contract.tasks import BINARY, Multiclass, Regression, Task
+from mlops_assets.contract.thresholds import PositiveShare
 from mlops_assets.contract.use_case import Recipe
 from mlops_assets.judge.judgement import Judgement, judge
 from mlops_assets.judge.single_features import audit_single_features
@@ -45,9 +46,10 @@ def judged(name: str) -> tuple[Judgement, bool]:
         task=task,
         features=features,
         slices=(),
+        threshold=PositiveShare(),
         split=HashSplit(key="id", test_share=0.25, validation_share=0.15),
         recipe=Recipe(hyperparameters={"max_depth": 3}, rounds=60, early_stopping_rounds=10, threads=1),
-        gates=(NotWorseThanChampion(metric=metric, margin=0.3),),
+        gates=(NotWorseThanChampion(metric=metric, margin=0.05, first="constant"),),
     )
     alone, _ = audit_single_features(view, labels=labels_of(view), features=features, task=task, limit=0.95)
     judgement = judge(view, use_case=use_case, challenger=candidate(view, use_case=use_case), champion=None)
