@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 
 
 def refuse_history(views: Iterable[HistoryView], *, use_case: str) -> None:
-    """Raises DeclarationError for a view that SQL cannot group, or that gives nothing."""
+    """Raises DeclarationError for a view that gives nothing."""
     for view in views:
-        if not view.keys or not any(view.columns()):
-            lacking = "keys" if not view.keys else "features or windows"
+        if not any(view.columns()):
             raise DeclarationError(
-                f"Use case '{use_case}', history: view '{view.name}' has no {lacking}, so there is nothing to "
-                "aggregate by: name at least one key column, one figure and one window."
+                f"Use case '{use_case}', history: view '{view.name}' has no features or windows, so it gives nothing: "
+                "name at least one figure and one window."
             )
 
 

@@ -150,7 +150,7 @@ class Distinct(HistoryFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryView:
-    """The past of one kind of entity.
+    """The past of one kind of entity; without ``keys`` that of all rows together, as a series has it.
 
     ``sql`` reads the validated sources (each with a column ``batch``) and declared relations, and yields
     ``batch``, the ``keys``, ``known_on`` (DATE, the day on which the outcome became known) and integer
@@ -187,11 +187,15 @@ def history_features(views: Sequence[HistoryView], *, owner: str = "") -> tuple[
             name=name,
             kind="numeric",
             owner=owner,
-            description=f"{feature.description}, per {' and '.join(view.keys)}, over {_before(window)}.",
+            description=f"{feature.description}, {_grouped(view)}, over {_before(window)}.",
         )
         for view in views
         for name, feature, window in view.columns()
     )
+
+
+def _grouped(view: HistoryView) -> str:
+    return f"per {' and '.join(view.keys)}" if view.keys else "over all rows"
 
 
 def _before(days: int) -> str:

@@ -86,7 +86,7 @@ def _run(connection: duckdb.DuckDBPyConnection, view: HistoryView, sql: str) -> 
 
 
 def _long_rows(view: HistoryView) -> str:
-    entity = f" || '{KEY_SEPARATOR}' || ".join(f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys)
+    entity = f" || '{KEY_SEPARATOR}' || ".join(f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys) or "''"
     aside = ", ".join(quoted(column) for column in ("batch", *view.keys, "known_on"))
     name = view.name.replace("'", "''")
     return (
@@ -112,6 +112,8 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> 
 
 
 def _refuse_separator(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, relation: str) -> None:
+    if not view.keys:
+        return
     too_many = "%".join(["", *[KEY_SEPARATOR] * len(view.keys), ""])
     odd = connection.sql(
         f"SELECT entity FROM {quoted(relation)} WHERE view = $view AND entity LIKE '{too_many}' LIMIT 1",

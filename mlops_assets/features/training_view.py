@@ -221,6 +221,7 @@ def training_view(
 def refuse_repeats(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> None:
     """Two rows for one key (and time) would make the join a matter of luck: that is a ``FeatureError``."""
     grain = [quoted(column) for column in (*view.keys, *([view.time_column] if view.time_column else []))]
+    grain = grain or ["'every request'"]
     found = connection.sql(
         f"SELECT {', '.join(grain)} FROM {quoted(relation)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
     ).fetchall()
@@ -236,7 +237,7 @@ def value_columns(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, rela
 
 def _asof_query(connection: duckdb.DuckDBPyConnection, view: AsOfView, relation: str) -> str:
     values = value_columns(connection, view, relation=relation)
-    keys = " AND ".join(f"asked.{quoted(key)} = side.{quoted(key)}" for key in view.keys)
+    keys = " AND ".join(f"asked.{quoted(key)} = side.{quoted(key)}" for key in view.keys) or "true"
     if view.time_column is None:
         chosen = ", ".join(f"side.{quoted(name)} AS {quoted(view.column(name))}" for name in values)
         return f"SELECT {chosen} FROM asked LEFT JOIN {quoted(relation)} AS side ON {keys} ORDER BY asked.row"

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
+from mlops_assets.contract.history import HistoryView
 from mlops_assets.contract.tasks import answers, by_class
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.request_plan import Block, Encoded, RequestPlan
@@ -180,14 +181,19 @@ class Answering:
             return
         for view, (_, values) in zip(self.use_case.history, prepared.look_up.history, strict=True):
             for row in np.flatnonzero(np.isnan(values).all(axis=1)).tolist():
-                entity = ", ".join(str(prepared.examples[key][row].as_py()) for key in view.keys)
-                yield row, f"no history of {' and '.join(view.keys)} '{entity}'"
+                yield row, _no_history(view, [str(prepared.examples[key][row].as_py()) for key in view.keys])
         as_of = prepared.look_up.as_of
         days = prepared.examples["event_time"].cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy()
         ages = days - (as_of - date(1970, 1, 1)).days
         for row in np.flatnonzero(ages).tolist():
             when = f"{ages[row]} days before" if ages[row] > 0 else f"{-ages[row]} days after"
             yield row, f"history is as of {as_of}, {when} the event's day"
+
+
+def _no_history(view: HistoryView, entity: Sequence[str]) -> str:
+    if not view.keys:
+        return f"no history of {view.name}"
+    return f"no history of {' and '.join(view.keys)} '{', '.join(entity)}'"
 
 
 def _lists(values: pa.Array, *, rows: int) -> pa.ListArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_side_data_is_the_latest_that_could_be_known_and_is_young_enough(tmp_pat
 
     assert attached.column("heat__degrees").to_pylist() == [1.0, None, None, None, None]
     assert attached.select(rows.column_names).equals(rows)
+
+
+def test_side_data_without_keys_is_the_same_for_every_row(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    _observe(connection, ("x", NOON - timedelta(hours=2), 2.0), ("y", NOON - timedelta(hours=1), 1.0))
+    everywhere = replace(_heat(tmp_path), keys=(), sql=_file(tmp_path, "all.sql", "SELECT seen_at, degrees FROM heat"))
+    level = AsOfView(name="level", keys=(), sql=_file(tmp_path, "level.sql", "SELECT 7 AS now"))
+
+    attached = attach(connection, examples_table(("z", NOON), (None, NOON)), asof=[everywhere, level])
+
+    assert attached.column("heat__degrees").to_pylist() == [1.0, 1.0]
+    assert attached.column("level__now").to_pylist() == [7, 7]
+    with pytest.raises(FeatureError, match="'level.sql' yields more than one row for"):
+        _file(tmp_path, "level.sql", "SELECT 7 AS now FROM range(2)")
+        attach(connection, examples_table(("z", NOON)), asof=[level])
 
 
 def test_without_a_largest_age_old_side_data_counts(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def _keys(requests: pa.Table, layout: Layout) -> dict[str, list[str | None]]:
     keys: dict[str, list[str | None]] = {}
     for view in (*layout["history"], *layout["side"]):
         entities = entity_column(requests, view["keys"]).to_pylist()
-        keys[view["name"]] = [entity and _key(view["name"], entity) for entity in entities]
+        keys[view["name"]] = [None if entity is None else _key(view["name"], entity) for entity in entities]
     return keys
 
 

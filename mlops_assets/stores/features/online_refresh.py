@@ -169,8 +169,11 @@ def _every_view(view: OnlineView) -> CheckResult:
     return CheckResult(
         name="every_view_has_entities",
         passed=not empty,
+        severity=Severity.WARN if any(counts.values()) else Severity.ERROR,
         figures=counts,
-        reasons=(f"No entities in {', '.join(empty)}.",) if empty else (),
+        reasons=(f"No entities in {', '.join(empty)}: nothing is known yet, or a key of every row is NULL.",)
+        if empty
+        else (),
     )
 
 

@@ -135,6 +135,15 @@ def test_one_look_up_answers_every_request_from_one_commit(store: OnlineStore) -
     assert found.examples.schema.field("owner__age").type == pa.int64()
 
 
+def test_history_without_an_entity_is_found_by_every_request(store: OnlineStore) -> None:
+    every = OnlineHistory(name="all", keys=(), columns=("all__visits_7d",), entities=[""], values=np.array([[4.0]]))
+    store.refresh(OnlineView(as_of=DAY, history=(every,), side=()), commit="c1")
+
+    found = store.look_up(requests_for("s1", None)).examples
+
+    assert found.column("all__visits_7d").to_pylist() == [4.0, 4.0]
+
+
 @pytest.mark.parametrize(
     ("after_noon", "degrees"),
     [
