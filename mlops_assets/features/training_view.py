@@ -33,6 +33,9 @@ _PIECE = 1 << 17
 wait for each other.
 """
 
+_NAMED = 3
+_NAME_ROWS = "an id names one row, so make it of the row's key, or of batch and source_row where rows have none"
+
 HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
 
 
@@ -45,11 +48,26 @@ def labelled_examples(
     order = [name for name in ("event_time", "id") if name == "id" or name in table.column_names]
     table = table.sort_by([(name, "ascending") for name in order])
     ids = table.column("id")
+    if ids.null_count:
+        raise FeatureError(f"'{examples_sql.name}' yields {ids.null_count} rows without an id: {_NAME_ROWS}.")
     if pc.count_distinct(ids).as_py() != table.num_rows:
-        counts = pc.value_counts(ids)
-        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-        raise FeatureError(f"'{examples_sql.name}' yields {len(twice)} ids more than once, such as '{twice[0]}'.")
+        raise FeatureError(f"'{examples_sql.name}' yields {_repeated_ids(table)}: {_NAME_ROWS}.")
     return table
+
+
+def _repeated_ids(table: pa.Table) -> str:
+    """How many ids of ``table`` name several rows, and of the first ones how many rows and what these differ in."""
+    counts = pc.value_counts(table.column("id"))
+    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    told = []
+    for name in twice[:_NAMED]:
+        rows = table.filter(pc.equal(table.column("id"), name))
+        differing = [
+            column for column in table.column_names if pc.count_distinct(rows.column(column), mode="all").as_py() > 1
+        ]
+        how = f"that differ in {', '.join(differing)}" if differing else "that are the same in every column"
+        told.append(f"'{name}' ({rows.num_rows} rows {how})")
+    return f"{len(twice)} ids more than once, such as {', '.join(told)}"
 
 
 def attach(

@@ -61,7 +61,7 @@ def _audit(staged: Snapshot, *, use_case: UseCase, batch: str) -> tuple[CheckRes
             batch=batch,
             figures={"views": len(found)},
             reasons=(
-                f"No aggregates of {batch} for {', '.join(missing)}: nothing is known yet, or a key of every row is NULL.",
+                f"No aggregates of {batch} for {', '.join(missing)}: nothing is known yet, or a key is always missing.",
             )
             if missing
             else (),

@@ -24,7 +24,7 @@ from mlops_assets.steps.step import Step
 from mlops_assets.stores.features.offline import FeatureRows, Reach, compute_features
 from mlops_assets.stores.landing.progress import judge_completeness
 from mlops_assets.stores.models.feature_catalogue import PROFILE
-from mlops_assets.training.fit import labels_of
+from mlops_assets.training.fit import counted, labels_of
 
 BOTH_OUTCOMES, ONE_ROW = "has_both_outcomes", "one_row_per_example"
 NOTHING_LATER = "nothing_known_later_is_used"
@@ -72,15 +72,16 @@ def _labelled(head: Snapshot, *, use_case: UseCase, connect: Connect, through: s
 
 def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect: Connect) -> tuple[CheckResult, ...]:
     table = read_parquet(staged.local(training_view_path(use_case.name)))
-    outcomes = two_outcomes(labels_of(table), task=use_case.task)
+    counting = counted(table, use_case=use_case)
+    outcomes = two_outcomes(labels_of(counting), task=use_case.task)
     positives = int(outcomes.sum())
     repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
     return (
         CheckResult(
             name=BOTH_OUTCOMES,
-            passed=0 < positives < table.num_rows,
-            figures={"rows": table.num_rows, "positives": positives},
-            reasons=() if 0 < positives < table.num_rows else (_one_outcome(table, use_case=use_case),),
+            passed=0 < positives < len(outcomes),
+            figures={"rows": len(outcomes), "positives": positives},
+            reasons=() if 0 < positives < len(outcomes) else (_one_outcome(counting, use_case=use_case),),
         ),
         CheckResult(
             name=ONE_ROW,
@@ -89,7 +90,7 @@ def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect:
             reasons=(f"{repeated} rows repeat an example.",) if repeated else (),
         ),
         audit_request_sql(use_case),
-        audit_single_features(table, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
+        audit_single_features(counting, labels=outcomes, features=use_case.features, limit=use_case.suspicious_roc_auc),
         *(
             [_moved_by_the_future(table, read_from, use_case=use_case, period=use_case.batches.period, connect=connect)]
             if use_case.batches.period

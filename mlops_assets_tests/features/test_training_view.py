@@ -76,8 +76,8 @@ def test_side_data_without_keys_is_the_same_for_every_row(tmp_path: Path) -> Non
 
     assert attached.column("heat__degrees").to_pylist() == [1.0, 1.0]
     assert attached.column("level__now").to_pylist() == [7, 7]
-    with pytest.raises(FeatureError, match="'level.sql' yields more than one row for"):
-        _file(tmp_path, "level.sql", "SELECT 7 AS now FROM range(2)")
+    _file(tmp_path, "level.sql", "SELECT 7 AS now FROM range(2)")
+    with pytest.raises(FeatureError, match="yields more than one row for"):
         attach(connection, examples_table(("z", NOON)), asof=[level])
 
 
@@ -161,9 +161,25 @@ def test_request_sql_that_loses_rows_or_features_is_refused(tmp_path: Path, sql:
 
 
 def test_an_id_twice_among_labelled_examples_is_refused(tmp_path: Path) -> None:
-    sql = _file(tmp_path, "examples.sql", "SELECT 'same' AS id, now() AS event_time FROM range(2)")
+    sql = _file(
+        tmp_path,
+        "examples.sql",
+        "SELECT 'same' AS id, 1 AS label FROM range(2) UNION ALL SELECT 'other', n FROM range(3) AS t (n)",
+    )
 
-    with pytest.raises(FeatureError, match="1 ids more than once, such as 'same'"):
+    with pytest.raises(FeatureError) as refused:
+        labelled_examples(duckdb.connect(), examples_sql=sql)
+
+    assert "2 ids more than once" in str(refused.value)
+    assert "'same' (2 rows that are the same in every column)" in str(refused.value)
+    assert "'other' (3 rows that differ in label)" in str(refused.value)
+    assert "make it of the row's key, or of batch and source_row" in str(refused.value)
+
+
+def test_rows_without_an_id_are_refused(tmp_path: Path) -> None:
+    sql = _file(tmp_path, "examples.sql", "SELECT NULL AS id, 1 AS label FROM range(2)")
+
+    with pytest.raises(FeatureError, match=r"yields 2 rows without an id"):
         labelled_examples(duckdb.connect(), examples_sql=sql)
 
 
