@@ -100,11 +100,15 @@ class DailyBatches(_PeriodicBatches):
 
     From ``first`` to ``last``, both included; ``last=None`` goes on to today. Without ``first`` the days are those that
     land, and a run goes over any of them; with it they are a calendar, and a run goes over days without a gap.
+    ``within_the_day`` takes files of the running day as well, and again whenever they have grown.
     """
 
     period = Period.DAY
+    within_the_day: bool = False
 
     def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        if self.within_the_day:
+            return super()._too_early(batch, today=today)
         early = today is not None and date.fromisoformat(batch) >= today
         return "its day is not over yet (UTC)" if early else None
 
@@ -300,7 +304,8 @@ class UseCase:
         refuse_cadences(self.sources, period=self.batches.period, use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_retrained(self.retrain, split=self.split, task=self.task, use_case=self.name)
-        refuse_history(self.history, use_case=self.name)
+        over = isinstance(self.batches, DailyBatches) and not self.batches.within_the_day
+        refuse_history(self.history, over_before_they_come=over, use_case=self.name)
         if is_declared(self, "slices"):
             self._refuse_misfit_slices()
         if is_declared(self, "request"):

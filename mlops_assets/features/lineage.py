@@ -67,9 +67,10 @@ def history_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     for view in use_case.history:
         columns = _columns_of(view.sql, relations=relations)
         keys = _keys_of(view, columns)
-        counted = keys or columns["known_on"]
+        known = columns[view.known]
+        counted = keys or known
         mine = {name: origins or counted for name, origins in columns.items() if name not in (*IDENTITY, *view.keys)}
-        for name, origins in {"entity": keys, "known_on": columns["known_on"], **mine}.items():
+        for name, origins in {"entity": keys, "known_on": known, **mine}.items():
             found[name] = found.get(name, frozenset()) | origins
     return {name: tuple(sorted(origins)) for name, origins in found.items()}
 
@@ -218,10 +219,10 @@ def _attached(use_case: UseCase, *, relations: Relations) -> dict[str, Origins]:
 
 
 def _rolled_up(view: HistoryView, columns: Mapping[str, Origins]) -> dict[str, Origins]:
-    counted = _keys_of(view, columns) or columns["known_on"]
+    counted = _keys_of(view, columns) or columns[view.known]
     found = {}
     for name, feature, _ in view.columns():
-        found[name] = _union(columns.get(measure, frozenset()) for measure in _read_by(feature)) or counted
+        found[name] = _union(columns.get(measure, frozenset()) for measure in _read_by(feature, view)) or counted
     return found
 
 
@@ -229,10 +230,10 @@ def _keys_of(view: HistoryView, columns: Mapping[str, Origins]) -> Origins:
     return _union(columns.get(key, frozenset()) for key in view.keys)
 
 
-def _read_by(feature: HistoryFeature) -> list[str]:
+def _read_by(feature: HistoryFeature, view: HistoryView) -> list[str]:
     """The columns of the view that a figure over its past is worked out from."""
     if isinstance(feature, Recency):
-        return ["known_on"]
+        return [view.known]
     return list(feature.measures)
 
 

@@ -24,7 +24,16 @@ from mlops_assets.contract.history import HistoryView
 from mlops_assets.contract.sql import Sql
 from mlops_assets.features.entity_codes import coded_entities
 from mlops_assets.features.relations import compute_relations
-from mlops_assets.features.roll_up import EPOCH, Totals, from_day, nan_as_null, read_totals, roll_up, to_days
+from mlops_assets.features.roll_up import (
+    EPOCH,
+    MINUTES_A_DAY,
+    Totals,
+    from_day,
+    nan_as_null,
+    read_totals,
+    roll_up,
+    to_minutes,
+)
 from mlops_assets.features.sql import compute, microseconds, quoted, run_sql
 
 _AT_ONCE = 2
@@ -82,8 +91,8 @@ def attach(
     order.
 
     ``connection`` holds the relation ``history`` (the per-batch files together) and the sources that the as-
-    of views read. History counts what was known before the day of ``event_time``, or before ``as_of`` when
-    that is given (what an online store of that day knows).
+    of views read. Windows of days count what was known before the day of ``event_time``, or before ``as_of`` when
+    that is given (what an online store of that day knows); windows of hours what was known before its minute.
     """
     columns = attach_history(connection, examples, views=history, as_of=as_of) if history else {}
     for view in asof:
@@ -119,12 +128,16 @@ def stream_history(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rolling: deque[Future[dict[str, pa.Array]]] = deque()
         for examples in parts:
-            days = to_days(examples.column("event_time"))
+            minutes = to_minutes(examples.column("event_time"))
+            days = minutes // MINUTES_A_DAY
+            asked = days
             if as_of is not None:
                 days = np.full_like(days, (as_of - EPOCH).days)
-            totals = read_totals(connection, views=views, asked=_first_and_last(days))
+                asked = np.concatenate([asked, days]) if any(view.by_minute for view in views) else days
+            totals = read_totals(connection, views=views, asked=_first_and_last(asked))
             for start in range(0, max(len(days), 1), _PIECE):
-                piece = examples.slice(start, _PIECE), days[start : start + _PIECE]
+                stop = start + _PIECE
+                piece = examples.slice(start, _PIECE), days[start:stop], minutes[start:stop]
                 rolling.append(pool.submit(_columns, *piece, totals=totals, views=views))
                 if len(rolling) > _AT_ONCE:
                     yield rolling.popleft().result()
@@ -133,11 +146,17 @@ def stream_history(
 
 
 def _columns(
-    examples: pa.Table, days: NDArray[np.int64], *, totals: Sequence[Totals], views: Sequence[HistoryView]
+    examples: pa.Table,
+    days: NDArray[np.int64],
+    minutes: NDArray[np.int64],
+    *,
+    totals: Sequence[Totals],
+    views: Sequence[HistoryView],
 ) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for view, known in zip(views, totals, strict=True):
-        rolled = roll_up(known, view=view, entities=coded_entities(examples, view.keys), days=days)
+        entities = coded_entities(examples, view.keys)
+        rolled = roll_up(known, view=view, entities=entities, days=days, minutes=minutes)
         columns |= {name: nan_as_null(values) for name, values in rolled.items()}
     return columns
 

@@ -83,6 +83,7 @@ class Answering:
         self._schema = request_schema(use_case.request)
         self.columns = {name: place for place, name in enumerate(self._schema.names)}
         self._plan: tuple[int, RequestPlan] | None = None
+        self._of_days = {name: view for view in use_case.history for name, _, _ in view.day_columns()}
         features = use_case.features
         self.layout = Layout(
             numbers=tuple(each.name for each in features if each.kind == "numeric"),
@@ -179,7 +180,10 @@ class Answering:
     def _without_history(self, prepared: Prepared) -> Iterator[tuple[int, str]]:
         if prepared.look_up is None:
             return
-        for view, (_, values) in zip(self.use_case.history, prepared.look_up.history, strict=True):
+        for names, values in prepared.look_up.history:
+            view = self._of_days.get(names[0])
+            if view is None:  # over hours, where nothing is no exception
+                continue
             for row in np.flatnonzero(np.isnan(values).all(axis=1)).tolist():
                 yield row, _no_history(view, [str(prepared.examples[key][row].as_py()) for key in view.keys])
         as_of = prepared.look_up.as_of
