@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,9 @@ import pytest
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.history import Count, HistoryView, Mean, history_features
+from mlops_assets.features.lineage import feature_lineage
 from mlops_assets.lake.tables import read_parquet
+from mlops_assets.orchestration.partitions import batch_partitions
 from mlops_assets.steps.aggregate import aggregate
 from mlops_assets.steps.land import land
 from mlops_assets.steps.validate import validate
@@ -126,8 +128,23 @@ def test_days_that_are_over_before_they_come_have_no_hours() -> None:
 
 
 def test_a_day_that_is_running_is_taken_where_it_is_declared() -> None:
-    today = datetime(2024, 3, 11).date()
+    today = date(2024, 3, 11)
 
     assert PARCELS.batches.why_not_taken("2024-03-11", today=today) == "its day is not over yet (UTC)"
     assert RUNNING.batches.why_not_taken("2024-03-11", today=today) is None
     assert RUNNING.batches.why_not_taken("2024-03-12", today=today) == "its day has not begun yet (UTC)"
+
+
+def test_the_running_day_is_a_partition_where_it_is_declared() -> None:
+    noon = datetime(2024, 3, 11, 12, tzinfo=UTC)
+    last = [batch_partitions(each).get_partition_keys(current_time=noon)[-1] for each in (PARCELS, RUNNING)]
+
+    assert last == ["2024-03-10", "2024-03-11"]
+
+
+def test_what_counts_all_rows_comes_from_the_moment_they_are_known() -> None:
+    origins = feature_lineage(RUNNING)
+
+    assert [each.column for each in origins["every__parcels_3d"]] == ["sent_at"]
+    assert [each.column for each in origins["recent__weight_4h"]] == ["weight"]
+    assert [each.column for each in origins["recent__parcels_4h"]] == ["depot"]

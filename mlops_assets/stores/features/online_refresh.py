@@ -65,6 +65,7 @@ def refresh_online_store(
     """
     as_of = as_of or next_day(snapshot, use_case=use_case)
     later = as_of + (timedelta(days=1) if _goes_on(use_case) else timedelta(0))
+    left_out = _left_out(snapshot, use_case=use_case, as_of=later)
     seed = int(snapshot.commit[:8], 16)
     open_views(connection, snapshot, use_case=use_case, reach=reach_back(use_case, as_of=as_of))
     minutes = any(part.by_minute for part in use_case.history)
@@ -74,7 +75,7 @@ def refresh_online_store(
     changed = online.refresh(view, commit=snapshot.commit)
     audits = (
         _every_view(view),
-        _freshness(view, left_out=_left_out(snapshot, use_case=use_case, as_of=later)),
+        _freshness(view, last=later - timedelta(days=1), left_out=left_out),
         _equality(online, asked=asked, offline=offline, seed=seed),
     )
     if changed and any(audit.blocks for audit in audits):
@@ -189,9 +190,8 @@ def _every_view(view: OnlineView) -> CheckResult:
     )
 
 
-def _freshness(view: OnlineView, *, left_out: Collection[str]) -> CheckResult:
-    """``left_out`` are later batches that are validated; side data must be young enough for the store's day."""
-    last = view.as_of - timedelta(days=1)
+def _freshness(view: OnlineView, *, last: date, left_out: Collection[str]) -> CheckResult:
+    """``left_out`` are batches after ``last`` that are validated; side data must be young enough for the day."""
     reasons = []
     if left_out:
         reasons.append(f"History goes up to {last}, but {max(left_out)} is validated: materialise history.")
