@@ -101,6 +101,7 @@ def _long_rows(view: HistoryView) -> str:
     return (
         f"SELECT CAST(batch AS VARCHAR) AS batch, '{name}' AS view, {entity} AS entity, {_known(view)}, "
         f"* EXCLUDE ({aside}) FROM {quoted(_name(view))} WHERE {entity} IS NOT NULL"
+        f"{f' AND {KNOWN_AT} IS NOT NULL' if view.by_minute else ''}"
     )
 
 

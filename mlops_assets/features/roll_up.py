@@ -180,12 +180,32 @@ def read_totals(
         longest = timedelta(days=max((view.longest for view in views), default=0))
         within, days = "WHERE known_on >= $first AND known_on < $last", {"first": asked[0] - longest, "last": asked[1]}
         if any(view.by_minute for view in views):
+            _refuse_unknown_moments(connection, views, history=history)
             within = "WHERE known_on >= $first AND (known_on < $last OR known_at IS NOT NULL AND known_on <= $until)"
             days["until"] = date.max if later else asked[1]
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STRETCH} AS FROM {quoted(history)} {within}", days)
     totals = [_totals(connection, view) for view in views]
     connection.execute(f"DROP TABLE {_STRETCH}")
     return totals
+
+
+def _refuse_unknown_moments(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[HistoryView], *, history: str
+) -> None:
+    """Raises FeatureError for rows that were aggregated before their view had hours."""
+    names = [view.name for view in views if view.by_minute]
+    unknown = (
+        KNOWN_AT not in connection.sql(f"FROM {quoted(history)}").columns
+        or connection.execute(
+            f"SELECT view FROM {quoted(history)} WHERE view IN (SELECT unnest($names)) AND {KNOWN_AT} IS NULL LIMIT 1",
+            {"names": names},
+        ).fetchone()
+    )
+    if unknown:
+        raise FeatureError(
+            f"History of {', '.join(names)} was made before there were windows of hours, and does not say at which "
+            "moment something became known: materialise history again."
+        )
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> Totals:

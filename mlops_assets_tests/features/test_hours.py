@@ -21,7 +21,7 @@ from mlops_assets.features.online_view import online_view
 from mlops_assets.features.training_view import attach_history
 from mlops_assets.stores.features.online import OnlineStore
 from mlops_assets.stores.features.online_sqlite import SqliteBackend
-from mlops_assets_tests.features.visits import examples_table, shop_view
+from mlops_assets_tests.features.visits import examples_table, shop_view, visits_table
 
 Visit = tuple[str, str | None, datetime, int]  # batch, shop, known_at, amount
 DAY = date(2013, 3, 10)
@@ -104,7 +104,7 @@ def test_the_minute_before_counts_the_minute_itself_does_not(tmp_path: Path) -> 
 def test_what_is_published_later_is_known_later(tmp_path: Path) -> None:
     connection = duckdb.connect()
     view = hours_view(tmp_path, delay=timedelta(minutes=45))
-    visits_by_minute(connection, [("b", "x", NOON - timedelta(minutes=30), 7)])
+    visits_by_minute(connection, [("b", "x", NOON - timedelta(minutes=30), 7), ("b", "x", None, 9)])  # type: ignore[list-item]
     connection.register("history", daily_aggregates(connection, views=[view]))
     minutes = (0, 15, 16, 75, 76)
     asked = examples_table(*(("x", NOON + timedelta(minutes=each)) for each in minutes))
@@ -137,6 +137,15 @@ def test_a_view_over_hours_must_say_the_moment(tmp_path: Path) -> None:
         view.sql.write_text(sql)
         with pytest.raises(FeatureError, match=says):
             daily_aggregates(connection, views=[view])
+
+
+def test_history_from_before_the_hours_is_refused(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    visits_table(connection, [("b", "x", DAY, 3)])
+    connection.register("history", daily_aggregates(connection, views=[shop_view(tmp_path)]))
+
+    with pytest.raises(FeatureError, match="History of shop was made before there were windows of hours"):
+        attach_history(connection, examples_table(("x", NOON)), views=[hours_view(tmp_path)])
 
 
 def test_a_figure_of_days_has_no_hours(tmp_path: Path) -> None:

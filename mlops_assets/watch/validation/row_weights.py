@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.watch.validation.breaches import WEIGHT
@@ -31,7 +32,10 @@ def weight_column(use_case: UseCase, *, source: Source) -> IsWeight:
         # loading a parser and reading SQL with it takes tenths of a second: only once a value could not be a weight
         from mlops_assets.features.lineage import example_lineage
 
-        origins = example_lineage(use_case).get(str(use_case.weight), ())
+        try:
+            origins = example_lineage(use_case).get(str(use_case.weight), ())
+        except FeatureError:  # such SQL runs all the same, and a wrong weight is told when it is learnt from
+            return frozenset({str(use_case.weight)})
         return frozenset(each.column for each in origins if len(origins) == 1 and each.source == source.name)
 
     return lambda column: use_case.weight is not None and column in columns()
