@@ -1,16 +1,41 @@
 """How the files of a source are written: what must be known before a byte of them can be read as a value.
 
-The declaration only; reading is in ``watch/validation/``. Whether a file is packed, or is Parquet, its name says.
+The declaration only; reading is in ``watch/validation/``. Whether a file is packed, or is Parquet, its name says where
+it lands, and its first bytes say everywhere.
 """
 
 from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mlops_assets.contract.errors import DeclarationError
 
 UTF_8 = "utf-8"
+
+
+class Packing(StrEnum):
+    """What holds the rows of a file, in words: text as it is, text that is compressed, or Parquet."""
+
+    TEXT = "plain text"
+    GZIP = "gzip data"
+    ZSTD = "Zstandard data"
+    PARQUET = "a Parquet file"
+
+
+SUFFIXES = {
+    ".csv": Packing.TEXT,
+    ".csv.gz": Packing.GZIP,
+    ".csv.zst": Packing.ZSTD,
+    ".parquet": Packing.PARQUET,
+}
+"""How the names of landed files end."""
+
+
+def suffix_of(name: str) -> str | None:
+    """Which of ``SUFFIXES`` a file's name ends with, ``None`` if with none."""
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +61,7 @@ class FileForm:
 
     @property
     def is_utf_8(self) -> bool:
-        return codecs.lookup(self.encoding).name == UTF_8
+        return codecs.lookup(self.encoding).name in (UTF_8, "utf-8-sig")
 
     def refuse_unfit(self, source: str) -> None:
         """Raises DeclarationError if no file of ``source`` can be written so."""
@@ -53,6 +78,9 @@ class FileForm:
         if self.strip and self.delimiter == " ":
             return "strip takes the blanks away that are its delimiter: declare one of the two"
         return None if _is_text_encoding(self.encoding) else f"Python knows no encoding {self.encoding!r} of text"
+
+
+PLAIN = FileForm()
 
 
 def _is_text_encoding(name: str) -> bool:

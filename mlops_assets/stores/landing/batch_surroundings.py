@@ -27,7 +27,7 @@ from mlops_assets.stores.landing.acceptances import acceptances
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.validation.batch_judgement import Surroundings
 from mlops_assets.watch.validation.batch_sizes import EarlierFile, same_weekday
-from mlops_assets.watch.validation.file_format import inspect_file
+from mlops_assets.watch.validation.file_format import inspect_landed
 
 DAYS = 84
 """How far back profiles are read: what calibrates a comparison of twelve weeks."""
@@ -102,7 +102,7 @@ def earlier_files(
     paths = [raw_path(use_case.name, source=source.name, batch=day) for day in days]
 
     def rows(path: str) -> int:
-        return inspect_file(head.local(path), delimiter=source.delimiter).rows
+        return inspect_landed(head.local(path), source=source).rows
 
     return {
         batch_of(path): EarlierFile(size=info.size, count_rows=partial(rows, path))

@@ -12,19 +12,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from mlops_assets.contract.file_form import UTF_8, FileForm
-from mlops_assets.watch.validation.number_forms import number_pattern
+from mlops_assets.contract.file_form import PLAIN, UTF_8, FileForm, Packing
+from mlops_assets.watch.validation.headers import unnamed_columns
+from mlops_assets.watch.validation.landed_bytes import LONGEST_VALUE, open_text, packing_of
+from mlops_assets.watch.validation.written_values import OTHER_VALUES, all_match, is_value, number_pattern
 
 HEAD = 1024 * 1024
 """So many bytes of a file are looked at."""
-PLAIN = FileForm()
 STRIPPED = 0.1
 """If so large a part of the values of a column has blanks around it, they are no part of the values."""
 LOOKS_LIKE_DATA = 0.5
@@ -46,8 +49,6 @@ _NUMBERS = (
     FileForm(thousands=" "),
     FileForm(thousands="'"),
 )
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_OTHER_VALUES = rf"{_DAY}.*|[0-9]{{1,4}}[./-][0-9]{{1,2}}[./-][0-9]{{1,4}}.*|true|false|True|False|TRUE|FALSE"
 _CODE = re.compile(r"[A-Z0-9]+")
 
 
@@ -71,30 +72,66 @@ class SniffedFormat:
         told = {name: value for name, value in vars(self.form).items() if value != getattr(PLAIN, name)}
         return told | ({"null_values": dict(self.null_values)} if self.null_values else {})
 
+    def seen_in(self, text: pa.Table) -> SniffedFormat:
+        """The same with the texts for missing values of all rows, not of the first; ``text`` has one column for each,
+        by its name in the lake."""
+        found = {name: null_texts(text[name], form=self.form) for name in text.column_names}
+        nulls = {name: texts for name, texts in found.items() if texts != ("",)}
+        kept = {name: reason for name, reason in self.reasons.items() if not name.startswith("null_values.")}
+        return replace(
+            self, columns=tuple(text.column_names), null_values=nulls, reasons=kept | reasons_of_nulls(nulls)
+        )
 
-def sniff(head: bytes, *, delimiter: str | None = None) -> SniffedFormat:
-    """The format of the file that begins with ``head``, unpacked; a ``delimiter`` that is known is not guessed."""
+    def encoded_as(self, encoding: str) -> SniffedFormat:
+        """The same in another encoding, which the beginning did not show."""
+        reasons = dict(self.reasons) | {"encoding": said_encoding(encoding)}
+        return replace(self, form=replace(self.form, encoding=encoding), reasons=reasons)
+
+
+def sniff_file(path: Path, *, delimiter: str | None = None, header: bool | None = None) -> SniffedFormat:
+    """``sniff`` of a file as it lies there, packed or not; Parquet says all of it by itself."""
+    packing = packing_of(path)
+    if packing is Packing.PARQUET:
+        return SniffedFormat(columns=tuple(pq.read_schema(path).names))
+    with open_text(path, packing=packing, form=PLAIN) as file:
+        return sniff(file.read(HEAD), delimiter=delimiter, header=header)
+
+
+def sniff(head: bytes, *, delimiter: str | None = None, header: bool | None = None) -> SniffedFormat:
+    """The format of the file that begins with ``head``, unpacked; what is known of it is not guessed."""
     encoding = sniff_encoding(head)
     text = _whole_lines(codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff"))
-    sign = delimiter or _delimiter(text)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=sign, skipinitialspace=True) if row]
+    csv.field_size_limit(LONGEST_VALUE)
+    try:
+        sign = delimiter or _delimiter(text)
+        rows = _rows(text, delimiter=sign)
+    except csv.Error:
+        return SniffedFormat(form=FileForm(encoding=encoding))
     if not rows:
         return SniffedFormat(form=FileForm(delimiter=sign, encoding=encoding))
-    has_header = _has_header(rows, text=text, delimiter=sign)
-    names = tuple(rows[0]) if has_header else unnamed_columns(len(rows[0]))
-    values = list(zip_longest(*rows[1 if has_header else 0 :], fillvalue="")) or [()] * len(names)
+    has_header = _has_header(rows, text=text, delimiter=sign) if header is None else header
+    return _sniffed(rows, text=text, form=FileForm(header=has_header, delimiter=sign, encoding=encoding))
+
+
+def _sniffed(rows: Sequence[Sequence[str]], *, text: str, form: FileForm) -> SniffedFormat:
+    """What the values say, besides what divides them: strip, signs in numbers, missing values."""
+    names = tuple(rows[0]) if form.header else unnamed_columns(len(rows[0]))
+    values = list(zip_longest(*rows[int(form.header) :], fillvalue="")) or [()] * len(names)
     columns = [pa.chunked_array([pa.array(column, pa.string())]) for column in values]
-    form = FileForm(
-        header=has_header, delimiter=sign, encoding=encoding, strip=_is_padded(text, columns, delimiter=sign)
-    )
-    columns = [pc.utf8_trim_whitespace(column) for column in columns] if form.strip else columns
+    if _is_padded(text, columns, delimiter=form.delimiter):
+        form = replace(form, strip=True)
+        names = tuple(name.strip() for name in names)
+        columns = [pc.utf8_trim_whitespace(column) for column in columns]
     numbers = _number_form(columns)
     form = replace(form, decimal=numbers.decimal, thousands=numbers.thousands)
-    names = tuple(name.strip() for name in names) if form.strip else names
     nulls = {name: null_texts(column, form=form) for name, column in zip(names, columns, strict=False)}
-    nulls = {name: texts for name, texts in nulls.items() if texts != ("",) and texts}
+    nulls = {name: texts for name, texts in nulls.items() if texts != ("",)}
     reasons = _reasons(form, first=rows[0], columns=columns) | reasons_of_nulls(nulls)
     return SniffedFormat(form=form, columns=names, null_values=nulls, reasons=reasons)
+
+
+def _rows(text: str, *, delimiter: str) -> list[list[str]]:
+    return [row for row in csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True) if row]
 
 
 def sniff_encoding(head: bytes) -> str:
@@ -110,13 +147,8 @@ def sniff_encoding(head: bytes) -> str:
     return "latin-1"
 
 
-def unnamed_columns(many: int) -> tuple[str, ...]:
-    """What the columns of a file without a header are called in a draft."""
-    return tuple(f"column_{number}" for number in range(1, many + 1))
-
-
 def null_texts(values: pa.ChunkedArray, *, form: FileForm) -> tuple[str, ...]:
-    """The texts that stand for a missing value in a column: the empty one, which always does, and what occurs.
+    """The texts that stand for a missing value in a column: the empty one, which always does, and those that occur.
 
     In a column of codes of two letters ``NA`` is one of them.
     """
@@ -124,7 +156,7 @@ def null_texts(values: pa.ChunkedArray, *, form: FileForm) -> tuple[str, ...]:
     distinct = pc.unique(values)
     others = distinct.filter(pc.invert(pc.is_in(distinct, value_set=known)))
     occurring = {"", *distinct.filter(pc.is_in(distinct, value_set=known)).to_pylist()}
-    if len(others) and all_match(others, f"{number_pattern(form)}|{_OTHER_VALUES}"):
+    if len(others) and all_match(others, f"{number_pattern(form)}|{OTHER_VALUES}"):
         return tuple(text for text in MISSING_NUMBERS if text in occurring)
     is_code = _are_codes_like_na(others)
     return tuple(text for text in MISSING if text in occurring and not (text == "NA" and is_code))
@@ -134,11 +166,6 @@ def reasons_of_nulls(nulls: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Why these texts of columns are taken for missing values, under ``null_values.<column>``."""
     written = {column: " and ".join(repr(text) for text in texts if text) for column, texts in nulls.items()}
     return {f"null_values.{column}": f"{texts} stands for a missing value." for column, texts in written.items()}
-
-
-def all_match(values: pa.Array | pa.ChunkedArray, pattern: str) -> bool:
-    """Whether every one of these texts is wholly as the pattern says."""
-    return bool(pc.all(pc.match_substring_regex(values, f"^(?:{pattern})$")).as_py())
 
 
 def _are_codes_like_na(others: pa.Array) -> bool:
@@ -154,7 +181,7 @@ def _whole_lines(text: str) -> str:
 def _delimiter(text: str) -> str:
     """The first that splits every line into the same number of values, else what DuckDB takes it for."""
     for sign in _DELIMITERS:
-        widths = {len(row) for row in csv.reader(io.StringIO(text), delimiter=sign, skipinitialspace=True) if row}
+        widths = {len(row) for row in _rows(text, delimiter=sign)}
         if len(widths) == 1 and widths != {1}:
             return sign
     found = _by_duckdb(text, delimiter=None)
@@ -188,10 +215,9 @@ def _has_header(rows: Sequence[Sequence[str]], *, text: str, delimiter: str) -> 
 
 def values_in(first: Sequence[str], *, below: Sequence[Sequence[str]]) -> list[str]:
     """What of a first line is a value rather than a name: a number, a date, nothing, or what comes again below it."""
-    pattern = re.compile(f"|{number_pattern(PLAIN)}|{number_pattern(FileForm(decimal=','))}|{_OTHER_VALUES}")
     columns = zip_longest(*below, fillvalue="")
     again = [name for name, column in zip(first, columns, strict=False) if name in {value.strip() for value in column}]
-    return [name for name in first if pattern.fullmatch(name) or name in MISSING or name in again]
+    return [name for name in first if is_value(name) or name in MISSING or name in again]
 
 
 def _are_numbered(first: Sequence[str]) -> bool:
@@ -220,6 +246,13 @@ def _number_form(columns: Sequence[pa.ChunkedArray]) -> FileForm:
     return max(_NUMBERS, key=fitting)
 
 
+def said_encoding(encoding: str) -> str:
+    """Why a file is taken to be in an encoding other than UTF-8."""
+    if encoding == "utf-16":
+        return "The file begins with the mark of UTF-16."
+    return f"The bytes are no UTF-8, but letters as {encoding}: see that they are the right ones."
+
+
 def _reasons(form: FileForm, *, first: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> dict[str, str]:
     shown = ", ".join(repr(value.strip()[:20]) for value in first[:4])
     number = re.compile(number_pattern(form))
@@ -232,6 +265,6 @@ def _reasons(form: FileForm, *, first: Sequence[str], columns: Sequence[pa.Chunk
         "decimal": f"Numbers are written as {example}.",
         "thousands": f"Numbers are written as {example}.",
         "strip": "Blanks stand around values.",
-        "encoding": f"The bytes are no UTF-8, but letters as {form.encoding}: see that they are the right ones.",
+        "encoding": said_encoding(form.encoding),
     }
     return {name: sentence for name, sentence in said.items() if getattr(form, name) != getattr(PLAIN, name)}
