@@ -27,8 +27,9 @@ def inspect_parquet(path: Path) -> tuple[int, int, pa.Schema]:
     Every text is looked at; a FileFaultError says what is wrong with the file.
     """
     try:
-        with pq.ParquetFile(path, read_dictionary=_texts_of(pq.read_schema(path))) as file:
-            types, rows, groups = file.schema_arrow, file.metadata.num_rows, range(file.num_row_groups)
+        types = pq.read_schema(path)
+        with pq.ParquetFile(path, read_dictionary=_texts_of(types)) as file:
+            rows, groups = file.metadata.num_rows, range(file.num_row_groups)
             size = sum(file.metadata.row_group(group).total_byte_size for group in groups)
             size = max(size, rows * len(types)) + _checked_texts(file)
     except (pa.ArrowInvalid, OSError) as error:
@@ -38,7 +39,7 @@ def inspect_parquet(path: Path) -> tuple[int, int, pa.Schema]:
 
 def type_faults(types: pa.Schema, *, names: Sequence[str], schema: Schema) -> tuple[Anomaly, ...]:
     """The columns, called ``names`` here, whose values are of another type than declared."""
-    found = dict(zip(names, types.types, strict=True))
+    found = dict(zip(names, map(_value_type, types.types), strict=True))
     unfit = [each for each in schema.columns if each.name in found and not _fits(found[each.name], declared=each.type)]
     return tuple(
         anomaly(
