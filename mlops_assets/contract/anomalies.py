@@ -37,7 +37,7 @@ class Code(StrEnum):
     UNKNOWN_COLUMNS = "unknown_columns"
     REPEATED_COLUMNS = "repeated_columns"
     COLUMN_ORDER = "column_order"
-    COLUMN_TYPE = "column_type"
+    WRONG_COLUMN_TYPE = "wrong_column_type"
     NO_ROWS = "no_rows"
     SAME_CONTENT = "same_content"
     FILE_SIZE = "file_size"
@@ -155,10 +155,11 @@ KINDS: Mapping[Code, Kind] = {
     Code.MISSING_COLUMNS: _file("Declared columns are not in the header.", _MEND_SOURCE),
     Code.UNKNOWN_COLUMNS: _file("The header has columns that nobody declared.", _MEND_SOURCE),
     Code.REPEATED_COLUMNS: _file(
-        "The header names a column more than once, or twice but for upper and lower case.", _MEND_SOURCE
+        "The header names a column more than once, or twice but for upper and lower case, which SQL does not tell apart.",
+        'Have the source rename one, or declare the later one with its number: `pa.Field(alias="name.1")`.',
     ),
     Code.COLUMN_ORDER: _file("The declared columns are there in another order.", _MEND_SOURCE),
-    Code.COLUMN_TYPE: _file("A column of a Parquet file is of another type than declared.", _MEND_SOURCE),
+    Code.WRONG_COLUMN_TYPE: _file("A column of a Parquet file is of another type than declared.", _MEND_SOURCE),
     Code.NO_ROWS: _file("There is a header and no row, or no row is left."),
     Code.SAME_CONTENT: _file(
         "The same bytes have landed for another batch already.", "Land the batch's own file; one of the two is a copy."

@@ -18,7 +18,7 @@ UTF_8 = "utf-8"
 class Packing(StrEnum):
     """What holds the rows of a file, in words: text as it is, text that is compressed, or Parquet."""
 
-    TEXT = "plain text"
+    TEXT = "CSV text"
     GZIP = "gzip data"
     ZSTD = "Zstandard data"
     PARQUET = "a Parquet file"

@@ -55,9 +55,9 @@ class Source:
     that a service process never loads it. Its column order is the file's header, unless it says ``ordered = False``,
     and it names all columns, unless it says ``strict = False``. ``null_values`` are the texts that stand for a missing
     value: the same for every column, or by column, where a column that is not named has the empty text only. ``header``
-    to ``encoding`` say how the text is written (``FileForm``). ``batch_day`` names what ties a row of a daily, weekly or
-    monthly source to its day: one date or time column, or the three whole-number columns year, month and day; by it a
-    file of many days is cut when it is landed. A batch is refused if more than ``max_quarantined_share`` of its rows
+    to ``encoding`` say how the text is written (``FileForm``). ``batch_day`` names what ties a row of a daily, weekly
+    or monthly source to its day: one date or time column, or the three whole-number columns year, month and day; by it
+    a file of many days is cut when it is landed. A batch is refused if more than ``max_quarantined_share`` of its rows
     break a row-level rule, or if it has ``refused_times`` the usual rows or bytes, or so few; a file of more than
     ``max_file_bytes`` is not even read. ``references`` say what must be found in other sources. ``derived`` are further
     columns of a batch's profile, a SQL expression each: what two columns say together. ``drift`` says what a batch's

@@ -43,7 +43,7 @@ def type_faults(types: pa.Schema, *, names: Sequence[str], schema: Schema) -> tu
     unfit = [each for each in schema.columns if each.name in found and not _fits(found[each.name], declared=each.type)]
     return tuple(
         anomaly(
-            Code.COLUMN_TYPE,
+            Code.WRONG_COLUMN_TYPE,
             f"Column '{column.name}' is {found[column.name]} in the file: it must be {column.kind}.",
             column=column.name,
             expected=column.kind,

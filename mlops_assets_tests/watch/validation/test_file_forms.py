@@ -120,7 +120,7 @@ def test_file_is_read_as_declared(
         ({"encoding": "cp1252"}, HEADER.encode("cp1252") + b"1;2;\x81;\n", Code.WRONG_ENCODING, "byte 0x81 in line 2"),
         ({"encoding": "latin-1"}, HEADER.encode("latin-1") + b"1;2;x;\n1;2;\x80;\n", Code.WRONG_ENCODING, "byte 0x80 in line 3"),
         ({"encoding": "cp1252"}, (HEADER + LINES).encode(), Code.WRONG_ENCODING, "The file is UTF-8 text"),
-        ({}, gzip.compress((HEADER + LINES).encode()), Code.FOREIGN_FORMAT, "The file is gzip data, not plain text"),
+        ({}, gzip.compress((HEADER + LINES).encode()), Code.FOREIGN_FORMAT, "The file is gzip data, not CSV text"),
         ({"max_file_bytes": 4}, HEADER.encode(), Code.FILE_TOO_LARGE, "at most 4: it was not read"),
     ],
 )  # fmt: skip
@@ -220,8 +220,8 @@ def test_parquet_is_judged_row_by_row_like_text(tmp_path: Path) -> None:
 def test_parquet_column_of_another_type_is_told_by_its_name(tmp_path: Path) -> None:
     path = parquet(tmp_path, number=pa.array(["1", "2"]), day=pa.array([datetime(2024, 3, 1)] * 2))
     assert faults(path, source=make_rows()) == [
-        (Code.COLUMN_TYPE, "Column 'number' is string in the file: it must be a whole number."),
-        (Code.COLUMN_TYPE, "Column 'day' is timestamp[us] in the file: it must be a date (YYYY-MM-DD)."),
+        (Code.WRONG_COLUMN_TYPE, "Column 'number' is string in the file: it must be a whole number."),
+        (Code.WRONG_COLUMN_TYPE, "Column 'day' is timestamp[us] in the file: it must be a date (YYYY-MM-DD)."),
     ]
 
 
