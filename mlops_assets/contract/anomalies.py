@@ -155,7 +155,7 @@ KINDS: Mapping[Code, Kind] = {
     Code.MISSING_COLUMNS: _file("Declared columns are not in the header.", _MEND_SOURCE),
     Code.UNKNOWN_COLUMNS: _file("The header has columns that nobody declared.", _MEND_SOURCE),
     Code.REPEATED_COLUMNS: _file(
-        "The header names a column more than once, or twice but for upper and lower case, which SQL does not tell apart.",
+        "The header names a column more than once, or twice but for its case, which SQL does not tell apart.",
         'Have the source rename one, or declare the later one with its number: `pa.Field(alias="name.1")`.',
     ),
     Code.COLUMN_ORDER: _file("The declared columns are there in another order.", _MEND_SOURCE),

@@ -98,14 +98,14 @@ def _refuse_unsupported(model: str, rules: pandera.DataFrameSchema) -> None:
         "optional columns": any(not column.required for column in rules.columns.values()),
         "checks with groupby": any(check.groupby is not None for check in _checks(rules)),
         f"a column named '{SOURCE_ROW}'": SOURCE_ROW in rules.columns,
-        f"columns that differ only in case ({', '.join(alike)}), which SQL reads as one (the later one of a file can be "
-        "declared with its number, alias='name.1')": bool(alike),
+        f"columns that differ only in case ({', '.join(alike)}), which SQL reads as one": bool(alike),
     }
     found = [what for what, present in unsupported.items() if present]
     if found:
         raise DeclarationError(
             f"Model {model} declares {', '.join(found)}: not supported for landed files. "
             "Use required columns, column checks, dataframe checks and Config.unique."
+            + (f" Where a file has both names, the later one is alias='{alike[-1]}.1'." if alike else "")
         )
 
 
