@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
-from mlops_assets.contract.schema import Schema
 from mlops_assets.watch.validation.landed_bytes import LONGEST_VALUE, FileFaultError
+
+if TYPE_CHECKING:
+    from mlops_assets.contract.schema import Schema
 
 ROWS_AT_ONCE = 65_536
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"

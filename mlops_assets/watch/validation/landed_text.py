@@ -60,10 +60,11 @@ def text_parts(path: Path, *, names: Sequence[str], form: FileForm, report: File
         parts = _spaced_parts(path, names=names, form=form, report=report)
     else:
         parts = _plain_parts(path, names=names, form=form, report=report)
-    return map(_stripped, parts) if form.strip else parts
+    return map(stripped, parts) if form.strip else parts
 
 
-def _stripped(text: pa.Table) -> pa.Table:
+def stripped(text: pa.Table) -> pa.Table:
+    """The same without blanks around the values."""
     return pa.table([pc.utf8_trim_whitespace(column) for column in text.columns], names=text.column_names)
 
 
