@@ -27,6 +27,7 @@ from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL, Earlie
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST, judge_references
 from mlops_assets.watch.validation.history_keys import history_keys
 from mlops_assets.watch.validation.known_keys import KEYS_ARE_NEW, judge_keys, same_rows
+from mlops_assets.watch.validation.landed_bytes import packing_of
 from mlops_assets.watch.validation.quarantine import BatchReport, charge, validate
 from mlops_assets.watch.validation.row_weights import weight_column
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
@@ -155,6 +156,7 @@ def _judge_together(
             batch=batch,
             past=surroundings.files,
             refused_times=source.refused_times,
+            packing=packing_of(files[batch]),
         )
         again = () if source.columns.keys else same_rows(report.valid, batch=batch, connection=connection)
         found = [*report.anomalies, *again, *(each for check in (sized, *unusual) for each in check.anomalies)]

@@ -23,7 +23,7 @@ from mlops_assets.contract.errors import LakeError, ValidationError
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import HISTORY_KEY, NOT_JUDGED, WHOLE_BATCH
 from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts
-from mlops_assets.watch.validation.file_format import inspect_file
+from mlops_assets.watch.validation.file_format import inspect_landed
 from mlops_assets.watch.validation.judged_rows import JudgedRows, ViewsKeptBy, judge_rows
 from mlops_assets.watch.validation.landed_rows import LandedRows
 from mlops_assets.watch.validation.quarantine_table import quarantine_table
@@ -121,10 +121,7 @@ def _validate(
     views_kept_by: ViewsKeptBy,
     is_weight: IsWeight,
 ) -> dict[str, BatchReport]:
-    inspected = {
-        batch: inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
-        for batch, path in files.items()
-    }
+    inspected = {batch: inspect_landed(path, source=source) for batch, path in files.items()}
     faults = {
         batch: [fault for found in file_faults(report, source=source).values() for fault in found]
         for batch, report in inspected.items()
