@@ -207,8 +207,8 @@ class UseCase:
     that name a row: by default the schema's unique key, else batch and place in the file do. ``time`` is the column
     that says when it happened (``event_time``), ``weight`` how many of the population a row stands for, in training and
     in every figure (0 counts for nothing). ``left_out`` are columns that nobody is asked for: what is known too late,
-    identifiers. ``features`` are declared, or named where a column of a source is one as it stands; by default they are every number
-    and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the examples are
+    identifiers. ``features`` are declared, or named where a column of a source is one as it stands; by default they are
+    every number and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the examples are
     (id, event_time, outcome_known_at, request columns, label, slice columns) where they are more than the rows of one
     source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from the day that
     the service knows its moment may be; ``positive_word`` says what a positive prediction means.
