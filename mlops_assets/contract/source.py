@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mlops_assets.contract.by_default import ByDefault
-from mlops_assets.contract.columns import Columns, packaged
+from mlops_assets.contract.columns import Columns, carried
 from mlops_assets.contract.declared_numbers import ABOVE_ONE, ABOVE_ZERO, BELOW_ONE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
@@ -158,16 +158,16 @@ class Source:
 
     @property
     def layout(self) -> Columns:
-        """The columns and keys alone: as the Bento carries them, elsewhere as the schema says."""
-        carried = packaged().get(self.name)
-        if carried is not None:
-            return carried
+        """The columns and keys alone: as the model that is served carries them, elsewhere as the schema says."""
+        known = carried(self.name)
+        if known is not None:
+            return known
         try:
             return self.columns.layout
         except ModuleNotFoundError as error:
             raise DeclarationError(
                 f"Source '{self.name}': its columns are read from its schema, for which {error.name} is not installed "
-                "here. A service has them in its Bento: package the version once more."
+                "here. A packaged model carries them: package the version once more."
             ) from error
 
     @property
