@@ -208,10 +208,10 @@ class UseCase:
     that says when it happened (``event_time``), ``weight`` how many of the population a row stands for, in training and
     in every figure (0 counts for nothing). ``left_out`` are columns that nobody is asked for: what is known too late,
     identifiers. ``features`` are declared, or named where a column of a source is one as it stands; by default they are
-    every number and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the examples are
-    (id, event_time, outcome_known_at, request columns, label, slice columns) where they are more than the rows of one
-    source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from the day that
-    the service knows its moment may be; ``positive_word`` says what a positive prediction means.
+    every number and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the
+    examples are (id, event_time, outcome_known_at, request columns, label, slice columns) where they are more than the
+    rows of one source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from
+    the day that the service knows its moment may be; ``positive_word`` says what a positive prediction means.
 
     A use case whose batches have names has a time axis only if it says ``time``, or that its drops have event times
     (``NamedBatches(has_event_times=True)``).
