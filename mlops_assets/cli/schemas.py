@@ -29,16 +29,25 @@ schema_app = typer.Typer(help="Draft schemas, and compare them on real batches."
 @schema_app.command()
 def infer(
     files: Annotated[
-        list[Path], typer.Argument(help="CSV files with a header, of one kind, or a folder of them.", exists=True)
+        list[Path],
+        typer.Argument(help="CSV files, packed or not, or Parquet, of one kind; or a folder of them.", exists=True),
     ],
     name: Annotated[str, typer.Option(help="The model's name.")] = "Rows",
-    delimiter: Annotated[str, typer.Option(help="What separates the values.")] = ",",
+    delimiter: Annotated[
+        str | None, typer.Option(help="What separates the values; seen in the file if not said.")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first line has names; seen if not said.")
+    ] = None,
 ) -> None:
-    """Print a pandera model that accepts the files, as Python for a person to edit."""
-    draft = draft_schema(*files, name=name, delimiter=delimiter)
+    """Print a pandera model that accepts the files, and how they are written, as Python for a person to edit."""
+    draft = draft_schema(*files, name=name, delimiter=delimiter, header=header)
     for warning in draft.warnings:
         typer.echo(warning, err=True)
     typer.echo(draft.code, nl=False)
+    typer.echo("\n\n# The source of such files, for the declaration of the use case:")
+    for line in draft.source(name="rows", schema=f"package.schemas:{name}").splitlines():
+        typer.echo(f"# {line}")
 
 
 @schema_app.command()

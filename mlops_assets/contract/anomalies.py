@@ -24,6 +24,7 @@ class Code(StrEnum):
     FOREIGN_FORMAT = "foreign_format"
     BYTE_ORDER_MARK = "byte_order_mark"
     NOT_UTF8 = "not_utf8"
+    WRONG_ENCODING = "wrong_encoding"
     CONTROL_CHARACTERS = "control_characters"
     LINE_ENDS = "line_ends"
     CUT_FILE = "cut_file"
@@ -36,6 +37,7 @@ class Code(StrEnum):
     UNKNOWN_COLUMNS = "unknown_columns"
     REPEATED_COLUMNS = "repeated_columns"
     COLUMN_ORDER = "column_order"
+    WRONG_COLUMN_TYPE = "wrong_column_type"
     NO_ROWS = "no_rows"
     SAME_CONTENT = "same_content"
     FILE_SIZE = "file_size"
@@ -129,23 +131,35 @@ KINDS: Mapping[Code, Kind] = {
         "The file has more bytes than one of its source may have. It is not read.",
         "Ask the source what the file is; if it is right, split it or raise `max_file_bytes` of the source.",
     ),
-    Code.FOREIGN_FORMAT: _file("The file is compressed or of another format. Nothing is ever unpacked here."),
+    Code.FOREIGN_FORMAT: _file("The file is of another format than its name says, or than any that is read."),
     Code.BYTE_ORDER_MARK: _file("A byte-order mark stands at the start of a later line: two files were joined."),
-    Code.NOT_UTF8: _file("Some bytes are not UTF-8: another encoding, or two mixed."),
+    Code.NOT_UTF8: _file(
+        "Some bytes are not UTF-8: another encoding, or two mixed.",
+        "Declare the `encoding` of the source if all its files are so; else have the source write this one again.",
+    ),
+    Code.WRONG_ENCODING: _file(
+        "Bytes are no letters of the declared encoding, or the file is UTF-8 after all.",
+        "Ask the source how it writes its files, and declare that as `encoding` of the source.",
+    ),
     Code.CONTROL_CHARACTERS: _file("NUL bytes or control characters stand in the text."),
     Code.LINE_ENDS: _file("Line ends are mixed, or lines are split by bare carriage returns."),
     Code.CUT_FILE: _file("The last line has no end: the file is cut or still being written."),
     Code.UNEVEN_LINE: _file("A line has more or fewer values than the header."),
     Code.BROKEN_QUOTES: _file("A quote is never closed or stands inside a value."),
     Code.TOO_LONG: _file("A value has more than 1 MiB, or a row more than 8 MiB."),
-    Code.NO_HEADER: _file("The first line is blank or cannot be read."),
+    Code.NO_HEADER: _file(
+        "The first line is blank, cannot be read, or has values where the names of columns are expected.",
+        "Declare `header=False` of the source if its files have none; else have the source write the file again.",
+    ),
     Code.WRONG_DELIMITER: _file("The values are separated by another sign than declared."),
     Code.MISSING_COLUMNS: _file("Declared columns are not in the header.", _MEND_SOURCE),
     Code.UNKNOWN_COLUMNS: _file("The header has columns that nobody declared.", _MEND_SOURCE),
     Code.REPEATED_COLUMNS: _file(
-        "The header names a column more than once, or twice but for upper and lower case.", _MEND_SOURCE
+        "The header names a column more than once, or twice but for its case, which SQL does not tell apart.",
+        'Have the source rename one, or declare the later one with its number: `pa.Field(alias="name.1")`.',
     ),
     Code.COLUMN_ORDER: _file("The declared columns are there in another order.", _MEND_SOURCE),
+    Code.WRONG_COLUMN_TYPE: _file("A column of a Parquet file is of another type than declared.", _MEND_SOURCE),
     Code.NO_ROWS: _file("There is a header and no row, or no row is left."),
     Code.SAME_CONTENT: _file(
         "The same bytes have landed for another batch already.", "Land the batch's own file; one of the two is a copy."

@@ -7,11 +7,13 @@ field, the value and the valid values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.gates import FairnessBound, NoSliceRegressed, SliceBound
+from mlops_assets.contract.history import Recency
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.retraining import Shadow
 from mlops_assets.contract.slices import OVERALL
@@ -28,14 +30,29 @@ if TYPE_CHECKING:
     from mlops_assets.contract.source import Source
 
 
-def refuse_history(views: Iterable[HistoryView], *, use_case: str) -> None:
-    """Raises DeclarationError for a view that SQL cannot group, or that gives nothing."""
+def refuse_history(views: Iterable[HistoryView], *, over_before_they_come: bool, use_case: str) -> None:
+    """Raises DeclarationError for a view that gives nothing, or windows of hours that nothing could be in.
+
+    ``over_before_they_come`` says that batches are days which are taken once they are over.
+    """
     for view in views:
-        if not view.keys or not any(view.columns()):
-            lacking = "keys" if not view.keys else "features or windows"
+        field = f"Use case '{use_case}', history: view '{view.name}'"
+        if not any(view.columns()):
             raise DeclarationError(
-                f"Use case '{use_case}', history: view '{view.name}' has no {lacking}, so there is nothing to "
-                "aggregate by: name at least one key column, one figure and one window."
+                f"{field} has no features or windows, so it gives nothing: name at least one figure and one window."
+            )
+        if view.by_minute and over_before_they_come:
+            raise DeclarationError(
+                f"{field} has windows of hours, but days are taken when they are over, so that the service would never "
+                "have the hours that training counts: say DailyBatches(within_the_day=True) if files of the running "
+                "day arrive, or give it windows of days."
+            )
+        if days := [feature.name for _, feature, _ in view.hour_columns() if isinstance(feature, Recency)]:
+            raise DeclarationError(f"{field}, feature '{days[0]}': Recency counts days, so give it windows of its own.")
+        if view.delay < timedelta(0) or (view.delay and not view.by_minute):
+            raise DeclarationError(
+                f"{field} has a delay of {view.delay}: it is 0 or more, and for windows of hours; without them let the "
+                "SQL say it in known_on."
             )
 
 

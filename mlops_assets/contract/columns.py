@@ -1,7 +1,7 @@
 """The columns of a source as far as a service must know them: types, bounds, allowed values, keys. No pandas here.
 
-They are read from the source's schema (``schema.py``), which needs pandas and pandera. A Bento has neither and carries
-them as ``packaged_columns.json``, by the names of the sources.
+They are read from the schema of the source (``schema.py``), which needs pandas and pandera. A service has neither: a
+packaged model carries them as ``columns.json``, by the names of the sources.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
 
 SOURCE_ROW = "source_row"
 """Column added to validated and quarantined rows: number of the data row in the landed file, from 1."""
-PACKAGED = "mlops_assets/contract/packaged_columns.json"
-"""Where a Bento has the columns of its use case's sources."""
+COLUMNS = "columns.json"
+"""Among the files of a packaged model: the columns of its use case's sources."""
 
 _TYPES = {
     str(each): each
@@ -39,6 +37,7 @@ _KINDS: dict[str, str] = {
     "date32[day]": "a date (YYYY-MM-DD)",
     "timestamp[us]": "a time (YYYY-MM-DD hh:mm:ss, in UTC or with its offset)",
 }
+_CARRIED: dict[str, Columns] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +96,19 @@ class Columns:
 
 
 def packed(sources: Iterable[Source]) -> bytes:
-    """What a Bento carries of the columns of ``sources``."""
+    """What a packaged model carries of the columns of ``sources``."""
     told = {source.name: _plain(source.layout) for source in sources}
     return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
-@cache
-def packaged(place: Path = Path(__file__).parents[2] / PACKAGED) -> Mapping[str, Columns]:
-    """The columns of every source that this Bento carries; none where this is no Bento."""
-    if not place.is_file():
-        return {}
-    return {name: _from_plain(told) for name, told in json.loads(place.read_text(encoding="utf-8")).items()}
+def carry(packaged: bytes) -> None:
+    """From now on this process knows the columns of these sources, and reads no schema for them."""
+    _CARRIED.update({name: _from_plain(told) for name, told in json.loads(packaged).items()})
+
+
+def carried(source: str) -> Columns | None:
+    """The columns of a source as the model that is served carries them; ``None`` where none is served."""
+    return _CARRIED.get(source)
 
 
 def _plain(layout: Columns) -> dict[str, Any]:

@@ -1,4 +1,14 @@
-"""History views as declared: the past of an entity, and the figures made of it over windows of days.
+"""History views as declared: the past of an entity, and the figures made of it over windows of days or hours.
+
+A window of days ends with the day before the prediction, one of hours with the minute before it: on day D one of w days
+holds what became known on [D - w, D - 1], in minute M one of h hours what became known in [M - 60 h, M - 1]. So nothing
+of the present day, or minute, is counted: what is known at the moment itself may be the outcome that is asked for.
+Moments are cut to their minute on both sides, never rounded up. From when on something is known is said by the data
+(``known_on``, ``known_at``) and by ``delay``, the time that publication takes.
+
+Online, figures over days are those of the store's day, whatever the moment of a request; figures over hours are those
+of its moment. They change only when a row comes into a window or leaves it, so the store holds a value for each such
+minute from the day before its own on, no more, and a look-up takes the latest that was true then.
 
 Each figure says how it is made of the sums over a window. Aggregating batches and adding rows up over a window is in
 ``features/history.py`` and ``features/roll_up.py``.
@@ -9,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -28,7 +39,7 @@ BITS = 62
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryFeature:
-    """One figure over a window of an entity's past. ``windows`` (days) overrides those of the view.
+    """One figure over a window of an entity's past. ``windows`` (days) and ``hours`` override those of the view.
 
     ``merge`` is how the measures that it reads add up over rows and days.
     """
@@ -37,9 +48,10 @@ class HistoryFeature:
     name: str
     description: str
     windows: tuple[int, ...] = ()
+    hours: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        refuse_numbers(self, windows=ONE_OR_MORE)
+        refuse_numbers(self, windows=ONE_OR_MORE, hours=ONE_OR_MORE)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -91,7 +103,7 @@ class Deviation(HistoryFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class Recency(HistoryFeature):
-    """Days from the last day on which the entity was seen to the day of prediction (1 = yesterday)."""
+    """Days from the last day on which the entity was seen to the day of prediction (1 = yesterday). It has no hours."""
 
     def over(self, window: Window) -> NDArray[np.float64]:
         """At least 1, at most the window's length."""
@@ -150,34 +162,58 @@ class Distinct(HistoryFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryView:
-    """The past of one kind of entity.
+    """The past of one kind of entity; without ``keys`` that of all rows together, as a series has it.
 
     ``sql`` reads the validated sources (each with a column ``batch``) and declared relations, and yields
     ``batch``, the ``keys``, ``known_on`` (DATE, the day on which the outcome became known) and integer
-    measures (BIGINT).
+    measures (BIGINT). A view with ``hours`` yields ``known_at`` (TIMESTAMP, on the clock of ``event_time``) in its
+    place; ``delay`` after that it may be used. ``windows`` are days.
     """
 
     name: str
     keys: tuple[str, ...]
     sql: Path
-    windows: tuple[int, ...]
     features: tuple[HistoryFeature, ...]
+    windows: tuple[int, ...] = ()
+    hours: tuple[int, ...] = ()
+    delay: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        refuse_numbers(self, windows=ONE_OR_MORE)
+        refuse_numbers(self, windows=ONE_OR_MORE, hours=ONE_OR_MORE)
 
     def columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
-        """Name, feature and window (days) of every column that this view gives, e.g.
-        ``carrier__late_rate_28d``.
-        """
+        """Name, feature and window of every column that this view gives: over days, then over hours."""
+        yield from self.day_columns()
+        yield from self.hour_columns()
+
+    def day_columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
+        """Those over windows of days, e.g. ``carrier__late_rate_28d``."""
         for feature in self.features:
-            for window in feature.windows or self.windows:
+            for window in feature.windows or (() if feature.hours else self.windows):
                 yield f"{self.name}__{feature.name}_{window}d", feature, window
+
+    def hour_columns(self) -> Iterator[tuple[str, HistoryFeature, int]]:
+        """Those over windows of hours, e.g. ``carrier__late_rate_3h``."""
+        for feature in self.features:
+            for window in feature.hours or (() if feature.windows else self.hours):
+                yield f"{self.name}__{feature.name}_{window}h", feature, window
+
+    @property
+    def by_minute(self) -> bool:
+        """Whether it has windows of hours, and so knows of every row the minute in which it became known."""
+        return any(self.hour_columns())
+
+    @property
+    def known(self) -> str:
+        """The column of its SQL that says from when on a row is known."""
+        return "known_at" if self.by_minute else "known_on"
 
     @property
     def longest(self) -> int:
-        """The longest window, in days."""
-        return max(window for _, _, window in self.columns())
+        """How many days before the day of prediction the longest window begins."""
+        days = (window for _, _, window in self.day_columns())
+        hours = (math.ceil(window / 24) for _, _, window in self.hour_columns())
+        return max((*days, *hours))
 
 
 def history_features(views: Sequence[HistoryView], *, owner: str = "") -> tuple[Feature, ...]:
@@ -187,15 +223,24 @@ def history_features(views: Sequence[HistoryView], *, owner: str = "") -> tuple[
             name=name,
             kind="numeric",
             owner=owner,
-            description=f"{feature.description}, per {' and '.join(view.keys)}, over {_before(window)}.",
+            description=f"{feature.description}, {_grouped(view)}, over {before(window)}.",
         )
         for view in views
-        for name, feature, window in view.columns()
+        for columns, before in ((view.day_columns(), _days_before), (view.hour_columns(), _hours_before))
+        for name, feature, window in columns
     )
 
 
-def _before(days: int) -> str:
+def _grouped(view: HistoryView) -> str:
+    return f"per {' and '.join(view.keys)}" if view.keys else "over all rows"
+
+
+def _days_before(days: int) -> str:
     return "the day before" if days == 1 else f"the {days} days before"
+
+
+def _hours_before(hours: int) -> str:
+    return "the hour before" if hours == 1 else f"the {hours} hours before"
 
 
 def _positive(count: NDArray[np.float64]) -> NDArray[np.float64]:

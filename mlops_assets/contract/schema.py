@@ -105,6 +105,7 @@ def _refuse_unsupported(model: str, rules: pandera.DataFrameSchema) -> None:
         raise DeclarationError(
             f"Model {model} declares {', '.join(found)}: not supported for landed files. "
             "Use required columns, column checks, dataframe checks and Config.unique."
+            + (f" Where a file has both names, the later one is alias='{alike[-1]}.1'." if alike else "")
         )
 
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mlops_assets.contract.by_default import ByDefault
-from mlops_assets.contract.columns import Columns, packaged
+from mlops_assets.contract.columns import Columns, carried
 from mlops_assets.contract.declared_numbers import ABOVE_ONE, ABOVE_ZERO, BELOW_ONE, refuse_numbers
 from mlops_assets.contract.drift import DriftPlan
 from mlops_assets.contract.errors import DeclarationError
+from mlops_assets.contract.file_form import UTF_8, FileForm
 from mlops_assets.contract.paths import WHOLE
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.references import Reference
@@ -53,14 +54,15 @@ class Source:
     ``schema`` is a pandera model, or where it is as text, ``package.module:Model``: a text is imported on first use, so
     that a service process never loads it. Its column order is the file's header, unless it says ``ordered = False``,
     and it names all columns, unless it says ``strict = False``. ``null_values`` are the texts that stand for a missing
-    value: the same for every column, or by column, where a column that is not named has the empty text only.
-    ``batch_day`` names what ties a row of a daily, weekly or monthly source to its day: one date or time column, or the
-    three whole-number columns year, month and day; by it a file of many days is cut when it is landed. A batch is
-    refused if more than ``max_quarantined_share`` of its rows break a row-level rule, or if it has ``refused_times``
-    the usual rows or bytes, or so few; a file of more than ``max_file_bytes`` is not even read. ``references`` say what
-    must be found in other sources. ``derived`` are further columns of a batch's profile, a SQL expression each: what
-    two columns say together. ``drift`` says what a batch's distributions are compared with. Without a ``cadence`` it
-    arrives in the batches of its use case, by the column that is the time there.
+    value: the same for every column, or by column, where a column that is not named has the empty text only. ``header``
+    to ``encoding`` say how the text is written (``FileForm``). ``batch_day`` names what ties a row of a daily, weekly
+    or monthly source to its day: one date or time column, or the three whole-number columns year, month and day; by it
+    a file of many days is cut when it is landed. A batch is refused if more than ``max_quarantined_share`` of its rows
+    break a row-level rule, or if it has ``refused_times`` the usual rows or bytes, or so few; a file of more than
+    ``max_file_bytes`` is not even read. ``references`` say what must be found in other sources. ``derived`` are further
+    columns of a batch's profile, a SQL expression each: what two columns say together. ``drift`` says what a batch's
+    distributions are compared with. Without a ``cadence`` it arrives in the batches of its use case, by the column that
+    is the time there.
     """
 
     name: str
@@ -69,7 +71,12 @@ class Source:
     owner: str = UNOWNED
     cadence: ByDefault[Cadence, Cadence] = ByDefault(lambda source: Cadence.NAMED)
     null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
+    header: bool = True
     delimiter: str = ","
+    decimal: str = "."
+    thousands: str = ""
+    strip: bool = False
+    encoding: str = UTF_8
     batch_day: tuple[str, ...] = ()
     max_quarantined_share: float = 0.01
     refused_times: float = 5.0
@@ -81,8 +88,7 @@ class Source:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise DeclarationError(f"Source '{self.name}': a name is small letters, digits and _, such as 'readings'.")
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise DeclarationError(f"Source '{self.name}': delimiter {self.delimiter!r} must be one character.")
+        self.form.refuse_unfit(self.name)
         refuse_numbers(self, max_quarantined_share=BELOW_ONE, refused_times=ABOVE_ONE, max_file_bytes=ABOVE_ZERO)
         if self.period is None and self.batch_day:
             raise DeclarationError(f"Source '{self.name}': batch_day is for daily, weekly and monthly sources only.")
@@ -122,6 +128,18 @@ class Source:
             )
 
     @property
+    def form(self) -> FileForm:
+        """How its files are written."""
+        return FileForm(
+            header=self.header,
+            delimiter=self.delimiter,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            strip=self.strip,
+            encoding=self.encoding,
+        )
+
+    @property
     def arrives(self) -> bool:
         """Whether it comes batch by batch, and is not replaced as a whole."""
         return self.cadence is not Cadence.STATIC
@@ -140,16 +158,16 @@ class Source:
 
     @property
     def layout(self) -> Columns:
-        """The columns and keys alone: as the Bento carries them, elsewhere as the schema says."""
-        carried = packaged().get(self.name)
-        if carried is not None:
-            return carried
+        """The columns and keys alone: as the model that is served carries them, elsewhere as the schema says."""
+        known = carried(self.name)
+        if known is not None:
+            return known
         try:
             return self.columns.layout
         except ModuleNotFoundError as error:
             raise DeclarationError(
                 f"Source '{self.name}': its columns are read from its schema, for which {error.name} is not installed "
-                "here. A service has them in its Bento: package the version once more."
+                "here. A packaged model carries them: package the version once more."
             ) from error
 
     @property

@@ -100,11 +100,15 @@ class DailyBatches(_PeriodicBatches):
 
     From ``first`` to ``last``, both included; ``last=None`` goes on to today. Without ``first`` the days are those that
     land, and a run goes over any of them; with it they are a calendar, and a run goes over days without a gap.
+    ``within_the_day`` takes files of the running day as well, and again whenever they have grown.
     """
 
     period = Period.DAY
+    within_the_day: bool = False
 
     def _too_early(self, batch: str, *, today: date | None) -> str | None:
+        if self.within_the_day:
+            return super()._too_early(batch, today=today)
         early = today is not None and date.fromisoformat(batch) >= today
         return "its day is not over yet (UTC)" if early else None
 
@@ -202,12 +206,12 @@ class UseCase:
     is the value of it that counts as 1; without it a binary label is 0 or 1, or true or false. ``key`` are the columns
     that name a row: by default the schema's unique key, else batch and place in the file do. ``time`` is the column
     that says when it happened (``event_time``), ``weight`` how many of the population a row stands for, in training and
-    in every figure. ``left_out`` are columns that nobody is asked for: what is known too late, identifiers.
-    ``features`` are declared, or named where a column of a source is one as it stands; by default they are every number
-    and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the examples are
-    (id, event_time, outcome_known_at, request columns, label, slice columns) where they are more than the rows of one
-    source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from the day that
-    the service knows its moment may be; ``positive_word`` says what a positive prediction means.
+    in every figure (0 counts for nothing). ``left_out`` are columns that nobody is asked for: what is known too late,
+    identifiers. ``features`` are declared, or named where a column of a source is one as it stands; by default they are
+    every number and text that is none of these. ``features_sql`` computes further ones; ``examples_sql`` says what the
+    examples are (id, event_time, outcome_known_at, request columns, label, slice columns) where they are more than the
+    rows of one source. ``request`` is what a caller of the service must send for one row, ``event_times`` how far from
+    the day that the service knows its moment may be; ``positive_word`` says what a positive prediction means.
 
     A use case whose batches have names has a time axis only if it says ``time``, or that its drops have event times
     (``NamedBatches(has_event_times=True)``).
@@ -305,7 +309,8 @@ class UseCase:
         refuse_cadences(self.sources, period=self.batches.period, use_case=self.name)
         refuse_references(self.sources, use_case=self.name)
         refuse_retrained(self.retrain, split=self.split, task=self.task, use_case=self.name)
-        refuse_history(self.history, use_case=self.name)
+        over = isinstance(self.batches, DailyBatches) and not self.batches.within_the_day
+        refuse_history(self.history, over_before_they_come=over, use_case=self.name)
         if is_declared(self, "slices"):
             self._refuse_misfit_slices()
         if is_declared(self, "request"):

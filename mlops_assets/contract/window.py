@@ -1,4 +1,5 @@
-"""What a figure of the past is given: the sums of an entity's measures over a window of days, for many rows at once."""
+"""What a figure of the past is given: the sums of an entity's measures over a window of days or hours, for many
+rows at once."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ class Window(Protocol):
         ...
 
     def days_since_last(self) -> NDArray[np.float64]:
-        """Days from the last day it was seen to the day asked for; NaN where it was not."""
+        """Days from the last day it was seen to the day asked for; NaN where it was not. FeatureError for hours."""
         ...
 
     def extreme(self, measure: str, merge: str) -> NDArray[np.float64]:
@@ -29,5 +30,5 @@ class Window(Protocol):
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """True where the window holds at least one day."""
+        """True where anything became known in the window."""
         ...

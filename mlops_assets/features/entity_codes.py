@@ -23,7 +23,7 @@ PLACES_PER_ROW = 32
 
 def coded_entities(table: pa.Table, keys: Sequence[str]) -> pa.DictionaryArray:
     """``entity_column`` by dictionary, in which one text may be NULL. Missing columns are a ``FeatureError``."""
-    if not table.num_rows:
+    if not table.num_rows or not keys:
         return entity_column(table, keys).dictionary_encode()
     entity_column(table.slice(0, 0), keys)
     coded = [_by_dictionary(table.column(key)) for key in keys]

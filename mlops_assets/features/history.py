@@ -1,8 +1,8 @@
 """The past of an entity as mergeable daily aggregates.
 
-Here belong the aggregation of one or many batches, and its long table: one row per batch, view, entity and day on
-which something became KNOWN, with integer measures. What is declared is in ``contract/history.py``; adding these rows
-up over a window is in ``roll_up.py``.
+Here belong the aggregation of one or many batches, and its long table: one row per batch, view, entity and day (or
+moment, for views by the minute) on which something became KNOWN, with integer measures. What is declared is in
+``contract/history.py``; adding these rows up over a window is in ``roll_up.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import KEY_SEPARATOR, Relation
 from mlops_assets.contract.history import BITS, HistoryView
 from mlops_assets.features.relations import compute_relations
-from mlops_assets.features.sql import quoted
+from mlops_assets.features.sql import microseconds, quoted
 
 _DISTINCT_BITS = f"""
 CREATE OR REPLACE TEMP MACRO distinct_bits(value, word, words) AS bit_or(
@@ -26,6 +26,8 @@ CREATE OR REPLACE TEMP MACRO distinct_bits(value, word, words) AS bit_or(
     THEN CAST(1 AS BIGINT) << CAST(md5_number_lower(CAST(value AS VARCHAR)) % {BITS} AS INTEGER) END
 )"""
 IDENTITY = ("batch", "view", "entity", "known_on")
+KNOWN_AT = "known_at"
+"""The moment of a row of a view by the minute; such a view adds the column to the table."""
 
 
 def daily_aggregates(
@@ -34,11 +36,18 @@ def daily_aggregates(
     """The long history of whatever batches the connection's sources hold, sorted by batch, view, entity, day.
 
     The sources stand in ``connection`` under their names, each row with its ``batch``: one call serves one
-    day or 181. Columns: batch, view, entity (keys joined by ``|``), known_on, then the measures of all views
-    (NULL where a view lacks one). Rows with a NULL key belong to no entity and are left out.
+    day or 181. Columns: batch, view, entity (keys joined by ``|``), known_on, known_at where a view is by the
+    minute, then the measures of all views (NULL where a view lacks one). Rows with a NULL key belong to no entity
+    and are left out.
     """
     compute_daily_aggregates(connection, views=views, relations=relations, into="daily_aggregates")
-    return connection.sql(f"FROM daily_aggregates ORDER BY {', '.join(IDENTITY)}").to_arrow_table()
+    relation = connection.sql("FROM daily_aggregates")
+    return relation.order(", ".join(identity(relation.columns))).to_arrow_table()
+
+
+def identity(columns: Sequence[str]) -> tuple[str, ...]:
+    """What names a row of a history that has these columns."""
+    return tuple(name for name in (*IDENTITY, KNOWN_AT) if name in columns)
 
 
 def compute_daily_aggregates(
@@ -86,25 +95,35 @@ def _run(connection: duckdb.DuckDBPyConnection, view: HistoryView, sql: str) -> 
 
 
 def _long_rows(view: HistoryView) -> str:
-    entity = f" || '{KEY_SEPARATOR}' || ".join(f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys)
-    aside = ", ".join(quoted(column) for column in ("batch", *view.keys, "known_on"))
+    entity = f" || '{KEY_SEPARATOR}' || ".join(f"CAST({quoted(key)} AS VARCHAR)" for key in view.keys) or "''"
+    aside = ", ".join(quoted(column) for column in ("batch", *view.keys, view.known))
     name = view.name.replace("'", "''")
     return (
-        f"SELECT CAST(batch AS VARCHAR) AS batch, '{name}' AS view, {entity} AS entity, known_on, "
+        f"SELECT CAST(batch AS VARCHAR) AS batch, '{name}' AS view, {entity} AS entity, {_known(view)}, "
         f"* EXCLUDE ({aside}) FROM {quoted(_name(view))} WHERE {entity} IS NOT NULL"
+        f"{f' AND {KNOWN_AT} IS NOT NULL' if view.by_minute else ''}"
     )
+
+
+def _known(view: HistoryView) -> str:
+    if not view.by_minute:
+        return "known_on"
+    moment = f"{KNOWN_AT} + to_microseconds({microseconds(view.delay)})"
+    return f"CAST({moment} AS DATE) AS known_on, {moment} AS {KNOWN_AT}"
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> None:
     relation = connection.sql(f"FROM {quoted(_name(view))}")
     types = dict(zip(relation.columns, (str(kind) for kind in relation.types), strict=True))
-    for needed in ("batch", *view.keys, "known_on"):
+    aside = ("batch", *view.keys, view.known)
+    for needed in aside:
         if needed not in types:
             raise FeatureError(f"'{view.sql.name}' must yield '{needed}'. It yields: {', '.join(types)}.")
-    if types["known_on"] != "DATE":
-        raise FeatureError(f"'{view.sql.name}' yields known_on as {types['known_on']}; it must be a DATE.")
+    kind = "TIMESTAMP" if view.by_minute else "DATE"
+    if types[view.known] != kind:
+        raise FeatureError(f"'{view.sql.name}' yields {view.known} as {types[view.known]}; it must be a {kind}.")
     for column, kind in types.items():
-        if column not in ("batch", *view.keys, "known_on") and kind != "BIGINT":
+        if column not in aside and kind != "BIGINT":
             raise FeatureError(
                 f"'{view.sql.name}' yields measure '{column}' as {kind}. Measures are BIGINT, so that sums "
                 "do not depend on the order of arrival: cast it, scaled if need be."
@@ -112,6 +131,8 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, view: HistoryView) -> 
 
 
 def _refuse_separator(connection: duckdb.DuckDBPyConnection, view: HistoryView, *, relation: str) -> None:
+    if not view.keys:
+        return
     too_many = "%".join(["", *[KEY_SEPARATOR] * len(view.keys), ""])
     odd = connection.sql(
         f"SELECT entity FROM {quoted(relation)} WHERE view = $view AND entity LIKE '{too_many}' LIMIT 1",

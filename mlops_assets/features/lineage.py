@@ -2,7 +2,8 @@
 
 Only what is written counts: SQL files are parsed, never run. What a query selects is followed through declared
 relations, history views and their roll-up, as-of views and ``features.sql`` down to the sources. Joins, filters and
-windows decide which rows are taken; they are not lineage. What merely counts rows comes from the keys it counts by.
+windows decide which rows are taken; they are not lineage. What merely counts rows comes from the keys it counts by, or
+from the moment they are known where it counts all rows.
 """
 
 from __future__ import annotations
@@ -65,9 +66,11 @@ def history_lineage(use_case: UseCase) -> dict[str, tuple[SourceColumn, ...]]:
     found: dict[str, Origins] = {}
     for view in use_case.history:
         columns = _columns_of(view.sql, relations=relations)
-        keys = _union(columns.get(key, frozenset()) for key in view.keys)
-        mine = {name: origins or keys for name, origins in columns.items() if name not in (*IDENTITY, *view.keys)}
-        for name, origins in {"entity": keys, "known_on": columns["known_on"], **mine}.items():
+        keys = _keys_of(view, columns)
+        known = columns[view.known]
+        counted = keys or known
+        mine = {name: origins or counted for name, origins in columns.items() if name not in (*IDENTITY, *view.keys)}
+        for name, origins in {"entity": keys, "known_on": known, **mine}.items():
             found[name] = found.get(name, frozenset()) | origins
     return {name: tuple(sorted(origins)) for name, origins in found.items()}
 
@@ -216,17 +219,21 @@ def _attached(use_case: UseCase, *, relations: Relations) -> dict[str, Origins]:
 
 
 def _rolled_up(view: HistoryView, columns: Mapping[str, Origins]) -> dict[str, Origins]:
-    keys = _union(columns.get(key, frozenset()) for key in view.keys)
+    counted = _keys_of(view, columns) or columns[view.known]
     found = {}
     for name, feature, _ in view.columns():
-        found[name] = _union(columns.get(measure, frozenset()) for measure in _read_by(feature)) or keys
+        found[name] = _union(columns.get(measure, frozenset()) for measure in _read_by(feature, view)) or counted
     return found
 
 
-def _read_by(feature: HistoryFeature) -> list[str]:
+def _keys_of(view: HistoryView, columns: Mapping[str, Origins]) -> Origins:
+    return _union(columns.get(key, frozenset()) for key in view.keys)
+
+
+def _read_by(feature: HistoryFeature, view: HistoryView) -> list[str]:
     """The columns of the view that a figure over its past is worked out from."""
     if isinstance(feature, Recency):
-        return ["known_on"]
+        return [view.known]
     return list(feature.measures)
 
 

@@ -2,15 +2,16 @@
 elsewhere.
 
 The values are rolled up by the same code as in training (``features/roll_up.py``), for every entity that was seen
-in the longest window before ``as_of``. As-of views give their rows from ``max_age`` before that day on;
+in the longest window before ``as_of``; figures over hours once for each minute in which they change, from the day
+before ``as_of`` on. As-of views give their rows from ``max_age`` before that day on;
 static views all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import duckdb
 import numpy as np
@@ -21,16 +22,21 @@ from numpy.typing import NDArray
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.contract.features import AsOfView
 from mlops_assets.contract.history import HistoryView
+from mlops_assets.features.entity_codes import Integers
 from mlops_assets.features.relations import entity_column
-from mlops_assets.features.roll_up import EPOCH, Totals, read_totals, roll_up
+from mlops_assets.features.roll_up import EPOCH, MICROSECONDS, MINUTES, MINUTES_A_DAY, Totals, read_totals, roll_up
 from mlops_assets.features.sql import compute, microseconds, quoted
 from mlops_assets.features.training_view import refuse_repeats, value_columns
+
+EARLIER = timedelta(days=1)
+"""How long before the day of a store its figures over hours begin: for what is asked about late."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineHistory:
-    """One history view as of a day: row ``i`` of ``values`` (float64, NaN = unknown) belongs to
-    ``entities[i]``.
+    """One history view as of a day: row ``i`` of ``values`` (float64, NaN = unknown) belongs to ``entities[i]``.
+
+    Of figures over hours it is what is true from ``observed[i]`` (microseconds) on, until the next row of the entity.
     """
 
     name: str
@@ -38,6 +44,7 @@ class OnlineHistory:
     columns: tuple[str, ...]
     entities: list[str]
     values: NDArray[np.float64]
+    observed: list[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,25 +86,64 @@ def online_view(
     and the sources that the as-of views read. Side data later than ``as_of`` is kept: a look-up never goes
     past its moment.
     """
-    totals = read_totals(connection, views=history, asked=(as_of, as_of)) if history else []
+    earliest = as_of - EARLIER if any(view.by_minute for view in history) else as_of
+    totals = read_totals(connection, views=history, asked=(earliest, as_of), later=True) if history else []
+    parts = (_parts(known, view, as_of) for known, view in zip(totals, history, strict=True))
     return OnlineView(
         as_of=as_of,
-        history=tuple(_history(known, view, as_of) for known, view in zip(totals, history, strict=True)),
+        history=tuple(part for parts_of_view in parts for part in parts_of_view),
         side=tuple(_side_data(connection, view, as_of) for view in asof),
     )
 
 
-def _history(totals: Totals, view: HistoryView, as_of: date) -> OnlineHistory:
+def _parts(totals: Totals, view: HistoryView, as_of: date) -> Iterator[OnlineHistory]:
+    """The figures over days, those over hours, or both."""
+    if any(view.day_columns()):
+        yield _of_day(totals, view, as_of)
+    if view.by_minute:
+        yield _by_minute(totals, view, as_of)
+
+
+def _of_day(totals: Totals, view: HistoryView, as_of: date) -> OnlineHistory:
     days = np.full(len(totals.entities), (as_of - EPOCH).days, dtype=np.int64)
-    rolled = roll_up(totals, view=view, entities=totals.entities, days=days)
-    values = np.column_stack(list(rolled.values())) if rolled else np.empty((len(days), 0))
+    names = [name for name, _, _ in view.day_columns()]
+    values = _rolled(totals, view, names, entities=totals.entities, minutes=days * MINUTES_A_DAY)
+    entities = totals.entities
+    if view.by_minute:  # some entities were seen later only
+        seen = ~np.isnan(values).all(axis=1)
+        entities, values = entities.filter(pa.array(seen)), values[seen]
     return OnlineHistory(
-        name=view.name,
-        keys=view.keys,
-        columns=tuple(rolled),
-        entities=totals.entities.to_pylist(),
-        values=np.ascontiguousarray(values, dtype=np.float64),
+        name=view.name, keys=view.keys, columns=tuple(names), entities=entities.to_pylist(), values=values
     )
+
+
+def _by_minute(totals: Totals, view: HistoryView, as_of: date) -> OnlineHistory:
+    """A row comes into every window in the minute after it became known, and leaves it its length later."""
+    start = (as_of - EARLIER - EPOCH).days * MINUTES_A_DAY
+    lengths = sorted({length for _, _, length in view.hour_columns()})
+    after = np.concatenate([[0], np.array(lengths) * MINUTES]) + 1
+    rows = np.flatnonzero(totals.times + after[-1] >= start)
+    changed = np.maximum(totals.times[rows, None] + after, start)
+    points = np.unique(np.column_stack([np.repeat(totals.codes[rows], len(after)), changed.ravel()]), axis=0)
+    codes, minutes = points[:, 0], points[:, 1]
+    entities = totals.entities.take(pa.array(codes))
+    names = [name for name, _, _ in view.hour_columns()]
+    return OnlineHistory(
+        name=f"{view.name} by minute",
+        keys=view.keys,
+        columns=tuple(names),
+        entities=entities.to_pylist(),
+        values=_rolled(totals, view, names, entities=entities, minutes=minutes),
+        observed=(minutes * MICROSECONDS).tolist(),
+    )
+
+
+def _rolled(
+    totals: Totals, view: HistoryView, names: Sequence[str], *, entities: pa.Array, minutes: Integers
+) -> NDArray[np.float64]:
+    rolled = roll_up(totals, view=view, entities=entities, days=minutes // MINUTES_A_DAY, minutes=minutes)
+    values = np.column_stack([rolled[name] for name in names]) if names else np.empty((len(minutes), 0))
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _side_data(connection: duckdb.DuckDBPyConnection, view: AsOfView, as_of: date) -> OnlineSideData:

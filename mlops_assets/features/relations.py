@@ -21,8 +21,10 @@ def compute_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence
 
 def entity_column(table: pa.Table, keys: Sequence[str]) -> pa.Array:
     """The entity of every row as one text (``EWR|IAH``); NULL where any key is NULL. Missing columns are an
-    error.
+    error. Without ``keys`` all rows are of one entity, the empty text.
     """
+    if not keys:
+        return pa.repeat("", table.num_rows)
     missing = [key for key in keys if key not in table.column_names]
     if missing:
         raise FeatureError(f"Key column '{missing[0]}' is not in the rows. Columns: {', '.join(table.column_names)}.")

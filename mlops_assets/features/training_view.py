@@ -24,7 +24,16 @@ from mlops_assets.contract.history import HistoryView
 from mlops_assets.contract.sql import Sql
 from mlops_assets.features.entity_codes import coded_entities
 from mlops_assets.features.relations import compute_relations
-from mlops_assets.features.roll_up import EPOCH, Totals, from_day, nan_as_null, read_totals, roll_up, to_days
+from mlops_assets.features.roll_up import (
+    EPOCH,
+    MINUTES_A_DAY,
+    Totals,
+    from_day,
+    nan_as_null,
+    read_totals,
+    roll_up,
+    to_minutes,
+)
 from mlops_assets.features.sql import compute, microseconds, quoted, run_sql
 
 _AT_ONCE = 2
@@ -32,6 +41,9 @@ _PIECE = 1 << 17
 """Rows that are rolled up together, ``_AT_ONCE`` times over: few enough for memory, many enough that threads rarely
 wait for each other.
 """
+
+_NAMED = 3
+_NAME_ROWS = "an id names one row, so make it of the row's key, or of batch and source_row where rows have none"
 
 HIDDEN = ("label", "outcome_known_at")  # known after the moment of prediction: never shown to features.sql
 
@@ -45,11 +57,26 @@ def labelled_examples(
     order = [name for name in ("event_time", "id") if name == "id" or name in table.column_names]
     table = table.sort_by([(name, "ascending") for name in order])
     ids = table.column("id")
+    if ids.null_count:
+        raise FeatureError(f"'{examples_sql.name}' yields {ids.null_count} rows without an id: {_NAME_ROWS}.")
     if pc.count_distinct(ids).as_py() != table.num_rows:
-        counts = pc.value_counts(ids)
-        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-        raise FeatureError(f"'{examples_sql.name}' yields {len(twice)} ids more than once, such as '{twice[0]}'.")
+        raise FeatureError(f"'{examples_sql.name}' yields {_repeated_ids(table)}: {_NAME_ROWS}.")
     return table
+
+
+def _repeated_ids(table: pa.Table) -> str:
+    """How many ids of ``table`` name several rows, and of the first ones how many rows and what these differ in."""
+    counts = pc.value_counts(table.column("id"))
+    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    told = []
+    for name in twice[:_NAMED]:
+        rows = table.filter(pc.equal(table.column("id"), name))
+        differing = [
+            column for column in table.column_names if pc.count_distinct(rows.column(column), mode="all").as_py() > 1
+        ]
+        how = f"that differ in {', '.join(differing)}" if differing else "that are the same in every column"
+        told.append(f"'{name}' ({rows.num_rows} rows {how})")
+    return f"{len(twice)} ids more than once, such as {', '.join(told)}"
 
 
 def attach(
@@ -64,8 +91,8 @@ def attach(
     order.
 
     ``connection`` holds the relation ``history`` (the per-batch files together) and the sources that the as-
-    of views read. History counts what was known before the day of ``event_time``, or before ``as_of`` when
-    that is given (what an online store of that day knows).
+    of views read. Windows of days count what was known before the day of ``event_time``, or before ``as_of`` when
+    that is given (what an online store of that day knows); windows of hours what was known before its minute.
     """
     columns = attach_history(connection, examples, views=history, as_of=as_of) if history else {}
     for view in asof:
@@ -101,12 +128,16 @@ def stream_history(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rolling: deque[Future[dict[str, pa.Array]]] = deque()
         for examples in parts:
-            days = to_days(examples.column("event_time"))
+            minutes = to_minutes(examples.column("event_time"))
+            days = minutes // MINUTES_A_DAY
+            asked = days
             if as_of is not None:
                 days = np.full_like(days, (as_of - EPOCH).days)
-            totals = read_totals(connection, views=views, asked=_first_and_last(days))
+                asked = np.concatenate([asked, days]) if any(view.by_minute for view in views) else days
+            totals = read_totals(connection, views=views, asked=_first_and_last(asked))
             for start in range(0, max(len(days), 1), _PIECE):
-                piece = examples.slice(start, _PIECE), days[start : start + _PIECE]
+                stop = start + _PIECE
+                piece = examples.slice(start, _PIECE), days[start:stop], minutes[start:stop]
                 rolling.append(pool.submit(_columns, *piece, totals=totals, views=views))
                 if len(rolling) > _AT_ONCE:
                     yield rolling.popleft().result()
@@ -115,11 +146,17 @@ def stream_history(
 
 
 def _columns(
-    examples: pa.Table, days: NDArray[np.int64], *, totals: Sequence[Totals], views: Sequence[HistoryView]
+    examples: pa.Table,
+    days: NDArray[np.int64],
+    minutes: NDArray[np.int64],
+    *,
+    totals: Sequence[Totals],
+    views: Sequence[HistoryView],
 ) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for view, known in zip(views, totals, strict=True):
-        rolled = roll_up(known, view=view, entities=coded_entities(examples, view.keys), days=days)
+        entities = coded_entities(examples, view.keys)
+        rolled = roll_up(known, view=view, entities=entities, days=days, minutes=minutes)
         columns |= {name: nan_as_null(values) for name, values in rolled.items()}
     return columns
 
@@ -221,6 +258,7 @@ def training_view(
 def refuse_repeats(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, relation: str) -> None:
     """Two rows for one key (and time) would make the join a matter of luck: that is a ``FeatureError``."""
     grain = [quoted(column) for column in (*view.keys, *([view.time_column] if view.time_column else []))]
+    grain = grain or ["'every request'"]
     found = connection.sql(
         f"SELECT {', '.join(grain)} FROM {quoted(relation)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
     ).fetchall()
@@ -236,7 +274,7 @@ def value_columns(connection: duckdb.DuckDBPyConnection, view: AsOfView, *, rela
 
 def _asof_query(connection: duckdb.DuckDBPyConnection, view: AsOfView, relation: str) -> str:
     values = value_columns(connection, view, relation=relation)
-    keys = " AND ".join(f"asked.{quoted(key)} = side.{quoted(key)}" for key in view.keys)
+    keys = " AND ".join(f"asked.{quoted(key)} = side.{quoted(key)}" for key in view.keys) or "true"
     if view.time_column is None:
         chosen = ", ".join(f"side.{quoted(name)} AS {quoted(view.column(name))}" for name in values)
         return f"SELECT {chosen} FROM asked LEFT JOIN {quoted(relation)} AS side ON {keys} ORDER BY asked.row"

@@ -27,6 +27,7 @@ from mlops_assets.lake.snapshot import SHA256, ObjectInfo, Snapshot, path_of_add
 _WRITERS = 4
 _CHUNK = 1024 * 1024
 _POLL_SECONDS = 0.005
+_SYNCED_TOGETHER = 16
 _IMPORTED_AT_ONCE = 5_000
 _DELETED_AT_ONCE = 1_000
 
@@ -136,8 +137,7 @@ def _hand_over(
     ).physical_address
     places = [path_of_address(address).with_name(secrets.token_hex(16)) for _ in contents]
     try:
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(_write_synced, places, contents))
+        _write_synced(places, contents)
         return _import(branch, dict(zip(places, contents, strict=True)), message=message, metadata=metadata)
     except BaseException:
         for place in places:
@@ -145,11 +145,13 @@ def _hand_over(
         raise
 
 
-def _write_synced(place: Path, content: Content) -> None:
-    with content.open() as source, place.open("xb") as target:
-        shutil.copyfileobj(source, target, _CHUNK)
-        target.flush()
-        os.fsync(target.fileno())
+def _write_synced(places: Sequence[Path], contents: Sequence[Content]) -> None:
+    """Writes each file; the disk is waited for once if they are many. The server makes sure of each by itself."""
+    for place, content in zip(places, contents, strict=True):
+        with content.open() as source, place.open("xb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+    if len(places) > _SYNCED_TOGETHER:
+        os.sync()
 
 
 def _import(branch: Branch, contents: Mapping[Path, Content], *, message: str, metadata: Mapping[str, str]) -> str:

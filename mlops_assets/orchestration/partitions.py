@@ -28,6 +28,7 @@ def batch_partitions(use_case: UseCase) -> dg.PartitionsDefinition:
         return dg.DailyPartitionsDefinition(
             start_date=use_case.batches.first.isoformat(),
             end_date=(last + timedelta(days=1)).isoformat() if last else None,
+            end_offset=int(use_case.batches.within_the_day),  # the running day, too
         )
     return dg.DynamicPartitionsDefinition(name=f"{use_case.name}__batches")
 

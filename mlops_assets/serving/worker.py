@@ -10,6 +10,7 @@ from typing import Self
 
 from starlette.types import ASGIApp
 
+from mlops_assets.contract.columns import COLUMNS, carry
 from mlops_assets.contract.errors import ServingError
 from mlops_assets.lake.settings import keys_file
 from mlops_assets.serving.access import Access
@@ -59,6 +60,8 @@ class Worker:
         the other versions.
         """
         write_json_lines(use_case=use_case)
+        if COLUMNS in checksums and (folder / COLUMNS).is_file():
+            carry((folder / COLUMNS).read_bytes())
         declared = find(use_case, schemas=False)
         metrics = ServiceMetrics()
         predictor = Predictor.open(

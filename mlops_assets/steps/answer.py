@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
+from mlops_assets.contract.history import HistoryView
 from mlops_assets.contract.tasks import answers, by_class
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.features.request_plan import Block, Encoded, RequestPlan
@@ -82,6 +83,7 @@ class Answering:
         self._schema = request_schema(use_case.request)
         self.columns = {name: place for place, name in enumerate(self._schema.names)}
         self._plan: tuple[int, RequestPlan] | None = None
+        self._of_days = {name: view for view in use_case.history for name, _, _ in view.day_columns()}
         features = use_case.features
         self.layout = Layout(
             numbers=tuple(each.name for each in features if each.kind == "numeric"),
@@ -178,16 +180,24 @@ class Answering:
     def _without_history(self, prepared: Prepared) -> Iterator[tuple[int, str]]:
         if prepared.look_up is None:
             return
-        for view, (_, values) in zip(self.use_case.history, prepared.look_up.history, strict=True):
+        for names, values in prepared.look_up.history:
+            view = self._of_days.get(names[0])
+            if view is None:  # over hours, where nothing is no exception
+                continue
             for row in np.flatnonzero(np.isnan(values).all(axis=1)).tolist():
-                entity = ", ".join(str(prepared.examples[key][row].as_py()) for key in view.keys)
-                yield row, f"no history of {' and '.join(view.keys)} '{entity}'"
+                yield row, _no_history(view, [str(prepared.examples[key][row].as_py()) for key in view.keys])
         as_of = prepared.look_up.as_of
         days = prepared.examples["event_time"].cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy()
         ages = days - (as_of - date(1970, 1, 1)).days
         for row in np.flatnonzero(ages).tolist():
             when = f"{ages[row]} days before" if ages[row] > 0 else f"{-ages[row]} days after"
             yield row, f"history is as of {as_of}, {when} the event's day"
+
+
+def _no_history(view: HistoryView, entity: Sequence[str]) -> str:
+    if not view.keys:
+        return f"no history of {view.name}"
+    return f"no history of {' and '.join(view.keys)} '{', '.join(entity)}'"
 
 
 def _lists(values: pa.Array, *, rows: int) -> pa.ListArray:

@@ -1,4 +1,7 @@
-"""Land: the files that outside systems dropped, byte for byte; one that is not a whole CSV is refused."""
+"""Land: the files that outside systems dropped, byte for byte; one that is no whole table is refused.
+
+The lake keeps a batch under one path, whatever the name of its file ends in: what it is its first bytes say.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from mlops_assets.stores.landing.batch_surroundings import earlier_files
 from mlops_assets.stores.landing.landing import LandedFile, LandingZone, read_landed
 from mlops_assets.watch.validation.batch_sizes import FILE_SIZE_IS_USUAL, EarlierFile, judge_file_size
 from mlops_assets.watch.validation.data_audits import audit_raw, judge_content
+from mlops_assets.watch.validation.landed_bytes import packing_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ def land(
                 for batch, report in refused.items()
             },
         },
-        audit=lambda staged: [*_audit(staged, source=source, paths=paths), *unusual],
+        audit=lambda staged: [*_audit(staged, source=source, paths=paths, landed=landed), *unusual],
         outcome=Landed(files=landed, refused=refused),
     )
 
@@ -70,12 +74,23 @@ def _judged(
     if unusual_file_checks(source):
         past = earlier_files(landed, use_case=use_case, source=source, head=head)
         past |= {
-            batch: EarlierFile(size=file.size, count_rows=partial(rows.__getitem__, batch))
+            batch: EarlierFile(
+                size=file.size,
+                count_rows=partial(rows.__getitem__, batch),
+                packing=partial(packing_of, file.path),
+            )
             for batch, file in landed.items()
         }
         for batch, file in landed.items():
             judged[batch].append(
-                judge_file_size(file.size, rows=rows[batch], batch=batch, past=past, refused_times=source.refused_times)
+                judge_file_size(
+                    file.size,
+                    rows=rows[batch],
+                    batch=batch,
+                    past=past,
+                    refused_times=source.refused_times,
+                    packing=packing_of(file.path),
+                )
             )
     return judged
 
@@ -99,10 +114,13 @@ def _refused(
     return {batch: report for batch, report in reports.items() if report.refused}
 
 
-def _audit(staged: Snapshot, *, source: Source, paths: Mapping[str, str]) -> Iterator[CheckResult]:
+def _audit(
+    staged: Snapshot, *, source: Source, paths: Mapping[str, str], landed: Mapping[str, LandedFile]
+) -> Iterator[CheckResult]:
     """Every staged file by itself, and whether its bytes have landed under another name."""
     folder = folder_of(next(iter(paths.values())))
     checksums = {batch_of(info.path): info.checksum for info in staged.paths(folder)}
     for batch, path in paths.items():
-        yield from audit_raw(staged.local(path), source=source, batch=batch)
+        name = landed[batch].path.name
+        yield from audit_raw(staged.local(path), source=source, batch=batch, landed_as=name)
         yield judge_content(checksums[batch], batch=batch, others=checksums)

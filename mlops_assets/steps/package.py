@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.columns import PACKAGED, packed
+from mlops_assets.contract.columns import COLUMNS, packed
 from mlops_assets.contract.errors import RegistryError, ServingError
 from mlops_assets.contract.paths import bento_path, model_path
 from mlops_assets.contract.use_case import UseCase
@@ -45,14 +46,16 @@ def package(
     rehearsed again. The step's checks say whether it may serve.
     """
     version = version or current_version(head, use_case=use_case)
-    built = build_bento(
-        _files(head, use_case=use_case, version=version),
-        use_case=use_case.name,
-        version=version,
-        data_dir=data_dir,
-        description=use_case.description,
-        beside={PACKAGED: packed(use_case.sources)},
-    )
+    with TemporaryDirectory() as folder:
+        columns = Path(folder) / COLUMNS
+        columns.write_bytes(packed(use_case.sources))
+        built = build_bento(
+            {**_files(head, use_case=use_case, version=version), COLUMNS: columns},
+            use_case=use_case.name,
+            version=version,
+            data_dir=data_dir,
+            description=use_case.description,
+        )
     told: dict[str, Any] = {
         "tag": built.tag,
         "checksums": dict(built.checksums),

@@ -26,7 +26,7 @@ from mlops_assets.stores.models.champion import Pointer, champion, commit_of_las
 from mlops_assets.stores.models.eligibility import why_not_answered
 from mlops_assets.stores.models.record import Document, read_document
 from mlops_assets.stores.models.registry import load_record, open_candidate
-from mlops_assets.training.fit import clusters_of, labels_of, weights_of
+from mlops_assets.training.fit import clusters_of, counted, labels_of, weights_of
 
 LONGEST = 14
 """Batches after which a promotion stands."""
@@ -140,7 +140,7 @@ def _verdicts(moves: Moves, pointer: Pointer, *, batches: tuple[str, ...]) -> tu
 
 
 def _labelled(moves: Moves, head: Snapshot, *, batches: tuple[str, ...]) -> pa.Table:
-    """The examples of the batches whose outcomes are known, with their features and ``batch``."""
+    """The examples of the batches that count and whose outcomes are known, with their features and ``batch``."""
     with moves.connect() as connection:
         tables = [
             rows.append_column("batch", pa.array([batch] * rows.num_rows, pa.string()))
@@ -148,7 +148,7 @@ def _labelled(moves: Moves, head: Snapshot, *, batches: tuple[str, ...]) -> pa.T
             for rows in [rows_of_batch(connection, head, moves.use_case, batch=batch)]
         ]
     together = pa.concat_tables(tables)
-    return together.filter(pc.is_valid(together["label"]))
+    return counted(together.filter(pc.is_valid(together["label"])), use_case=moves.use_case)
 
 
 def _keep(moves: Moves, record: ProbationRecord) -> ProbationRecord:

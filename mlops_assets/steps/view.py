@@ -37,7 +37,7 @@ from mlops_assets.stores.features.offline import (
 from mlops_assets.stores.landing.progress import judge_completeness
 from mlops_assets.stores.models.feature_catalogue import PROFILE
 from mlops_assets.stores.models.view_warnings import LABEL_BY_TIME, WARNINGS, as_warnings
-from mlops_assets.training.fit import labels_of
+from mlops_assets.training.fit import counted, labels_of
 
 MOST_DROPS = 100
 """How many drops, the last ones, the label is told by where rows have no time."""
@@ -60,9 +60,10 @@ def view(head: Snapshot, *, use_case: UseCase, connect: Connect, through: str | 
     first, last = rows.batches[0], rows.batches[-1]
     manifest = {"first": first, "last": last, "batches": len(rows.batches), "rows": rows.table.num_rows}
     profile = profile_view(rows.table, features=use_case.features, through=last)
+    counting = counted(rows.table, use_case=use_case)
     alone = audit_single_features(
-        rows.table,
-        labels=labels_of(rows.table),
+        counting,
+        labels=labels_of(counting),
         features=use_case.features,
         task=use_case.task,
         limit=use_case.suspicious_roc_auc,
@@ -125,15 +126,16 @@ def _labels_of_drop(head: Snapshot, batch: str, *, use_case: UseCase, connect: C
 
 def _audit(staged: Snapshot, *, read_from: Snapshot, use_case: UseCase, connect: Connect) -> tuple[CheckResult, ...]:
     table = read_parquet(staged.local(training_view_path(use_case.name)))
-    outcomes = two_outcomes(labels_of(table), task=use_case.task)
+    counting = counted(table, use_case=use_case)
+    outcomes = two_outcomes(labels_of(counting), task=use_case.task)
     positives = int(outcomes.sum())
     repeated = table.num_rows - pc.count_distinct(table.column("id")).as_py()
     return (
         CheckResult(
             name=BOTH_OUTCOMES,
-            passed=0 < positives < table.num_rows,
-            figures={"rows": table.num_rows, "positives": positives},
-            reasons=() if 0 < positives < table.num_rows else (_one_outcome(table, use_case=use_case),),
+            passed=0 < positives < len(outcomes),
+            figures={"rows": len(outcomes), "positives": positives},
+            reasons=() if 0 < positives < len(outcomes) else (_one_outcome(counting, use_case=use_case),),
         ),
         CheckResult(
             name=ONE_ROW,

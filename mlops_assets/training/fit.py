@@ -129,7 +129,23 @@ def _learn(rows: pa.Table, *, use_case: UseCase) -> tuple[Vocabulary, pa.Table |
 
 
 def split_view(view: pa.Table, *, use_case: UseCase) -> Split:
-    """The parts of ``view``, as the use case declares them."""
+    """The parts of ``view``, as the use case declares them; rows with a weight of 0 are in none."""
+    counting = _counting(view, use_case=use_case)
+    if counting is None:
+        return _split(view, use_case=use_case)
+    train, validation, test = (
+        replace(part, rows=counting[part.rows]) for part in _split(view.take(counting), use_case=use_case).parts
+    )
+    return Split(train=train, validation=validation, test=test)
+
+
+def counted(view: pa.Table, *, use_case: UseCase) -> pa.Table:
+    """``view`` without the rows that have a weight of 0: they count for nothing, in learning and in every figure."""
+    counting = _counting(view, use_case=use_case)
+    return view if counting is None else view.take(counting)
+
+
+def _split(view: pa.Table, *, use_case: UseCase) -> Split:
     declared, labels = use_case.split, labels_of(view) if isinstance(use_case.task, Binary) else None
     if isinstance(declared, HashSplit):
         return split_by_hash(view.column(declared.key), labels=labels, split=declared)
@@ -155,11 +171,31 @@ def clusters_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.int64] | Non
 def weights_of(view: pa.Table, *, use_case: UseCase) -> NDArray[np.float64] | None:
     """The declared weight of every row of ``view``, scaled to a mean of 1, or ``None`` where all rows count the same.
 
-    Raises TrainingError for weights that are missing or not above 0.
+    Raises TrainingError naming the first row whose weight is missing, infinite or below 0, and where all are 0.
     """
     if use_case.weight is None:
         return None
-    weights = pc.cast(view.column(use_case.weight), pa.float64()).to_numpy()
-    if not bool((np.isfinite(weights) & (weights > 0)).all()):
-        raise TrainingError(f"Weights must be numbers above 0: some rows of '{use_case.weight}' are not.")
+    weights = _as_declared(view, column=use_case.weight)
     return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def _counting(view: pa.Table, *, use_case: UseCase) -> NDArray[np.int64] | None:
+    """The rows that count; ``None`` where all do."""
+    if use_case.weight is None:
+        return None
+    counts = _as_declared(view, column=use_case.weight) > 0
+    return None if counts.all() else np.flatnonzero(counts)
+
+
+def _as_declared(view: pa.Table, *, column: str) -> NDArray[np.float64]:
+    weights = pc.cast(view.column(column), pa.float64()).to_numpy()
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        row = f"'{view.column('id')[wrong[0]]}'" if "id" in view.column_names else f"{wrong[0] + 1}"
+        raise TrainingError(
+            f"Weights must be numbers of 0 or more: '{column}' of row {row} is {view.column(column)[wrong[0]]}, "
+            f"as in {len(wrong)} of {len(weights)} rows. Mend them at the source, or leave them out in examples_sql."
+        )
+    if len(weights) and not weights.any():
+        raise TrainingError(f"Every weight in '{column}' is 0: no row counts.")
+    return np.asarray(weights, dtype=np.float64)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mlops_assets.contract.tasks import Binary
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.training.calibration import Calibration
-from mlops_assets.training.fit import FittedModel, labels_of, prepare, train_prepared
+from mlops_assets.training.fit import FittedModel, counted, labels_of, prepare, train_prepared
 from mlops_assets.training.splitting import Part, Split
 
 
@@ -22,8 +22,10 @@ def refit(
     view: pa.Table, *, use_case: UseCase, rounds: int, threshold: float, calibration: Calibration | None
 ) -> FittedModel:
     """Learns from all of ``view`` for as many ``rounds`` as the judged version found best; fewer if the rows that are
-    learnt from themselves improve no more. ``threshold`` and ``calibration`` are that version's.
+    learnt from themselves improve no more. ``threshold`` and ``calibration`` are that version's. Rows with a weight of
+    0 are left out.
     """
+    view = counted(view, use_case=use_case)
     recipe = replace(use_case.recipe, rounds=rounds, early_stopping_rounds=rounds)
     ready = prepare(view, view, use_case=use_case)
     trained = train_prepared(ready, use_case=replace(use_case, recipe=recipe))

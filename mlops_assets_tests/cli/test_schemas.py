@@ -25,5 +25,7 @@ def test_draft_of_a_folder_is_printed_as_python(tmp_path: Path) -> None:
 def test_missing_header_is_asked_about_beside_the_draft(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("".join(f"{i},{i * 0.7:.2f},2013-01-{i:02}\n" for i in range(1, 29)))
     told = CliRunner().invoke(app, ["schema", "infer", str(tmp_path / "x.csv")], catch_exceptions=False)
-    assert told.stderr.startswith("No header? The first line looks like data: '1', '0.70', '2013-01-01'")
+    assert told.stderr == "header=False? The first line has values and no names: '1', '0.70', '2013-01-01', …\n"
     assert told.stdout.startswith('"""Drafted')
+    assert "#     header=False," in told.stdout
+    compile(told.stdout, "drafted.py", "exec")

@@ -85,13 +85,7 @@ def referring(**reference: Any) -> dict[str, Any]:
             id="hidden and watched",
         ),
         pytest.param(
-            {"history": (HISTORY,)},
             {"history": (replace(HISTORY, keys=()),)},
-            "history: view 'depot' has no keys, so there is nothing to aggregate by",
-            id="history with keys",
-        ),
-        pytest.param(
-            {"history": (HISTORY,)},
             {"history": (replace(HISTORY, windows=()),)},
             "history: view 'depot' has no features or windows",
             id="history with windows",

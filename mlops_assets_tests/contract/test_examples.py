@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.contract.columns import Columns, packaged, packed
+from mlops_assets.contract import columns
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.tasks import Multiclass
 from mlops_assets.contract.use_case import DailyBatches, UseCase
@@ -149,10 +149,12 @@ def test_a_column_that_is_called_as_the_platform_calls_something_is_refused_by_n
     assert "size" in left_out.request.model_fields
 
 
-def test_a_bento_carries_what_a_schema_says_of_columns(tmp_path: Any) -> None:
-    place = tmp_path / "columns.json"
-    place.write_bytes(packed(trees().sources))
-    carried: Columns = packaged(place)["trees"]
+def test_a_packaged_model_carries_what_a_schema_says_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_CARRIED", {})
+    told = trees().sources[0].layout
 
-    assert carried == trees().sources[0].layout
-    assert packaged(tmp_path / "nowhere.json") == {}
+    columns.carry(columns.packed(trees().sources))
+
+    assert columns.carried("trees") == told
+    assert columns.carried("nowhere") is None
+    assert trees(schema="nowhere.schemas:TreeRows").request.model_fields.keys() == trees().request.model_fields.keys()

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mlops_assets.contract.columns import PACKAGED
+from mlops_assets.contract.columns import COLUMNS
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.stores.models.bento_store import BuiltBento
 from mlops_assets.use_cases import registry
@@ -91,8 +91,8 @@ def test_a_number_of_a_day_long_ago_is_answered(demand: Packaged) -> None:
     assert "pandas" not in loaded
 
 
-def test_a_bento_carries_the_columns_that_its_request_is_made_of(demand: Packaged) -> None:
-    carried = json.loads((demand.bento.path / "src" / PACKAGED).read_text(encoding="utf-8"))
+def test_a_packaged_model_carries_the_columns_that_its_request_is_made_of(demand: Packaged) -> None:
+    carried = json.loads((demand.bento.model_path / COLUMNS).read_text(encoding="utf-8"))
 
     assert [column["name"] for column in carried["readings"]["columns"]] == list(
         demand.use_case.sources[0].layout.names

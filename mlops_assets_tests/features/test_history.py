@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import FeatureError
-from mlops_assets.contract.history import Distinct, HistoryView, history_features
+from mlops_assets.contract.history import Count, Distinct, HistoryView, history_features
 from mlops_assets.features.history import daily_aggregates, split_by_batch
 from mlops_assets.features.roll_up import EPOCH, read_totals, roll_up
 from mlops_assets.features.training_view import attach_history
-from mlops_assets_tests.features.visits import Visit, examples_table, shop_view, visits_table
+from mlops_assets_tests.features.visits import Visit, every_shop_view, examples_table, shop_view, visits_table
 
 DAY = date(2013, 3, 10)
+DAY_AFTER = datetime(2013, 3, 11)
 
 
 def test_one_call_serves_many_batches_and_splits_into_one_file_each(tmp_path: Path) -> None:
@@ -108,6 +109,35 @@ def test_unknown_and_missing_entities_have_no_history(tmp_path: Path) -> None:
     columns = attach_history(connection, examples_table(("new", moment), (None, moment), ("x", moment)), views=[view])
 
     assert columns["shop__visits_1d"].to_pylist() == [None, None, 1.0]
+
+
+def test_without_keys_every_row_counts_for_every_example(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    view = every_shop_view(tmp_path)
+    visits_table(connection, [("b1", "x", DAY, 3), ("b1", "y", DAY, 5), ("b2", None, DAY - timedelta(days=1), 10)])  # type: ignore[list-item]
+    connection.register("history", daily_aggregates(connection, views=[view]))
+    moment = datetime(2013, 3, 11, 9)
+
+    columns = attach_history(
+        connection, examples_table(("x", moment), (None, moment), ("x", datetime(2013, 3, 10))), views=[view]
+    )
+
+    assert columns["all__visits_1d"].to_pylist() == [2.0, 2.0, 1.0]
+    assert columns["all__mean_7d"].to_pylist() == [6.0, 6.0, 10.0]
+    assert columns["all__days_since_7d"].to_pylist() == [1.0, 1.0, 1.0]
+    assert history_features([view], owner="us")[1].description == "Visits, over all rows, over the 7 days before."
+
+
+def test_a_key_column_that_is_missing_throughout_knows_nothing(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    sql = "SELECT batch, NULL AS shop, known_on, count(*) AS visits FROM visits GROUP BY ALL"
+    view = replace(shop_view(tmp_path, sql=sql), features=(Count(name="visits", of="visits", description="Visits"),))
+    visits_table(connection, [("b1", "x", DAY, 3)])
+    connection.register("history", daily_aggregates(connection, views=[view]))
+
+    columns = attach_history(connection, examples_table(("x", DAY_AFTER), (None, DAY_AFTER)), views=[view])
+
+    assert columns["shop__visits_7d"].to_pylist() == [None, None]
 
 
 @pytest.mark.parametrize("apart", [1, 30, 20_000])

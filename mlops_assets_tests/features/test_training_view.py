@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_side_data_is_the_latest_that_could_be_known_and_is_young_enough(tmp_pat
 
     assert attached.column("heat__degrees").to_pylist() == [1.0, None, None, None, None]
     assert attached.select(rows.column_names).equals(rows)
+
+
+def test_side_data_without_keys_is_the_same_for_every_row(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    _observe(connection, ("x", NOON - timedelta(hours=2), 2.0), ("y", NOON - timedelta(hours=1), 1.0))
+    everywhere = replace(_heat(tmp_path), keys=(), sql=_file(tmp_path, "all.sql", "SELECT seen_at, degrees FROM heat"))
+    level = AsOfView(name="level", keys=(), sql=_file(tmp_path, "level.sql", "SELECT 7 AS now"))
+
+    attached = attach(connection, examples_table(("z", NOON), (None, NOON)), asof=[everywhere, level])
+
+    assert attached.column("heat__degrees").to_pylist() == [1.0, 1.0]
+    assert attached.column("level__now").to_pylist() == [7, 7]
+    _file(tmp_path, "level.sql", "SELECT 7 AS now FROM range(2)")
+    with pytest.raises(FeatureError, match="yields more than one row for"):
+        attach(connection, examples_table(("z", NOON)), asof=[level])
 
 
 def test_without_a_largest_age_old_side_data_counts(tmp_path: Path) -> None:
@@ -145,9 +161,25 @@ def test_request_sql_that_loses_rows_or_features_is_refused(tmp_path: Path, sql:
 
 
 def test_an_id_twice_among_labelled_examples_is_refused(tmp_path: Path) -> None:
-    sql = _file(tmp_path, "examples.sql", "SELECT 'same' AS id, now() AS event_time FROM range(2)")
+    sql = _file(
+        tmp_path,
+        "examples.sql",
+        "SELECT 'same' AS id, 1 AS label FROM range(2) UNION ALL SELECT 'other', n FROM range(3) AS t (n)",
+    )
 
-    with pytest.raises(FeatureError, match="1 ids more than once, such as 'same'"):
+    with pytest.raises(FeatureError) as refused:
+        labelled_examples(duckdb.connect(), examples_sql=sql)
+
+    assert "2 ids more than once" in str(refused.value)
+    assert "'same' (2 rows that are the same in every column)" in str(refused.value)
+    assert "'other' (3 rows that differ in label)" in str(refused.value)
+    assert "make it of the row's key, or of batch and source_row" in str(refused.value)
+
+
+def test_rows_without_an_id_are_refused(tmp_path: Path) -> None:
+    sql = _file(tmp_path, "examples.sql", "SELECT NULL AS id, 1 AS label FROM range(2)")
+
+    with pytest.raises(FeatureError, match=r"yields 2 rows without an id"):
         labelled_examples(duckdb.connect(), examples_sql=sql)
 
 

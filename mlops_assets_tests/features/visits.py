@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def shop_view(folder: Path, *, windows: tuple[int, ...] = (1, 7), sql: str = _SQ
             Recency(name="days_since", description="Days since the last visit"),
         ),
     )
+
+
+def every_shop_view(folder: Path) -> HistoryView:
+    """The past of all shops together."""
+    sql = _SQL.replace("batch, shop, known_on", "batch, known_on")
+    return replace(shop_view(folder, sql=sql), name="all", keys=())
 
 
 def visits_table(connection: duckdb.DuckDBPyConnection, visits: Iterable[Visit]) -> None:

@@ -63,6 +63,21 @@ def test_a_challenger_is_judged_beside_its_champion_and_the_baselines() -> None:
     assert judgement.decision.passed
 
 
+def test_rows_with_a_weight_of_zero_are_in_no_figure() -> None:
+    view = make_people()
+    nothing = make_people(300, population=[0] * 300, label=[1] * 300, age=[25.0] * 300)
+    challenger = candidate(view)
+
+    plain, more = (
+        judge(each, use_case=JUDGED, challenger=challenger, champion=None)
+        for each in (view, pa.concat_tables([view, nothing]))
+    )
+
+    assert more.report == plain.report
+    assert more.comparison == plain.comparison
+    assert more.predictions == plain.predictions
+
+
 def test_a_model_without_skill_is_refused_beside_the_baselines() -> None:
     view = make_people()
     shuffled = view.set_column(2, "age", pa.array(np.random.default_rng(0).permutation(np.asarray(view["age"]))))

@@ -16,6 +16,7 @@ from mlops_assets.contract.thresholds import PositiveShare
 from mlops_assets.contract.use_case import Recipe
 from mlops_assets.training.booster import load
 from mlops_assets.training.fit import clusters_of, fit, split_view, weights_of
+from mlops_assets.training.refit import refit
 from mlops_assets.training.scoring import Scorer
 from mlops_assets_tests.serving.toys.quiet import USE_CASE as QUIET
 
@@ -54,10 +55,36 @@ def test_weights_have_a_mean_of_one_and_their_proportions() -> None:
 
 
 def test_a_weight_that_is_missing_is_refused() -> None:
-    view = make_view(population=pa.array([None, *[1] * 899], pa.int64()))
+    view = make_view(population=pa.array([1, None, *[1] * 898], pa.int64()))
 
-    with pytest.raises(TrainingError, match="some rows of 'population' are not"):
+    with pytest.raises(TrainingError, match="'population' of row 'p1' is None, as in 1 of 900 rows"):
         weights_of(view, use_case=PEOPLE)
+
+
+def test_a_weight_below_zero_and_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(TrainingError, match="'population' of row 'p2' is -3"):
+        fit(make_view(population=[1, 1, -3, *[1] * 897]), use_case=PEOPLE)
+    with pytest.raises(TrainingError, match="Every weight in 'population' is 0"):
+        fit(make_view(population=[0] * 900), use_case=PEOPLE)
+
+
+def test_rows_with_a_weight_of_zero_are_as_if_they_were_not_there() -> None:
+    view = make_view()
+    nothing = make_view(300, population=[0] * 300, label=[1] * 300, age=[25.0] * 300)
+    together = pa.concat_tables([nothing.slice(0, 150), view, nothing.slice(150)])
+
+    split, alone = split_view(together, use_case=PEOPLE), fit(view, use_case=PEOPLE)
+
+    for part, same in zip(split.parts, alone.split.parts, strict=True):
+        assert np.array_equal(part.rows - 150, same.rows)
+        assert part.positives == same.positives
+    fitted = fit(together, use_case=PEOPLE)
+    assert (fitted.trained.booster, fitted.threshold) == (alone.trained.booster, alone.threshold)
+    refitted = [
+        refit(each, use_case=PEOPLE, rounds=5, threshold=0.5, calibration=None).trained.booster
+        for each in (view, together)
+    ]
+    assert refitted[0] == refitted[1]
 
 
 def test_without_a_declaration_rows_count_the_same_and_are_independent() -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from mlops_assets.contract.use_case import UseCase
+from mlops_assets.features.online_view import EARLIER
 from mlops_assets.features.relations import compute_relations
 from mlops_assets.features.training_view import attach, labelled_examples, training_view
 from mlops_assets.lake.batches import EVERY_BATCH, Wanted
@@ -60,7 +61,8 @@ def compute_features(
 ) -> FeatureRows:
     """Every feature of ``rows`` as it was known at each row's moment, at one commit, with the columns ``beside``.
 
-    History counts what was known before the day of ``event_time``, or before ``as_of`` when that is given.
+    History over days counts what was known before the day of ``event_time``, or before ``as_of`` when that is given,
+    history over hours what was known before the minute of ``event_time``.
     """
     batches = open_views(connection, snapshot, use_case=use_case, reach=reach)
     table = training_view(
@@ -135,9 +137,10 @@ def _until(use_case: UseCase, wanted: Wanted, day: date) -> Wanted:
 
 
 def _history_since(use_case: UseCase, as_of: date) -> Wanted:
-    """The batches that can reach into a window before ``as_of``."""
+    """The batches that can reach into a window before ``as_of``, or in the day before it by the minute."""
     longest = max((view.longest for view in use_case.history), default=0)
-    return since(use_case, as_of - timedelta(days=longest) - LATE_OUTCOMES)
+    earlier = EARLIER if any(view.by_minute for view in use_case.history) else timedelta(0)
+    return since(use_case, as_of - timedelta(days=longest) - earlier - LATE_OUTCOMES)
 
 
 def _side_data_since(use_case: UseCase, as_of: date) -> Wanted:

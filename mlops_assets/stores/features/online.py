@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import ServingError
-from mlops_assets.features.online_view import OnlineView
+from mlops_assets.features.online_view import OnlineHistory, OnlineView
 from mlops_assets.features.relations import entity_column
 from mlops_assets.features.roll_up import EPOCH
 from mlops_assets.stores.backends import ONLINE_STORES
@@ -33,15 +34,16 @@ REMEMBERED = 200_000
 """Entities whose values a process keeps in memory: at the 22 figures of a view about 63 MB."""
 _ALWAYS = 0  # until when a value without a moment of its own may have been observed
 _DAY = 86_400_000_000  # microseconds
+_MOMENT = Struct("<q")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LookUp:
     """What the one generation named here knows of every request, in the order of the requests.
 
-    ``history`` holds per view its columns and their values (float64, shape (requests, columns), NaN = unknown), and
-    ``side`` the columns of side data by name. ``age_days`` is how far the oldest value's day lies behind the latest
-    request: 0 when the store is up to date.
+    ``history`` holds per view, over days and over hours apart, its columns and their values (float64, shape (requests,
+    columns), NaN = unknown), and ``side`` the columns of side data by name. ``age_days`` is how far the oldest value's
+    day lies behind the latest request: 0 when the store is up to date.
     """
 
     requests: pa.Table
@@ -75,8 +77,8 @@ class LookUp:
 class OnlineStore:
     """Values for serving. Look-ups more than ``max_age_days`` (if given) after its day are refused.
 
-    What has no moment of its own (history, static side data) is kept in memory once it was looked up, for up to
-    ``remembered`` entities and as long as its generation is in use.
+    What has no moment of its own (history over days, static side data) is kept in memory once it was looked up, for up
+    to ``remembered`` entities and as long as its generation is in use.
     """
 
     def __init__(self, backend: Backend, *, max_age_days: int | None = None, remembered: int = REMEMBERED) -> None:
@@ -126,7 +128,7 @@ class OnlineStore:
         self._memory = (generation, memory)
         return LookUp(
             requests=requests,
-            history=tuple(_history(generation.layout, keys, values=memory)),
+            history=tuple(_history(generation.layout, keys, moments, values=memory, timed=fetched)),
             side=_side(generation.layout, keys, moments, values=memory, timed=fetched),
             generation=generation,
             age_days=self._age(moments, generation),
@@ -171,7 +173,10 @@ def open_online_store(
 
 
 def _layout(view: OnlineView) -> Layout:
-    history = [{"name": part.name, "keys": list(part.keys), "columns": list(part.columns)} for part in view.history]
+    history = [
+        {"name": part.name, "keys": list(part.keys), "columns": list(part.columns), **_timed(part)}
+        for part in view.history
+    ]
     side = [
         {
             "name": part.name,
@@ -187,15 +192,25 @@ def _layout(view: OnlineView) -> Layout:
     return {"history": history, "side": side}
 
 
+def _timed(part: OnlineHistory) -> dict[str, Any]:
+    """What the layout says of history that has a moment of its own."""
+    return {} if part.observed is None else {"timed": True, "delay": 0}
+
+
 def _key(view: str, entity: str) -> str:
     return f"{view}\x1f{entity}"
 
 
 def _packed(view: OnlineView) -> Iterator[Value]:
-    """History rows as float64 bytes, side data as a JSON list: when it was observed, then its columns."""
+    """History rows as float64 bytes, side data as a JSON list; with a moment, that stands before the columns.
+
+    So no two values of an entity are the same, which Redis would keep once.
+    """
     for part in view.history:
-        for entity, row in zip(part.entities, part.values, strict=True):
-            yield _key(part.name, entity), 0, row.tobytes()
+        before = [b""] * len(part.entities) if part.observed is None else map(_MOMENT.pack, part.observed)
+        moments = part.observed or [0] * len(part.entities)
+        for entity, moment, head, row in zip(part.entities, moments, before, part.values, strict=True):
+            yield _key(part.name, entity), moment, head + row.tobytes()
     for side in view.side:
         columns = [column.to_pylist() for column in side.values.columns]
         moments = side.observed or [0] * len(side.entities)
@@ -214,7 +229,7 @@ def _keys(requests: pa.Table, layout: Layout) -> dict[str, list[str | None]]:
     keys: dict[str, list[str | None]] = {}
     for view in (*layout["history"], *layout["side"]):
         entities = entity_column(requests, view["keys"]).to_pylist()
-        keys[view["name"]] = [entity and _key(view["name"], entity) for entity in entities]
+        keys[view["name"]] = [None if entity is None else _key(view["name"], entity) for entity in entities]
     return keys
 
 
@@ -236,12 +251,21 @@ def _asked(
 
 
 def _history(
-    layout: Layout, keys: Mapping[str, Sequence[str | None]], *, values: Mapping[str, bytes | None]
+    layout: Layout,
+    keys: Mapping[str, Sequence[str | None]],
+    moments: Sequence[int],
+    *,
+    values: Mapping[str, bytes | None],
+    timed: Mapping[Asked, bytes | None],
 ) -> Iterator[tuple[tuple[str, ...], NDArray[np.float64]]]:
     for view in layout["history"]:
         names, of_view = tuple(view["columns"]), keys[view["name"]]
         unknown = np.full(len(names), np.nan).tobytes()
-        packed = b"".join(values.get(key or "") or unknown for key in of_view)
+        if view.get("timed"):
+            found = [timed.get((key or "", moment)) for key, moment in zip(of_view, moments, strict=True)]
+            packed = b"".join(each[_MOMENT.size :] if each else unknown for each in found)
+        else:
+            packed = b"".join(values.get(key or "") or unknown for key in of_view)
         yield names, np.frombuffer(packed, dtype=np.float64).reshape(len(of_view), len(names))
 
 

@@ -23,7 +23,7 @@ from mlops_assets.contract.features import KEY_SEPARATOR
 from mlops_assets.contract.paths import history_path
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.severity import Severity
-from mlops_assets.contract.use_case import UseCase
+from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.features.online_view import OnlineHistory, OnlineSideData, OnlineView, online_view
 from mlops_assets.features.relations import compute_relations
 from mlops_assets.lake.batches import PathOf, batch_files, newest_day
@@ -36,6 +36,7 @@ from mlops_assets.stores.landing.progress import history_inputs
 
 SAMPLE = 500
 NAMED_DIFFERENCES = 5
+_HOUR = 3_600_000_000  # microseconds
 _NOTHING = 0  # the number of no generation: a store that uses it is empty
 
 
@@ -58,19 +59,23 @@ def refresh_online_store(
 ) -> Refresh:
     """Replaces what ``online`` holds by what the lake knows at ``snapshot``, for the day after its last batch.
 
-    An earlier ``as_of`` leaves out what became known on that day or later. Judged right after by what it answers; if it
+    An earlier ``as_of`` leaves out what became known on that day or later, but for figures over hours, which no look-up
+    counts before their moment. Judged right after by what it answers; if it
     differs from the offline features the store goes back to what it held before, or to nothing.
     """
     as_of = as_of or next_day(snapshot, use_case=use_case)
+    later = as_of + (timedelta(days=1) if _goes_on(use_case) else timedelta(0))
+    left_out = _left_out(snapshot, use_case=use_case, as_of=later)
     seed = int(snapshot.commit[:8], 16)
     open_views(connection, snapshot, use_case=use_case, reach=reach_back(use_case, as_of=as_of))
-    asked = _drawn(examples_of(connection, use_case=use_case), day=as_of, seed=seed)
+    minutes = any(part.by_minute for part in use_case.history)
+    asked = _drawn(examples_of(connection, use_case=use_case), day=as_of, seed=seed, by_minute=minutes)
     offline = attached_rows(connection, asked, use_case=use_case, as_of=as_of)
     view = online_view(connection, as_of=as_of, history=use_case.history, asof=use_case.asof)
     changed = online.refresh(view, commit=snapshot.commit)
     audits = (
         _every_view(view),
-        _freshness(view, left_out=_left_out(snapshot, use_case=use_case, as_of=as_of)),
+        _freshness(view, last=later - timedelta(days=1), left_out=left_out),
         _equality(online, asked=asked, offline=offline, seed=seed),
     )
     if changed and any(audit.blocks for audit in audits):
@@ -123,13 +128,20 @@ def next_day(snapshot: Snapshot, *, use_case: UseCase) -> date:
 
     Of weeks and months, the last of which may go on, and of batches with names it is the day after what became known
     last; not later than the day after the last week or month.
+    Where rows come within the day it is that last day itself, which goes on.
     """
     path = partial(history_path, use_case.name)
     period = use_case.batches.period
     newest = newest_day(snapshot, path=path) if period is Period.DAY else _known_last(snapshot, use_case, path=path)
     if newest is None:
         raise LakeError(f"No history of {use_case.name} in the lake yet: materialise {use_case.name}/history first.")
-    return newest + timedelta(days=1)
+    return newest + (timedelta(0) if _goes_on(use_case) else timedelta(days=1))
+
+
+def _goes_on(use_case: UseCase) -> bool:
+    """Whether the last day of the history is the running one, of which more will come."""
+    within = isinstance(use_case.batches, DailyBatches) and use_case.batches.within_the_day
+    return within or any(view.by_minute for view in use_case.history)
 
 
 def _known_last(snapshot: Snapshot, use_case: UseCase, *, path: PathOf) -> date | None:
@@ -165,18 +177,21 @@ def _take_back(online: OnlineStore) -> None:
 
 def _every_view(view: OnlineView) -> CheckResult:
     counts = _entities(view)
-    empty = sorted(name for name, count in counts.items() if not count)
+    hourly = {part.name for part in view.history if part.observed is not None}  # an hour may well have none
+    empty = sorted(name for name, count in counts.items() if not count and name not in hourly)
     return CheckResult(
         name="every_view_has_entities",
         passed=not empty,
+        severity=Severity.WARN if any(counts.values()) else Severity.ERROR,
         figures=counts,
-        reasons=(f"No entities in {', '.join(empty)}.",) if empty else (),
+        reasons=(f"No entities in {', '.join(empty)}: nothing is known yet, or a key of every row is NULL.",)
+        if empty
+        else (),
     )
 
 
-def _freshness(view: OnlineView, *, left_out: Collection[str]) -> CheckResult:
-    """``left_out`` are later batches that are validated; side data must be young enough for the store's day."""
-    last = view.as_of - timedelta(days=1)
+def _freshness(view: OnlineView, *, last: date, left_out: Collection[str]) -> CheckResult:
+    """``left_out`` are batches after ``last`` that are validated; side data must be young enough for the day."""
     reasons = []
     if left_out:
         reasons.append(f"History goes up to {last}, but {max(left_out)} is validated: materialise history.")
@@ -197,16 +212,19 @@ def _freshness(view: OnlineView, *, left_out: Collection[str]) -> CheckResult:
 
 def _entities(view: OnlineView) -> dict[str, int]:
     return {
-        **{part.name: len(part.entities) for part in view.history},
+        **{part.name: len(set(part.entities)) for part in view.history},
         **{side.name: len(side.entities) for side in view.side},
     }
 
 
-def _drawn(examples: pa.Table, *, day: date, seed: int) -> pa.Table:
-    """Recent rows, drawn at random, to be asked again at noon of ``day``."""
-    drawn = examples.take(np.sort(np.random.default_rng(seed).permutation(examples.num_rows)[:SAMPLE]))
-    noon = pa.repeat(pa.scalar(datetime.combine(day, time(12)), pa.timestamp("us")), drawn.num_rows)
-    return drawn.set_column(drawn.column_names.index("event_time"), "event_time", noon)
+def _drawn(examples: pa.Table, *, day: date, seed: int, by_minute: bool) -> pa.Table:
+    """Recent rows, drawn at random, to be asked again at noon of ``day``, or ``by_minute`` at any moment of it."""
+    draw = np.random.default_rng(seed)
+    drawn = examples.take(np.sort(draw.permutation(examples.num_rows)[:SAMPLE]))
+    noon = np.full(drawn.num_rows, np.datetime64(datetime.combine(day, time(12)), "us"))
+    if by_minute:
+        noon += draw.integers(-12 * _HOUR, 12 * _HOUR, drawn.num_rows).astype("timedelta64[us]")
+    return drawn.set_column(drawn.column_names.index("event_time"), "event_time", pa.array(noon))
 
 
 def _equality(online: OnlineStore, *, asked: pa.Table, offline: pa.Table, seed: int) -> CheckResult:
@@ -234,6 +252,8 @@ def _differences(online: OnlineStore, view: OnlineView, *, keys: Sequence[str]) 
     noon = datetime.combine(view.as_of, time(12))
     for part in view.history:
         moments = pa.repeat(pa.scalar(noon, pa.timestamp("us")), len(part.entities))
+        if part.observed is not None:
+            moments = pa.array(part.observed, pa.int64()).cast(pa.timestamp("us"))
         columns = pa.table({name: pa.array(part.values[:, i], from_pandas=True) for i, name in enumerate(part.columns)})
         yield from _compared(online, part, columns=columns, moments=moments, keys=keys)
     for side in view.side:

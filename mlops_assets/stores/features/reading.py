@@ -87,5 +87,8 @@ def _reach(examples: pa.Table, *, use_case: UseCase, as_of: date | None) -> Reac
         first, last = moments["min"].as_py().date(), moments["max"].as_py().date()
         reach = reach_between(use_case, first=first, last=last)
         if as_of is not None:
-            reach = replace(reach, history=reach_between(use_case, first=as_of, last=as_of).history)
+            if not any(view.by_minute for view in use_case.history):
+                first, last = as_of, as_of
+            wanted = reach_between(use_case, first=min(first, as_of), last=max(last, as_of))
+            reach = replace(reach, history=wanted.history)
     return reach if use_case.asof else replace(reach, sources=None)

@@ -14,15 +14,14 @@ from mlops_assets.contract.source import Source
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.snapshot import Snapshot
 from mlops_assets.stores.landing.batch_surroundings import surroundings_of
-from mlops_assets.stores.landing.landing import LandingZone
+from mlops_assets.stores.landing.landing import LandingZone, batch_named_by
 from mlops_assets.watch.validation.batch_judgement import JudgedBatch, judge_batches
 from mlops_assets.watch.validation.data_audits import judge_content
 
 
 def find_file(use_case: UseCase, *, source: Source, batch: str, zone: LandingZone, head: Snapshot) -> Path:
     """The file of a batch as it landed last: in the landing zone, else in the lake; a LandingError if in neither."""
-    landed = zone.path(use_case.name, source=source, batch=batch)
-    if landed.exists():
+    if zone.files(use_case.name, source=source, batch=batch):
         return zone.find(use_case.name, source=source, batch=batch).path
     path = raw_path(use_case.name, source=source.name, batch=batch)
     if not head.exists(path):
@@ -36,7 +35,7 @@ def batch_named(file: Path, *, source: Source, batch: str | None) -> str:
     """The batch that ``file`` is judged as: ``batch``, else what its name says; a LandingError if it says nothing."""
     if not source.arrives:
         return WHOLE
-    name = batch or file.stem
+    name = batch or batch_named_by(file.name)
     if fault := source.batch_fault(name):
         raise LandingError(f"'{name}' is no batch of {source.name}: it {fault}. Say which one with --day.")
     return name

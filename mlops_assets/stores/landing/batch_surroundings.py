@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlops_assets.contract.anomalies import AnomalyReport
+from mlops_assets.contract.file_form import Packing
 from mlops_assets.contract.paths import (
     WHOLE,
     anomalies_path,
@@ -27,7 +28,8 @@ from mlops_assets.stores.landing.acceptances import acceptances
 from mlops_assets.watch.profiles.profile import Profile
 from mlops_assets.watch.validation.batch_judgement import Surroundings
 from mlops_assets.watch.validation.batch_sizes import EarlierFile, same_weekday
-from mlops_assets.watch.validation.file_format import inspect_file
+from mlops_assets.watch.validation.file_format import inspect_landed
+from mlops_assets.watch.validation.landed_bytes import packing_of
 
 DAYS = 84
 """How far back profiles are read: what calibrates a comparison of twelve weeks."""
@@ -102,10 +104,13 @@ def earlier_files(
     paths = [raw_path(use_case.name, source=source.name, batch=day) for day in days]
 
     def rows(path: str) -> int:
-        return inspect_file(head.local(path), delimiter=source.delimiter).rows
+        return inspect_landed(head.local(path), source=source).rows
+
+    def packing(path: str) -> Packing:
+        return packing_of(head.local(path))
 
     return {
-        batch_of(path): EarlierFile(size=info.size, count_rows=partial(rows, path))
+        batch_of(path): EarlierFile(size=info.size, count_rows=partial(rows, path), packing=partial(packing, path))
         for path, info in head.find_many(paths).items()
         if info is not None
     }

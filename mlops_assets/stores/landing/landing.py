@@ -1,5 +1,7 @@
 """The landing zone: ``<root>/<use case>/<source>/<batch>.csv``, where outside systems drop files.
 
+A file may be packed, or Parquet, and its name says so (``SUFFIXES``); a batch has one.
+
 Says which files are there and whole, which are refused and why, and lands files the way a careful source
 would. What is inside a file is judged later (``watch/validation/``); nothing here follows a link or leaves its folder.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.file_form import SUFFIXES, suffix_of
 from mlops_assets.contract.source import Source
 
 SUFFIX = ".csv"
@@ -76,8 +79,17 @@ class LandingZone:
             raise LandingError(f"Batch '{batch}' of {use_case}/{source.name} {fault}.")
         return self._folder(use_case) / source.name / f"{batch}{SUFFIX}"
 
+    def files(self, use_case: str, *, source: Source, batch: str) -> list[Path]:
+        """What lies there for a batch: one file, or none; several, under different suffixes, are a fault."""
+        plain = self.path(use_case, source=source, batch=batch)
+        places = [plain.with_name(f"{batch}{suffix}") for suffix in SUFFIXES]
+        return [path for path in places if path.is_symlink() or path.exists()]
+
     def land(self, content: bytes | Path, *, use_case: str, source: Source, batch: str) -> bool:
-        """Drop a file whole: written beside its place, flushed, renamed. False if it is there already."""
+        """Drop a file whole: written beside its place, flushed, renamed. False if it is there already.
+
+        A file keeps the suffix of its name; a LandingError if the batch lies there under another one.
+        """
         return bool(self.land_many({batch: content}, use_case=use_case, source=source))
 
     def land_many(self, contents: Mapping[str, bytes | Path], *, use_case: str, source: Source) -> list[str]:
@@ -86,8 +98,7 @@ class LandingZone:
         landed = []
         try:
             for batch, content in contents.items():
-                target = self.path(use_case, source=source, batch=batch)
-                _refuse_links(self.root, target)
+                target = self._target(content, use_case=use_case, source=source, batch=batch)
                 data = content.read_bytes() if isinstance(content, Path) else content
                 if not _holds(target, data):
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +113,21 @@ class LandingZone:
                 written.unlink(missing_ok=True)
         return landed
 
+    def _target(self, content: bytes | Path, *, use_case: str, source: Source, batch: str) -> Path:
+        """Where a file is put: under the suffix of its own name, beside no other of its batch."""
+        suffix = suffix_of(content.name) if isinstance(content, Path) else None
+        target = self.path(use_case, source=source, batch=batch).with_name(f"{batch}{suffix or SUFFIX}")
+        _refuse_links(self.root, target)
+        if others := [path.name for path in self.files(use_case, source=source, batch=batch) if path != target]:
+            raise LandingError(f"{target} would be a second file of its batch: take {others[0]} away first.")
+        return target
+
     def find(self, use_case: str, *, source: Source, batch: str) -> LandedFile:
         """The landed file of one batch as it is now; a LandingError if there is none of its own."""
-        path = self.path(use_case, source=source, batch=batch)
+        there = self.files(use_case, source=source, batch=batch)
+        if len(there) > 1:
+            raise LandingError(f"{there[0].parent}: {_said_twins([path.name for path in there])}")
+        path = there[0] if there else self.path(use_case, source=source, batch=batch)
         _refuse_links(self.root, path)
         try:
             status = path.lstat()
@@ -150,8 +173,13 @@ class LandingZone:
             elif entry.is_symlink() or not entry.is_dir():
                 look.refuse(entry, _not_a_folder(entry))
             else:
-                for file in _entries(entry):
-                    look.take(file, use_case=use_case, source=known[entry.name], root=self.root)
+                files = list(_entries(entry))
+                twins = _twins(files)
+                for file in files:
+                    if file in twins:
+                        look.refuse(file, twins[file])
+                    else:
+                        look.take(file, use_case=use_case, source=known[entry.name], root=self.root)
         return Scan(files=tuple(look.files), refused=tuple(look.refused), cursor=look.after)
 
     def _folder(self, use_case: str) -> Path:
@@ -200,7 +228,7 @@ class _Look:
             LandedFile(
                 use_case=use_case,
                 source=source.name,
-                batch=path.name.removesuffix(SUFFIX),
+                batch=batch_named_by(path.name),
                 path=path,
                 size=status.st_size,
                 sha256=sha256,
@@ -240,6 +268,25 @@ def _flush(paths: Sequence[Path]) -> None:
             os.fsync(file.fileno())
 
 
+def batch_named_by(name: str) -> str:
+    """The batch that a landed file's name says: ``2024-03-01.csv.gz`` is that of ``2024-03-01``."""
+    return name.removesuffix(suffix_of(name) or "")
+
+
+def _twins(files: Sequence[Path]) -> dict[Path, str]:
+    """The files that are not the only one of their batch, and why none of them is taken."""
+    by_batch: dict[str, list[Path]] = {}
+    for file in files:
+        if suffix_of(file.name) and not _is_unfinished(file):
+            by_batch.setdefault(batch_named_by(file.name), []).append(file)
+    several = [paths for paths in by_batch.values() if len(paths) > 1]
+    return {path: _said_twins([each.name for each in paths]) for paths in several for path in paths}
+
+
+def _said_twins(names: Sequence[str]) -> str:
+    return f"{' and '.join(sorted(names))} are of one batch: leave the right one there, and take the others away."
+
+
 def _entries(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())
 
@@ -251,11 +298,11 @@ def _is_unfinished(path: Path) -> bool:
 def _name_fault(path: Path, source: Source) -> str | None:
     if _is_unfinished(path):
         return "The name says that the file is unfinished; it is taken once it is renamed."
-    if not path.name.endswith(SUFFIX):
-        return f"The name must end in {SUFFIX}."
+    if suffix_of(path.name) is None:
+        return f"The name must end in {', '.join(SUFFIXES)}."
     if path.name.endswith(UNTIMED):
         return "Rows whose time cannot be read: mend them where they come from, land that file again, remove this one."
-    batch = path.name.removesuffix(SUFFIX)
+    batch = batch_named_by(path.name)
     fault = source.batch_fault(batch)
     return f"The name '{batch}' {fault}." if fault else None
 

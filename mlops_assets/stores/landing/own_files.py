@@ -181,7 +181,7 @@ class _Cuts:
 
     def take(self, path: Path, *, source: Source) -> None:
         """Cuts one more file; a LandingError if it is no whole table, or has another header than those before."""
-        report, header = readable(path, source=source), header_of(path)
+        report, header = readable(path, source=source), header_of(path, source=source)
         if self._header and header != self._header:
             raise LandingError(f"{path} has another header than the files before it: land it by itself.")
         self._header = header

@@ -68,26 +68,23 @@ def build_bento(
     description: str = "",
     labels: Mapping[str, str] | None = None,
     checkout: Path = CHECKOUT,
-    beside: Mapping[str, bytes] | None = None,
 ) -> BuiltBento:
     """The Bento of a model version, built if this model and this code were not packaged yet.
 
     ``files`` are the version's files by name (``model.ubj``, ``vocabulary.json``, ``record.json``).
     ``labels`` tell where it comes from; they are for people and do not cause a rebuild. ``checkout`` is the
-    folder whose code is packaged, ``beside`` further files of it by path. Raises
-    ``ServingError`` with BentoML's reason when it fails.
+    folder whose code is packaged. Raises ``ServingError`` with BentoML's reason when it fails.
     """
     home = bento_home(data_dir)
     checksums = {name: checksum(path) for name, path in sorted(files.items())}
-    code = {**dict(_source(use_case, checkout=checkout)), **{Path(name): held for name, held in (beside or {}).items()}}
-    source = _digest(code)
+    source = source_digest(use_case, checkout=checkout)
     found = find_bento(use_case, version=version, data_dir=data_dir)
     if found is not None and (found.checksums, found.source) == (checksums, source):
         return found
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="building-", dir=home) as scratch:
         context, store = Path(scratch) / "context", Path(scratch) / "store"
-        tops = _copy_source(code, to=context)
+        tops = _copy_source(use_case, checkout=checkout, to=context)
         _copy_model(files, to=context / "model")
         told = {
             "use_case": use_case,
@@ -168,12 +165,8 @@ def bento_home(data_dir: Path) -> Path:
 
 def source_digest(use_case: str, *, checkout: Path = CHECKOUT) -> str:
     """SHA-256 over names and contents of the code that goes into a Bento of that use case."""
-    return _digest(dict(_source(use_case, checkout=checkout)))
-
-
-def _digest(code: Mapping[Path, bytes]) -> str:
     digest = hashlib.sha256()
-    for path, content in code.items():
+    for path, content in _source(use_case, checkout=checkout):
         digest.update(str(path).encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
 
@@ -220,10 +213,10 @@ def _files_of(folder: Path, *, below: Path, use_case: str) -> Iterator[tuple[Pat
             yield path.relative_to(below), path.read_bytes()
 
 
-def _copy_source(code: Mapping[Path, bytes], *, to: Path) -> list[str]:
+def _copy_source(use_case: str, *, checkout: Path, to: Path) -> list[str]:
     """Copies what a Bento needs; the names of what lies at the top."""
     tops: dict[str, None] = {}
-    for path, content in code.items():
+    for path, content in _source(use_case, checkout=checkout):
         (to / path).parent.mkdir(parents=True, exist_ok=True)
         (to / path).write_bytes(content)
         tops[path.parts[0]] = None

@@ -26,8 +26,10 @@ from mlops_assets.watch.profiles.shift import DriftReport
 from mlops_assets.watch.validation.batch_sizes import ROW_COUNT_IS_USUAL, EarlierFile, judge_file_size, judge_row_count
 from mlops_assets.watch.validation.cross_table import REFERENCES_EXIST, judge_references
 from mlops_assets.watch.validation.history_keys import history_keys
-from mlops_assets.watch.validation.known_keys import KEYS_ARE_NEW, judge_keys
+from mlops_assets.watch.validation.known_keys import KEYS_ARE_NEW, judge_keys, same_rows
+from mlops_assets.watch.validation.landed_bytes import packing_of
 from mlops_assets.watch.validation.quarantine import BatchReport, charge, validate
+from mlops_assets.watch.validation.row_weights import weight_column
 from mlops_assets.watch.validation.shift_anomalies import DISTRIBUTIONS_ARE_USUAL, judge_shifts, no_shifts
 
 
@@ -101,7 +103,15 @@ def _judge_together(
     charged: Mapping[str, Exception] | None = None,
 ) -> dict[str, JudgedBatch]:
     views_kept_by = history_keys(use_case, source=source)
-    reports = validate(files, source=source, connection=connection, views_kept_by=views_kept_by, charged=charged)
+    is_weight = weight_column(use_case, source=source)
+    reports = validate(
+        files,
+        source=source,
+        connection=connection,
+        views_kept_by=views_kept_by,
+        is_weight=is_weight,
+        charged=charged,
+    )
     profile = partial(_profiles, use_case=use_case, source=source, connection=connection)
     profiles = profile({batch: report.valid for batch, report in reports.items()})
     as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
@@ -146,8 +156,10 @@ def _judge_together(
             batch=batch,
             past=surroundings.files,
             refused_times=source.refused_times,
+            packing=packing_of(files[batch]),
         )
-        found = [*report.anomalies, *(each for check in (sized, *unusual) for each in check.anomalies)]
+        again = () if source.columns.keys else same_rows(report.valid, batch=batch, connection=connection)
+        found = [*report.anomalies, *again, *(each for check in (sized, *unusual) for each in check.anomalies)]
         judged[batch] = JudgedBatch(
             report=report,
             profile=profiles[batch],

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 from scipy.special import stdtrit
 
 from mlops_assets.contract.anomalies import Anomaly, Cause, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult, Figure
+from mlops_assets.contract.file_form import Packing
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.severity import Severity
 
@@ -34,10 +36,12 @@ Explain = Callable[[float], tuple[Cause | None, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierFile:
-    """The landed file of an earlier batch: its size in bytes, and a way to count its rows, which reads it."""
+    """The landed file of an earlier batch: its size in bytes, and ways to count its rows and to see how it is packed,
+    which read it."""
 
     size: int
     count_rows: Callable[[], int]
+    packing: Callable[[], Packing] = lambda: Packing.TEXT
 
 
 NAMED_TIMES = 10.0
@@ -85,12 +89,31 @@ def judge_row_count(
 
 
 def judge_file_size(
-    size: int, *, rows: int, batch: str, past: Mapping[str, EarlierFile], refused_times: float
+    size: int,
+    *,
+    rows: int,
+    batch: str,
+    past: Mapping[str, EarlierFile],
+    refused_times: float,
+    packing: Packing = Packing.TEXT,
 ) -> CheckResult:
     """``FILE_SIZE_IS_USUAL`` of a file of ``size`` bytes; ``rows`` is 0 if they could not be read.
 
-    It is refused as too many or too few rows are.
+    It is refused as too many or too few rows are. A size that is unusual is compared again, with files that are packed
+    alike.
     """
+    judge = partial(_judge_file_size, size, rows=rows, batch=batch, refused_times=refused_times)
+    judged = judge(past=past)
+    if judged.passed:
+        return judged
+    days = same_weekday(batch)
+    alike = {day: file for day, file in past.items() if day in days and file.packing() is packing}
+    return judged if len(alike) == sum(day in past for day in days) else judge(past=alike)
+
+
+def _judge_file_size(
+    size: int, *, rows: int, batch: str, past: Mapping[str, EarlierFile], refused_times: float
+) -> CheckResult:
     sizes = {day: file.size for day, file in past.items()}
 
     def explain(usual: float) -> tuple[Cause | None, str]:

@@ -34,6 +34,8 @@ HISTORY_KEY = "history_key"
 """Rule of a batch that history can keep nothing of."""
 SEPARATOR = "history_separator"
 """Rule of rows with a key that history could not join with others."""
+WEIGHT = "weight"
+"""Rule of rows whose weight is none."""
 
 _CODES = {
     HEADER: Code.REPEATED_HEADER,
@@ -45,6 +47,7 @@ _CODES = {
     UNIQUE: Code.NOT_UNIQUE,
     REPEATED: Code.DUPLICATED_ROWS,
     OTHER_BATCH: Code.OTHER_BATCH,
+    WEIGHT: Code.OUT_OF_RANGE,
     "in_range": Code.OUT_OF_RANGE,
     "greater_than": Code.OUT_OF_RANGE,
     "greater_than_or_equal_to": Code.OUT_OF_RANGE,

@@ -24,8 +24,9 @@ from mlops_assets.contract.columns import SOURCE_ROW
 from mlops_assets.contract.severity import Severity
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import OTHER_BATCH, WHOLE_BATCH, batch_anomalies, row_anomalies
-from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.file_format import FileReport, inspect_landed
 from mlops_assets.watch.validation.headers import header_faults
+from mlops_assets.watch.validation.landed_parquet import type_faults
 from mlops_assets.watch.validation.pieces import in_pieces, parquet_parts
 from mlops_assets.watch.validation.row_rules import (
     TableCheck,
@@ -71,9 +72,9 @@ def validated_checks(source: Source) -> tuple[str, ...]:
     return ("matches_schema", "has_rows", *timed, "quarantine_within_limit", "every_row_accounted_for")
 
 
-def audit_raw(path: Path, *, source: Source, batch: str) -> tuple[CheckResult, ...]:
-    """``RAW_CHECKS`` on one landed or staged file."""
-    report = inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
+def audit_raw(path: Path, *, source: Source, batch: str, landed_as: str | None = None) -> tuple[CheckResult, ...]:
+    """``RAW_CHECKS`` on one landed or staged file; ``landed_as`` is the name that a staged one had."""
+    report = inspect_landed(path, source=source, landed_as=landed_as)
     figures: dict[str, Figure] = {"bytes": report.size, "rows": report.rows}
     found = file_faults(report, source=source)
     unknown = {"has_expected_header": not report.header, "has_rows": bool(report.faults)}
@@ -98,6 +99,8 @@ def file_faults(report: FileReport, *, source: Source) -> dict[str, tuple[Anomal
         if report.header
         else ()
     )
+    if report.types is not None and not header:
+        header = type_faults(report.types, names=report.names, schema=schema)
     return {
         "file_is_whole": report.faults,
         "has_expected_header": header,

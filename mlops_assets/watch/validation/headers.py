@@ -7,6 +7,12 @@ from typing import Any
 
 from mlops_assets.contract.anomalies import Anomaly, Code, anomaly
 from mlops_assets.contract.columns import SOURCE_ROW
+from mlops_assets.watch.validation.written_values import is_value
+
+
+def unnamed_columns(many: int) -> tuple[str, ...]:
+    """What the columns of a file without a header are called where nobody has declared them."""
+    return tuple(f"column_{number}" for number in range(1, many + 1))
 
 
 def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
@@ -39,6 +45,8 @@ def header_faults(
     names = distinct_names(header)
     if names == tuple(expected):
         return ()
+    if fault := _no_header(header, expected=expected):
+        return (fault,)
     if len(header) == 1 and len(expected) > 1:
         message = f"The header has one column only, '{header[0][:80]}': is the delimiter another one?"
         return (anomaly(Code.WRONG_DELIMITER, message, found=header[0][:80]),)
@@ -62,6 +70,20 @@ def header_faults(
         message = "Columns are in another order: expected {expected}; found {found}.".format(**both)
         faults.append(anomaly(Code.COLUMN_ORDER, message, **both))
     return tuple(faults)
+
+
+def _no_header(header: Sequence[str], *, expected: Sequence[str]) -> Anomaly | None:
+    """That there seems to be none: the first line has no expected name, but values."""
+    known = {name.lower() for name in expected}
+    values = [text.strip() for text in header if is_value(text.strip())]
+    if not values or any(text.strip().lower() in known for text in header):
+        return None
+    shown = ", ".join(repr(text.strip()[:20]) for text in header[:4])
+    message = (
+        f"No header? The first line has values, {shown}, where the columns {', '.join(expected[:4])}, … are expected. "
+        "If the files have none, declare header=False of the source."
+    )
+    return anomaly(Code.NO_HEADER, message, expected=", ".join(expected), found=", ".join(header))
 
 
 def _repeated(header: Sequence[str], *, expected: Sequence[str]) -> dict[str, str]:

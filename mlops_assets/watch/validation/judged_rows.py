@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,7 @@ from mlops_assets.watch.validation.row_rules import (
     repeated_rows,
     row_hashes,
 )
+from mlops_assets.watch.validation.row_weights import IsWeight, unusable_weights
 
 ViewsKeptBy = Callable[[str], Sequence[str]]
 """The history views that have nothing of rows in which a column is missing."""
@@ -65,12 +67,12 @@ class _Piece:
     table_checks: Sequence[TableCheck]
 
 
-def judge_rows(rows: LandedRows, *, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy) -> JudgedRows:
+def judge_rows(
+    rows: LandedRows, *, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy, is_weight: IsWeight
+) -> JudgedRows:
     """Every breach in the rows of all batches; of a key that is repeated the first row that holds is kept."""
-    found = [
-        _judge_piece(text, rows=rows, first=first, connection=connection, views_kept_by=views_kept_by)
-        for first, text in rows.text
-    ]
+    judge = partial(_judge_piece, rows=rows, connection=connection, views_kept_by=views_kept_by, is_weight=is_weight)
+    found = [judge(text, first=first) for first, text in rows.text]
     breaches = _told_once(found, starts=rows.starts)
     held = np.zeros(rows.starts[-1], dtype=bool)
     for breach in breaches:
@@ -91,7 +93,13 @@ def judge_rows(rows: LandedRows, *, connection: DuckDBPyConnection, views_kept_b
 
 
 def _judge_piece(
-    text: pa.Table, *, rows: LandedRows, first: int, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy
+    text: pa.Table,
+    *,
+    rows: LandedRows,
+    first: int,
+    connection: DuckDBPyConnection,
+    views_kept_by: ViewsKeptBy,
+    is_weight: IsWeight,
 ) -> _Piece:
     source = rows.source
     typed = cast_text(text, source=source, connection=connection).combine_chunks()
@@ -100,6 +108,7 @@ def _judge_piece(
         *_breaches(text, typed=typed, findings=findings, source=source),
         *_strays(typed, rows=rows, owner=rows.owner[first : first + text.num_rows]),
         *_unusable_keys(typed, source=source, views_kept_by=views_kept_by),
+        *unusable_weights(typed, source=source, is_weight=is_weight),
     ]
     broken = [breach.rows for breach in breaches if breach.rows.size]
     last = rows.starts[1:] - 1 - first

@@ -1,5 +1,5 @@
-"""Across the batches of a source: a row whose key another batch has published, and rows that were sent several times
-under new keys.
+"""Rows that are there more than once: a row whose key another batch has published, rows that were sent several times
+under new keys, and rows that are the same throughout where no key tells them apart.
 
 Keys within one batch are judged row by row (``row_rules.py``). Days can't share keys, as their rows say which day they
 are of; drops with names can.
@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 from mlops_assets.contract.anomalies import Anomaly, Cause, Code, anomaly, messages
 from mlops_assets.contract.checks import CheckResult
 from mlops_assets.contract.columns import SOURCE_ROW
+from mlops_assets.contract.severity import Severity
 from mlops_assets.features.sql import quoted
 
 KEYS_ARE_NEW = "keys_are_new"
@@ -52,6 +53,28 @@ def judge_keys(
         reasons=messages(found),
         anomalies=tuple(found),
     )
+
+
+def same_rows(rows: pa.Table, *, batch: str, connection: DuckDBPyConnection) -> tuple[Anomaly, ...]:
+    """How many of ``rows`` repeat an earlier one value for value: without a key each counts, as a row of its own."""
+    names = ", ".join(quoted(name) for name in rows.column_names if name != SOURCE_ROW)
+    connection.register("rows_without_key", rows)
+    try:
+        (more, different, again, row) = connection.execute(
+            f"SELECT sum(_often - 1), count(*), min(_again), arg_min(_row, _again) FROM ("
+            f"SELECT count(*) AS _often, min({SOURCE_ROW}) AS _row, min({SOURCE_ROW}, 2)[2] AS _again "
+            f"FROM rows_without_key GROUP BY {names} HAVING count(*) > 1)"
+        ).fetchall()[0]
+    finally:
+        connection.unregister("rows_without_key")
+    if not different:
+        return ()
+    message = (
+        f"{more} of {rows.num_rows} rows of {batch} repeat an earlier one in every column, such as row {again}, "
+        f"which is row {row} once more. No key tells rows apart, so each counts as a row of its own."
+    )
+    told = {"rule": "rows differ", "expected": "a key, if a row must be there once", "found": f"{different} rows"}
+    return (anomaly(Code.DUPLICATED_ROWS, message, severity=Severity.WARN, rows=int(more), **told),)
 
 
 def _known(

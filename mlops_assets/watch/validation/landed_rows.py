@@ -47,7 +47,10 @@ class LandedRows:
 
     @property
     def text(self) -> Iterator[tuple[int, pa.Table]]:
-        """The declared columns as text in pieces, each with the number of its first row."""
+        """The declared columns as text in pieces, each with the number of its first row.
+
+        Null is what a Parquet file has no value for; other files have texts for that.
+        """
         first = 0
         for piece in self._kept or in_pieces(self._parts()):
             yield first, piece
@@ -61,21 +64,19 @@ class LandedRows:
     def _parts(self) -> Iterator[pa.Table]:
         for batch, path in self.files.items():
             yield from text_parts(
-                path,
-                names=self.source.columns.names,
-                delimiter=self.source.delimiter,
-                report=self.reports[batch],
+                path, names=self.source.columns.names, form=self.source.form, report=self.reports[batch]
             )
 
     def text_of(self, rows: NDArray[np.int64]) -> pa.Table:
-        """The text of some rows, which are in order."""
+        """The text of some rows, which are in order, empty where a Parquet file has no value."""
         parts = [pa.schema([(name, pa.string()) for name in self.source.columns.names]).empty_table()]
         for first, piece in self.text:
             at = np.searchsorted(rows, [first, first + piece.num_rows])
             parts.append(piece.take(rows[at[0] : at[1]] - first))
             if at[1] == rows.size:
                 break
-        return pa.concat_tables(parts)
+        text = pa.concat_tables(parts)
+        return pa.table([column.fill_null("") for column in text.columns], names=text.column_names)
 
     def lines_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The lines of their files in which some rows begin; the rows are in order."""

@@ -6,8 +6,12 @@ verdicts are elsewhere.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +20,14 @@ import pyarrow.csv as pa_csv
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
+from mlops_assets.contract.file_form import PLAIN, FileForm, Packing
 from mlops_assets.contract.source import Source
-from mlops_assets.watch.validation.file_format import LONGEST_ROW, LONGEST_VALUE, FileReport
+from mlops_assets.watch.validation.file_format import FileReport
+from mlops_assets.watch.validation.landed_bytes import LONGEST_ROW, LONGEST_VALUE, open_text
+from mlops_assets.watch.validation.landed_parquet import ROWS_AT_ONCE, parquet_text_parts
+from mlops_assets.watch.validation.written_values import number_pattern, whole_number_pattern
 
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_NUMBER = number_pattern(PLAIN)
 _LONG_WHOLE = r"[+-]?[0-9]{16,}(\.0*)?"
 """Whole numbers that a float may not hold to the last digit."""
 _NOT_ZERO = r"^[+-]?[0-9.]*[1-9]"
@@ -35,27 +43,42 @@ def read_text(path: Path, *, source: Source, report: FileReport) -> pa.Table:
 
     What else the file has is left out; the columns come in the order of the schema.
     """
-    return read_columns(path, names=source.columns.names, delimiter=source.delimiter, report=report)
+    return read_columns(path, names=source.columns.names, form=source.form, report=report)
 
 
-def read_columns(path: Path, *, names: Sequence[str], delimiter: str, report: FileReport) -> pa.Table:
+def read_columns(path: Path, *, names: Sequence[str], form: FileForm, report: FileReport) -> pa.Table:
     """Some columns of one whole file as text; ``names`` are those that ``report`` gives."""
     none = pa.schema([(name, pa.string()) for name in names]).empty_table()
-    return pa.concat_tables([none, *text_parts(path, names=names, delimiter=delimiter, report=report)])
+    return pa.concat_tables([none, *text_parts(path, names=names, form=form, report=report)])
 
 
-def text_parts(path: Path, *, names: Sequence[str], delimiter: str, report: FileReport) -> Iterator[pa.Table]:
-    """The same some megabytes at a time."""
+def text_parts(path: Path, *, names: Sequence[str], form: FileForm, report: FileReport) -> Iterator[pa.Table]:
+    """The same some megabytes at a time; only Parquet has missing values, others have texts for them."""
+    if report.packing is Packing.PARQUET:
+        parts = parquet_text_parts(path, names=names, header=report.names, decimal=form.decimal)
+    elif form.strip and report.quoted:
+        parts = _spaced_parts(path, names=names, form=form, report=report)
+    else:
+        parts = _plain_parts(path, names=names, form=form, report=report)
+    return map(stripped, parts) if form.strip else parts
+
+
+def stripped(text: pa.Table) -> pa.Table:
+    """The same without blanks around the values."""
+    return pa.table([pc.utf8_trim_whitespace(column) for column in text.columns], names=text.column_names)
+
+
+def _plain_parts(path: Path, *, names: Sequence[str], form: FileForm, report: FileReport) -> Iterator[pa.Table]:
     header_lines = int(report.lines_of(np.array([0]))[0]) - 1
     longest = LONGEST_ROW if report.long_rows else LONGEST_VALUE
     block = min(2 * longest, max(report.size, 1))  # a row must fit into a block, and dozens of these are read ahead
     with pa_csv.open_csv(
-        _rows_of(path, report=report),
+        _rows_of(path, form=form, report=report),
         read_options=pa_csv.ReadOptions(
             column_names=list(report.names), skip_rows=header_lines, use_threads=False, block_size=block
         ),
         parse_options=pa_csv.ParseOptions(
-            delimiter=delimiter,
+            delimiter=form.delimiter,
             quote_char='"' if report.quoted else False,
             newlines_in_values=report.quoted,
             ignore_empty_lines=False,
@@ -68,12 +91,26 @@ def text_parts(path: Path, *, names: Sequence[str], delimiter: str, report: File
             yield pa.Table.from_batches([part])
 
 
-def _rows_of(path: Path, *, report: FileReport) -> Path | pa.BufferReader:
-    """The file, without the blank line at its end."""
+def _rows_of(path: Path, *, form: FileForm, report: FileReport) -> Path | pa.BufferReader | BinaryIO:
+    """The file's text, without the blank line at its end."""
+    if report.packing is not Packing.TEXT or not form.is_utf_8:
+        return open_text(path, packing=report.packing, form=form, end=report.size - report.blank_end)
     if not report.blank_end:
         return path
     with pa.memory_map(str(path)) as mapped:
         return pa.BufferReader(mapped.read_buffer(report.size - report.blank_end))
+
+
+def _spaced_parts(path: Path, *, names: Sequence[str], form: FileForm, report: FileReport) -> Iterator[pa.Table]:
+    """Rows with blanks before quotes, which Arrow takes for parts of values: read as they were counted."""
+    csv.field_size_limit(LONGEST_VALUE)
+    places = [report.names.index(name) for name in names]
+    file = open_text(path, packing=report.packing, form=form, end=report.size - report.blank_end)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        rows = islice(csv.reader(text, delimiter=form.delimiter, skipinitialspace=True), int(form.header), None)
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            columns = list(zip(*some, strict=True))
+            yield pa.table([pa.array(columns[place], pa.string()) for place in places], names=list(names))
 
 
 def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection) -> pa.Table:
@@ -81,12 +118,13 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
 
     It has the declared columns, or some of them in their order.
     """
+    form = source.form
     columns = [column for column in source.columns.columns if column.name in text.column_names]
     landed = text.select([column.name for column in columns]).rename_columns(
         [f"c{number}" for number in range(len(columns))]
     )
     values = ", ".join(
-        f"{_cast(_present(f'c{number}', nulls=source.nulls_of(column.name)), column.type)} AS c{number}"
+        f"{_cast(_present(f'c{number}', nulls=source.nulls_of(column.name)), column.type, form=form)} AS c{number}"
         for number, column in enumerate(columns)
     )
     typed = connection.from_arrow(landed).project(values).to_arrow_table()
@@ -96,7 +134,7 @@ def cast_text(text: pa.Table, *, source: Source, connection: DuckDBPyConnection)
 
 def is_written_as(values: pa.ChunkedArray, *, kind: pa.DataType, connection: DuckDBPyConnection) -> bool:
     """Whether every one of these texts is a value of that type."""
-    cast = connection.from_arrow(pa.table({"value": values})).project(f"{_cast('value', kind)} AS value")
+    cast = connection.from_arrow(pa.table({"value": values})).project(f"{_cast('value', kind, form=PLAIN)} AS value")
     return not cast.filter("value IS NULL").limit(1).to_arrow_table().num_rows
 
 
@@ -106,7 +144,7 @@ def untyped_rows(text: pa.Table, *, typed: pa.Table, source: Source) -> dict[str
     for name in source.columns.names:
         if typed[name].null_count:
             nulls = pa.array(source.nulls_of(name), pa.string())
-            present = pc.invert(pc.is_in(text[name], value_set=nulls))
+            present = pc.and_(text[name].is_valid(), pc.invert(pc.is_in(text[name], value_set=nulls)))
             rows = np.flatnonzero(pc.and_(typed[name].is_null(), present).to_numpy())
             if rows.size:
                 found[name] = rows
@@ -127,23 +165,37 @@ def days_of(typed: pa.Table, *, columns: Sequence[str]) -> NDArray[np.int64]:
 
 def _present(column: str, *, nulls: Sequence[str]) -> str:
     """DuckDB expression that is null where the text stands for a missing value."""
-    told = ", ".join(f"'{text.replace(chr(39), chr(39) * 2)}'" for text in nulls)
+    told = ", ".join(map(_literal, nulls))
     return f"CASE WHEN {column} IN ({told}) THEN NULL ELSE {column} END" if told else column
 
 
-def _cast(value: str, arrow: pa.DataType) -> str:
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _cast(value: str, arrow: pa.DataType, *, form: FileForm) -> str:
     """DuckDB expression that is null unless ``value`` is wholly written as the type, and means no other value then."""
     if pa.types.is_string(arrow):
         return value
     if pa.types.is_integer(arrow):
+        value = _plain(value, whole_number_pattern(form), form=form)
         return _guarded(value, "[+-]?[0-9]+", {16: "SMALLINT", 32: "INTEGER"}.get(arrow.bit_width, "BIGINT"))
     if pa.types.is_floating(arrow):
-        return _number(value)
+        return _number(_plain(value, number_pattern(form), form=form))
     if pa.types.is_boolean(arrow):
         return _guarded(value, "true|false|True|False|TRUE|FALSE|0|1", "BOOLEAN")
     if pa.types.is_date(arrow):
         return _guarded(value, _DAY, "DATE")
     return _moment(value)
+
+
+def _plain(value: str, pattern: str, *, form: FileForm) -> str:
+    """A number as Python writes it; null where it is not written as declared."""
+    if form.is_plain_number:
+        return value
+    ungrouped = f"replace({value}, {_literal(form.thousands)}, '')" if form.thousands else value
+    pointed = f"replace({ungrouped}, {_literal(form.decimal)}, '.')"
+    return f"CASE WHEN regexp_full_match({value}, {_literal(pattern)}) THEN {pointed} END"
 
 
 def _number(value: str) -> str:

@@ -26,7 +26,7 @@ def header_rows(text: pa.Table) -> NDArray[np.int64]:
         if not rows.size:
             break
         of_column = text[name] if rows.size == text.num_rows else text[name].take(pa.array(rows))
-        rows = rows[pc.equal(of_column, name).to_numpy(zero_copy_only=False)]
+        rows = rows[pc.fill_null(pc.equal(of_column, name), False).to_numpy(zero_copy_only=False)]
     return rows
 
 

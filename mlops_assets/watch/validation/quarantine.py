@@ -23,11 +23,12 @@ from mlops_assets.contract.errors import LakeError, ValidationError
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.breaches import HISTORY_KEY, NOT_JUDGED, WHOLE_BATCH
 from mlops_assets.watch.validation.data_audits import QUARANTINE_SCHEMA, file_faults, verdicts
-from mlops_assets.watch.validation.file_format import inspect_file
+from mlops_assets.watch.validation.file_format import inspect_landed
 from mlops_assets.watch.validation.judged_rows import JudgedRows, ViewsKeptBy, judge_rows
 from mlops_assets.watch.validation.landed_rows import LandedRows
 from mlops_assets.watch.validation.quarantine_table import quarantine_table
 from mlops_assets.watch.validation.row_rules import TableCheck, table_faults, to_frame
+from mlops_assets.watch.validation.row_weights import IsWeight
 
 NOTHING_HELD = QUARANTINE_SCHEMA.empty_table()
 _LONGEST_ERROR = 500
@@ -73,16 +74,17 @@ def validate(
     source: Source,
     connection: DuckDBPyConnection,
     views_kept_by: ViewsKeptBy = lambda _: (),
+    is_weight: IsWeight = lambda _: False,
     charged: Mapping[str, Exception] | None = None,
 ) -> dict[str, BatchReport]:
     """Judge the landed file of each batch; every batch gets its report, whatever is wrong with the others.
 
-    ``views_kept_by`` names the history views that need some value of a column. An error is charged to the batch that
-    brings it about; ``charged`` are errors that are known before.
+    ``views_kept_by`` names the history views that need some value of a column, ``is_weight`` the weight. An error is
+    charged to the batch that brings it about; ``charged`` are errors that are known before.
     """
     known = dict(charged or {})
     clear = {batch: path for batch, path in files.items() if batch not in known}
-    judge = partial(_validate, source=source, connection=connection, views_kept_by=views_kept_by)
+    judge = partial(_validate, source=source, connection=connection, views_kept_by=views_kept_by, is_weight=is_weight)
     try:
         reports = judge(clear)
     except Exception:  # noqa: BLE001 - whatever it is, it costs one batch
@@ -112,12 +114,14 @@ def charge(files: Mapping[str, Path], *, judge: Callable[[Mapping[str, Path]], o
 
 
 def _validate(
-    files: Mapping[str, Path], *, source: Source, connection: DuckDBPyConnection, views_kept_by: ViewsKeptBy
+    files: Mapping[str, Path],
+    *,
+    source: Source,
+    connection: DuckDBPyConnection,
+    views_kept_by: ViewsKeptBy,
+    is_weight: IsWeight,
 ) -> dict[str, BatchReport]:
-    inspected = {
-        batch: inspect_file(path, delimiter=source.delimiter, most_bytes=source.max_file_bytes)
-        for batch, path in files.items()
-    }
+    inspected = {batch: inspect_landed(path, source=source) for batch, path in files.items()}
     faults = {
         batch: [fault for found in file_faults(report, source=source).values() for fault in found]
         for batch, report in inspected.items()
@@ -126,7 +130,7 @@ def _validate(
     reports = {batch: _unread(source, batch=batch, faults=why) for batch, why in faults.items() if why}
     if readable:
         rows = LandedRows(files=readable, reports=inspected, source=source)
-        judged = judge_rows(rows, connection=connection, views_kept_by=views_kept_by)
+        judged = judge_rows(rows, connection=connection, views_kept_by=views_kept_by, is_weight=is_weight)
         reports |= _split(judged, rows=rows, views_kept_by=views_kept_by)
     return reports
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
+from mlops_assets.contract.anomalies import Code
 from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.file_form import FileForm, suffix_of
+from mlops_assets.watch.validation.date_forms import date_forms
 from mlops_assets.watch.validation.field_names import class_name, field_names
 from mlops_assets.watch.validation.file_format import FileReport, inspect_file
+from mlops_assets.watch.validation.file_sniff import SniffedFormat, sniff_file
 from mlops_assets.watch.validation.key_draft import draft_key
+from mlops_assets.watch.validation.landed_parquet import kind_of
 from mlops_assets.watch.validation.landed_text import is_written_as, read_columns
+from mlops_assets.watch.validation.source_draft import declared_source
+from mlops_assets.watch.validation.written_values import all_match, number_pattern
 
-MISSING = ("", "NA", "N/A", "NULL", "null", "NaN", "nan", "None")
-"""Texts that are taken for missing values where they occur."""
 FEW = 20
 """At most so many texts are listed as the allowed ones."""
 OFTEN = 10
@@ -38,9 +43,6 @@ MAGNITUDE = 10.0
 """A range seen in one file, which may be one day's, goes this many times as far from zero."""
 NEAR_ZERO = 0.1
 """What is never negative and comes this near to zero, as a part of its largest value, is taken to begin there."""
-LOOKS_LIKE_DATA = 0.5
-"""If so large a part of the first line looks like values, it may be no header."""
-
 _INTEGER = r"[+-]?(0|[1-9][0-9]{0,17})"
 _NUMBER = r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -52,7 +54,6 @@ _TYPES = (
     ("date", _DAY, pa.date32()),
     ("datetime", _DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?" + _OFFSET, pa.timestamp("us")),
 )
-_VALUE = re.compile(rf"\s*({_NUMBER}|{_DAY}.*)?\s*")
 _CALENDAR = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 """What one file shows a part of, and everybody knows the whole of."""
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y")
@@ -65,11 +66,19 @@ _NULLABLE = {"int": "pd.Int64Dtype", "bool": "pd.BooleanDtype"}
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The text of a Python module with one model, the texts taken for missing values, and what to look at first."""
+    """The text of a Python module with one model, how its files are written, and what to look at first.
+
+    ``columns`` has what each column is called in the model, by its name in the file.
+    """
 
     code: str
-    null_values: tuple[str, ...]
+    format: SniffedFormat
+    columns: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+
+    def source(self, *, name: str, schema: str) -> str:
+        """The declaration of a source of such files as Python, each argument with its reason."""
+        return declared_source(self.format, name=name, schema=schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +86,31 @@ class _Landed:
     """All rows of the files as text, under the names that their columns have here."""
 
     files: tuple[Path, ...]
-    header: tuple[str, ...]
+    report: FileReport
     text: pa.Table
-    nulls: tuple[str, ...]
+    format: SniffedFormat
+
+    def nulls(self, column: str) -> tuple[str, ...]:
+        return self.format.null_values.get(column, ("",))
 
     def present(self, column: str) -> pa.ChunkedArray:
-        """The values of a column that are not missing."""
+        """The values of a column that are not missing, as written."""
         values = self.text[column]
-        return values.filter(pc.invert(pc.is_in(values, value_set=pa.array(self.nulls, pa.string()))))
+        nulls = pa.array(self.nulls(column), pa.string())
+        return values.filter(pc.invert(pc.is_in(values, value_set=nulls))).drop_null()
+
+    def numbers(self, column: str) -> pa.ChunkedArray:
+        """The same as Python writes them, if they are numbers."""
+        values, form = self.present(column), self.format.form
+        if form.is_plain_number or not len(values) or not all_match(values, number_pattern(form)):
+            return values
+        ungrouped = pc.replace_substring(values, form.thousands, "") if form.thousands else values
+        return pc.replace_substring(ungrouped, form.decimal, ".")
+
+    def kind(self, column: str) -> str | None:
+        """What a Parquet file says that the values of a column are; ``None`` of text."""
+        types = self.report.types
+        return None if types is None else kind_of(types.field(self.report.names.index(column)).type)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,44 +121,57 @@ class _Field:
     kind: str
     nullable: bool
     unique: bool
+    warning: str = ""
 
 
-def draft_schema(*places: Path, name: str, delimiter: str = ",") -> Draft:
-    """A model called ``name`` that accepts these files, or the CSV files in a folder.
+def draft_schema(*places: Path, name: str, delimiter: str | None = None, header: bool | None = None) -> Draft:
+    """A model called ``name`` that accepts these files, or the data files in a folder.
 
-    A LandingError if one is no whole table, or has other columns than the first.
+    How they are written is seen in the first, unless it is given. A LandingError if one is no whole table, or has other
+    columns than the first.
     """
-    landed = _read(places, delimiter=delimiter)
+    landed = _read(places, delimiter=delimiter, header=header)
+    header_names = dict(zip(landed.text.column_names, landed.report.header, strict=True))
+    names = field_names(landed.text.column_names)
     with duckdb.connect() as connection:
-        names = field_names(landed.text.column_names)
         fields = {
-            column: _field(column, named=named, written=written, landed=landed, connection=connection)
-            for (column, named), written in zip(names.items(), landed.header, strict=True)
+            column: _field(column, named=named, written=header_names[column], landed=landed, connection=connection)
+            for column, named in names.items()
         }
     has_key = any(field.unique for field in fields.values())
     candidates = [column for column, field in fields.items() if field.kind not in ("float", "bool", "")]
     candidates = [column for column in candidates if not fields[column].nullable]
     key = () if has_key or landed.text.num_rows < ENOUGH else draft_key(landed.text.select(candidates))
-    warnings = _warnings(landed)
+    warnings = _warnings(landed, fields=fields)
     lines = [field.line for field in fields.values()]
     code = _module(class_name(name), lines=lines, landed=landed, key=key, warnings=warnings)
-    return Draft(code=code, null_values=landed.nulls, warnings=warnings)
+    return Draft(code=code, format=landed.format, columns=names, warnings=warnings)
 
 
-def _read(places: Sequence[Path], *, delimiter: str) -> _Landed:
-    files = [file for place in places for file in (sorted(place.glob("*.csv")) if place.is_dir() else [place])]
+def _read(places: Sequence[Path], *, delimiter: str | None, header: bool | None) -> _Landed:
+    files = [file for place in places for file in (_files_in(place) if place.is_dir() else [place])]
     if not files:
-        raise LandingError(f"There is no CSV file in {', '.join(map(str, places)) or 'no folder'}.")
-    reports = {file: inspect_file(file, delimiter=delimiter) for file in files}
+        raise LandingError(f"There is no data file in {', '.join(map(str, places)) or 'no folder'}.")
+    sniffed = sniff_file(files[0], delimiter=delimiter, header=header)
+    reports = _inspected(files, form=sniffed.form)
+    if any(fault.code is Code.NOT_UTF8 for report in reports.values() for fault in report.faults):
+        sniffed = sniffed.encoded_as("cp1252")  # the head was plain, what is below it is not
+        reports = _inspected(files, form=sniffed.form)
     first = reports[files[0]]
     for file, report in reports.items():
         _refuse(file, report, like=first)
-    texts = [
-        read_columns(file, names=report.names, delimiter=delimiter, report=report) for file, report in reports.items()
-    ]
-    text = pa.concat_tables(texts)
-    nulls = tuple(value for value in MISSING if any(_occurs(text[column], value) for column in text.column_names))
-    return _Landed(files=tuple(files), header=first.header, text=text, nulls=nulls)
+    text = pa.concat_tables(
+        read_columns(file, names=report.names, form=sniffed.form, report=report) for file, report in reports.items()
+    )
+    return _Landed(files=tuple(files), report=first, text=text, format=sniffed.seen_in(text))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if suffix_of(path.name))
+
+
+def _inspected(files: Sequence[Path], *, form: FileForm) -> dict[Path, FileReport]:
+    return {file: inspect_file(file, form=form, landed_as=file.name) for file in files}
 
 
 def _refuse(file: Path, report: FileReport, *, like: FileReport) -> None:
@@ -140,34 +179,30 @@ def _refuse(file: Path, report: FileReport, *, like: FileReport) -> None:
         raise LandingError(f"{file}: {'; '.join(map(str, report.faults)) or 'there are no rows to learn from.'}")
     if report.header != like.header:
         raise LandingError(f"{file}: its header is not that of the first file; draft files of one kind together.")
-    if len(report.header) == 1 and re.search(r"[;\t|]", report.header[0]):
-        raise LandingError(f"{file}: there is one column, '{report.header[0][:80]}'. Say --delimiter.")
+    if report.types != like.types:
+        raise LandingError(f"{file}: its columns have other types than the first file's; draft files of one kind.")
 
 
-def _occurs(values: pa.ChunkedArray, text: str) -> bool:
-    return bool(pc.any(pc.equal(values, text)).as_py())
-
-
-def _warnings(landed: _Landed) -> tuple[str, ...]:
-    """What a person should look at before anything else."""
-    values = [
-        column
-        for column, written in zip(landed.text.column_names, landed.header, strict=True)
-        if _VALUE.fullmatch(written) or written in MISSING or _occurs(landed.text[column], written)
-    ]
-    if len(values) < LOOKS_LIKE_DATA * len(landed.header):
-        return ()
-    shown = ", ".join(repr(written[:20]) for written in landed.header[:4])
-    return (f"No header? The first line looks like data: {shown}, … in {len(values)} of {len(landed.header)} columns.",)
+def _warnings(landed: _Landed, *, fields: Mapping[str, _Field]) -> tuple[str, ...]:
+    """What a person should look at before anything else: every guess, what SQL reads as one, dates in several forms."""
+    reasons, header = landed.format.reasons, landed.report.header
+    told = [f"{name}={value!r}? {reasons[name]}" for name, value in landed.format.declared.items() if name in reasons]
+    for place, (written, here) in enumerate(zip(header, landed.report.names, strict=True)):
+        earlier = [name for name in header[:place] if name.lower() == written.lower()]
+        if written and earlier:
+            told.append(f"Columns {earlier[0]!r} and {written!r} are one for SQL: the second is called {here!r} here.")
+    return (*told, *(field.warning for field in fields.values() if field.warning))
 
 
 def _field(column: str, *, named: str, written: str, landed: _Landed, connection: DuckDBPyConnection) -> _Field:
-    present = landed.present(column)
+    present = landed.numbers(column)
     nullable = len(present) < landed.text.num_rows
-    kind = _kind(present, connection=connection)
+    kind = landed.kind(column) or _kind(present, connection=connection)
+    present = landed.present(column) if kind == "str" else present
     is_constant = len(present) > 0 and pc.count_distinct(present).as_py() == 1
     comments = [] if written in (column, "") else [f"the file has {written!r} again: it is told apart as {column!r}"]
     formats = _date_formats(present) if kind == "str" else []
+    forms = date_forms(landed.text[column], nulls=landed.nulls(column)) if kind == "str" and not formats else ()
     if kind == "int" and is_constant and column.lower() not in (*_CALENDAR, "year"):
         kind = "float"  # a measure that happened to be whole all day
         comments.append(f"only {present[0].as_py()} was seen: int if it counts")
@@ -176,6 +211,8 @@ def _field(column: str, *, named: str, written: str, landed: _Landed, connection
         rules = _rules(kind, present, column=column, files=len(landed.files))
     if formats:
         comments.append(f"dates as {' or '.join(formats)}; only ISO 8601 is typed")
+    mixed = f"dates in {len(forms)} forms: {'; '.join(map(str, forms[:4]))}" if len(forms) > 1 else ""
+    comments += [mixed] if mixed else []
     unique = len(present) >= ENOUGH and pc.count_distinct(present).as_py() == landed.text.num_rows
     unique = unique and kind in ("int", "str")
     arguments = [
@@ -187,7 +224,8 @@ def _field(column: str, *, named: str, written: str, landed: _Landed, connection
     told = f"    {named}: {_NULLABLE.get(kind, kind) if nullable else kind}"
     told += f" = pa.Field({', '.join(arguments)})" if arguments else ""
     told += f"  # {'; '.join(comments)}" if comments else ""
-    return _Field(line=told, kind="" if is_constant else kind, nullable=nullable, unique=unique)
+    warning = f"Column {column!r} has {mixed}. As text they are no dates: have the source write one." if mixed else ""
+    return _Field(line=told, kind="" if is_constant else kind, nullable=nullable, unique=unique, warning=warning)
 
 
 def _kind(present: pa.ChunkedArray, *, connection: DuckDBPyConnection) -> str:
@@ -291,7 +329,8 @@ def _module(name: str, *, lines: Sequence[str], landed: _Landed, key: Sequence[s
     imports = [f"from datetime import {', '.join(times)}\n"] if times else []
     imports += ["import pandas as pd"] if re.search(r"^    [^:]+: pd\.", body, flags=re.MULTILINE) else []
     imports += ["import pandera.pandas as pa"]
-    told = ", ".join(repr(value) for value in landed.nulls) or "none"
+    nulls = dict.fromkeys(text for texts in landed.format.null_values.values() for text in texts if text)
+    told = ", ".join(map(repr, nulls)) or "none"
     files = [re.sub(r"[^\w .-]", "?", file.name) for file in landed.files]
     drafted_from = files[0] if len(files) == 1 else f"{len(files)} files, {files[0]} to {files[-1]}"
     said = f"Drafted from {drafted_from} ({landed.text.num_rows} rows). Missing values: {told}."

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import numpy as np
@@ -18,10 +20,12 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from mlops_assets.contract.errors import LandingError
+from mlops_assets.contract.file_form import PLAIN, FileForm, Packing
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.source import Source
 from mlops_assets.watch.validation.file_format import FileReport, inspect_file
-from mlops_assets.watch.validation.landed_text import cast_text, days_of
+from mlops_assets.watch.validation.landed_bytes import open_text, packing_of
+from mlops_assets.watch.validation.landed_text import cast_text, days_of, stripped
 
 _BLOCK = 16 * 1024 * 1024
 _LINE_END, _QUOTE = ord("\n"), ord('"')
@@ -43,9 +47,11 @@ class Cut:
 
 def readable(path: Path, *, source: Source) -> FileReport:
     """What the bytes of a file say; a LandingError if it is no whole table with the columns that name the time."""
-    report = inspect_file(path, delimiter=source.delimiter)
+    report = inspect_file(path, form=source.form, names=() if source.header else source.columns.names)
     if report.faults:
         raise LandingError(f"{path} cannot be cut by time: {report.faults[0].message}")
+    if fault := _uncut(report, form=source.form):
+        raise LandingError(f"{path} cannot be cut by time: {fault}. Write it as plain CSV, or land it by parts.")
     if lacking := [name for name in source.batch_day if name not in report.names]:
         raise LandingError(
             f"{path} cannot be cut by time: it has no column '{lacking[0]}'. It has: {', '.join(report.names)}."
@@ -53,13 +59,29 @@ def readable(path: Path, *, source: Source) -> FileReport:
     return report
 
 
-def header_of(path: Path) -> bytes:
-    """The bytes of the header, which every cut begins with."""
-    with path.open("rb") as file:
+def _uncut(report: FileReport, *, form: FileForm) -> str | None:
+    """Why the rows of a whole file cannot be told apart by their bytes."""
+    if report.packing is Packing.PARQUET:
+        return "it is Parquet"
+    if "\n".encode(form.encoding) != b"\n":
+        return f"its lines do not end as those of other encodings do in {form.encoding}"
+    return "it has blanks around values in quotes" if form.strip and report.quoted else None
+
+
+def header_of(path: Path, *, source: Source) -> bytes:
+    """The bytes of the header, which every cut begins with; none of files without one."""
+    if not source.header:
+        return b""
+    with _open(path) as file:
         head = file.readline()
         while head.count(b'"') % 2:
             head += file.readline()
     return head
+
+
+def _open(path: Path) -> BinaryIO:
+    """The bytes of the text, unpacked and in their own encoding."""
+    return open_text(path, packing=packing_of(path), form=PLAIN)
 
 
 def cut_by_time(path: Path, *, source: Source, report: FileReport) -> Iterator[Cut]:
@@ -69,7 +91,7 @@ def cut_by_time(path: Path, *, source: Source, report: FileReport) -> Iterator[C
     """
     row = 1
     with duckdb.connect() as connection:
-        for block, offsets in _records(path, report=report):
+        for block, offsets in _records(path, source=source, report=report):
             text = _text(block, names=report.names, source=source, quoted=report.quoted)
             days = days_of(cast_text(text, source=source, connection=connection), columns=source.batch_day)
             yield _cut(block, offsets, days=days, text=text, first_row=row, period=_period(source))
@@ -82,11 +104,12 @@ def _period(source: Source) -> Period:
     return source.period
 
 
-def _records(path: Path, *, report: FileReport) -> Iterator[tuple[bytes, NDArray[np.int32]]]:
+def _records(path: Path, *, source: Source, report: FileReport) -> Iterator[tuple[bytes, NDArray[np.int32]]]:
     """Whole rows below the header, and where each begins, with the end of the last."""
-    left = path.stat().st_size - report.blank_end
-    with path.open("rb") as file:
-        left -= file.seek(len(header_of(path)))
+    header = len(header_of(path, source=source))
+    left = _size(path) - report.blank_end - header
+    with _open(path) as file:
+        file.read(header)
         held = b""
         while left > 0:
             block = held + file.read(min(_BLOCK, left))
@@ -96,6 +119,14 @@ def _records(path: Path, *, report: FileReport) -> Iterator[tuple[bytes, NDArray
             held = block[end:]
             if end:
                 yield block[:end], np.concatenate([[0], ends]).astype(np.int32)
+
+
+def _size(path: Path) -> int:
+    """How many bytes the text has, unpacked and in its own encoding."""
+    if packing_of(path) is Packing.TEXT:
+        return path.stat().st_size
+    with _open(path) as file:
+        return sum(map(len, iter(partial(file.read, _BLOCK), b"")))
 
 
 def _row_ends(block: bytes) -> NDArray[np.int64]:
@@ -110,9 +141,13 @@ def _row_ends(block: bytes) -> NDArray[np.int64]:
 
 def _text(block: bytes, *, names: tuple[str, ...], source: Source, quoted: bool) -> pa.Table:
     """The columns that name the time, as they are written."""
-    return pa_csv.read_csv(
+    text = pa_csv.read_csv(
         pa.BufferReader(block),
-        read_options=pa_csv.ReadOptions(column_names=list(names), block_size=max(len(block), 1)),
+        read_options=pa_csv.ReadOptions(
+            column_names=list(names),
+            block_size=max(len(block), 1),
+            encoding="utf8" if source.form.is_utf_8 else source.encoding,
+        ),
         parse_options=pa_csv.ParseOptions(
             delimiter=source.delimiter,
             quote_char='"' if quoted else False,
@@ -125,6 +160,7 @@ def _text(block: bytes, *, names: tuple[str, ...], source: Source, quoted: bool)
             include_columns=list(source.batch_day),
         ),
     )
+    return stripped(text) if source.strip else text
 
 
 def _cut(

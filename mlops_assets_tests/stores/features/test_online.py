@@ -135,6 +135,34 @@ def test_one_look_up_answers_every_request_from_one_commit(store: OnlineStore) -
     assert found.examples.schema.field("owner__age").type == pa.int64()
 
 
+def test_history_without_an_entity_is_found_by_every_request(store: OnlineStore) -> None:
+    every = OnlineHistory(name="all", keys=(), columns=("all__visits_7d",), entities=[""], values=np.array([[4.0]]))
+    store.refresh(OnlineView(as_of=DAY, history=(every,), side=()), commit="c1")
+
+    found = store.look_up(requests_for("s1", None)).examples
+
+    assert found.column("all__visits_7d").to_pylist() == [4.0, 4.0]
+
+
+def test_history_by_the_minute_is_what_was_true_at_the_moment(store: OnlineStore) -> None:
+    """The same figures may be true again later."""
+    observed = [_moment(NOON) + minutes * HOUR // 60 for minutes in (0, 10, 20, 30)]
+    recent = OnlineHistory(
+        name="shop by minute",
+        keys=("shop",),
+        columns=("shop__visits_1h", "shop__mean_1h"),
+        entities=["s1"] * 4,
+        values=np.array([[1.0, 5.0], [2.0, 6.0], [1.0, 5.0], [np.nan, np.nan]]),
+        observed=observed,
+    )
+    store.refresh(OnlineView(as_of=DAY, history=(*make_view().history, recent), side=()), commit="c1")
+
+    for minutes, visits in ((-1, None), (0, 1.0), (9, 1.0), (10, 2.0), (29, 1.0), (30, None), (3000, None)):
+        found = store.look_up(requests_for("s1", "s2", None, moment=NOON + timedelta(minutes=minutes))).examples
+        assert found.column("shop__visits_1h").to_pylist() == [visits, None, None]
+        assert found.column("shop__mean_7d").to_pylist() == [1.0, 1.0, None]
+
+
 @pytest.mark.parametrize(
     ("after_noon", "degrees"),
     [

@@ -259,3 +259,27 @@ def test_one_landed_file_is_found_by_its_batch(zone: LandingZone) -> None:
     assert (found.path, read_landed(found)) == (path, b"seen")
     with pytest.raises(LandingError, match="has not landed"):
         zone.find("demo", source=READINGS, batch="2024-03-02")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst", ".parquet"])
+def test_file_is_found_under_every_suffix_that_is_read(zone: LandingZone, suffix: str, tmp_path: Path) -> None:
+    mine = tmp_path / f"mine{suffix}"
+    mine.write_bytes(b"mine")
+    zone.land(mine, use_case="demo", source=READINGS, batch="2024-03-01")
+    found = zone.find("demo", source=READINGS, batch="2024-03-01")
+    assert (found.path.name, found.batch) == (f"2024-03-01{suffix}", "2024-03-01")
+    os.utime(found.path, (WRITTEN, WRITTEN))
+    assert [(file.path, file.batch) for file in look(zone).files] == [(found.path, "2024-03-01")]
+
+
+def test_two_files_of_one_batch_are_refused_and_others_go_on(zone: LandingZone) -> None:
+    for name in ("2024-03-01.csv", "2024-03-01.csv.gz", "2024-03-02.parquet"):
+        drop(zone, f"readings/{name}")
+    said = "2024-03-01.csv and 2024-03-01.csv.gz are of one batch: leave the right one there, and take the others away."
+    scan = look(zone)
+    assert names(scan) == ["readings/2024-03-02"]
+    assert [refused.reason for refused in scan.refused] == [said, said]
+    with pytest.raises(LandingError, match="are of one batch"):
+        zone.find("demo", source=READINGS, batch="2024-03-01")
+    with pytest.raises(LandingError, match=r"take 2024-03-02\.parquet away first"):
+        zone.land(b"x", use_case="demo", source=READINGS, batch="2024-03-02")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,3 +211,28 @@ def test_what_cannot_land_is_refused_before_anything_does(
         land(zone, *files, source=DROPS, **options)
 
     assert not zone.root.exists()
+
+
+def test_file_is_cut_as_its_source_writes_it_packed_or_not(zone: LandingZone, tmp_path: Path) -> None:
+    source = make_source(
+        cadence=Cadence.MONTHLY, header=False, delimiter=";", decimal=",", strip=True, encoding="latin-1"
+    )
+    rows = ["2024-01-31; Sß; 1,5; 1; true\n", "2024-02-01; S2; 2,5; 2; true\n"]
+    data = gzip.compress("".join([*rows, "\n"]).encode("latin-1"))
+    (tmp_path / "years.csv.gz").write_bytes(data)
+    found = land(zone, tmp_path / "years.csv.gz", source=source)
+    assert (found.written, found.refused) == (["2024-01", "2024-02"], [])
+    folder = zone.root / "demo" / "readings"
+    assert [path.read_bytes().decode("latin-1") for path in sorted(folder.iterdir())] == rows
+
+
+def test_file_whose_rows_cannot_be_told_apart_by_their_bytes_is_refused_in_words(
+    zone: LandingZone, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({name: ["x"] for name in HEADER.split(",")}), tmp_path / "years.parquet")
+    (said,) = land(zone, tmp_path / "years.parquet").refused
+    assert "it is Parquet. Write it as plain CSV" in said
+    wide = tmp_path / "years.csv"
+    wide.write_bytes(f"{HEADER}\n2024-01-31,S1,1,1,true\n".encode("utf-16"))
+    (said,) = land(zone, wide, source=make_source(cadence=Cadence.MONTHLY, encoding="utf-16")).refused
+    assert "its lines do not end as those of other encodings do in utf-16" in said

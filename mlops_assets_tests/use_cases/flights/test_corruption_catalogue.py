@@ -43,9 +43,11 @@ OTHERWISE_TESTED = {
     Code.NOT_AS_VALIDATED,
     Code.NOT_JUDGED,
     Code.KNOWN_KEY,
+    Code.WRONG_ENCODING,
+    Code.WRONG_COLUMN_TYPE,
 }
 """No small file of flights can bring these about: its rules never fail, none is about whole tables, its keys are those
-of a day, and writes are audited elsewhere."""
+of a day, it is CSV in UTF-8, and writes are audited elsewhere."""
 ONE_FINDING = (
     "the header again in the middle",
     "a row of totals at the end",

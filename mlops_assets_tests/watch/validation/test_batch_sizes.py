@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.contract.anomalies import Cause, Code
 from mlops_assets.contract.checks import CheckResult
+from mlops_assets.contract.file_form import Packing
 from mlops_assets.contract.severity import Severity
 from mlops_assets.watch.validation.batch_sizes import (
     FALSE_ALARM_RATE,
@@ -164,3 +166,10 @@ def test_normal_past_alarms_as_rarely_as_said(judge: Judge, code: Code) -> None:
     counts = np.exp(random.normal(7, 0.3, size=(2000, 13))).astype(int)
     alarms = [not judge(int(c[0]), past(c[1:].tolist())).passed for c in counts]
     assert np.mean(alarms) < 5 * FALSE_ALARM_RATE + 0.01
+
+
+def test_size_is_compared_with_files_that_are_packed_alike() -> None:
+    judge = partial(judge_file_size, 100 * LINE, rows=1000, batch=BATCH, past=files(past(REGULAR)), refused_times=5.0)
+    assert judge().severity is Severity.ERROR
+    assert judge(packing=Packing.GZIP).passed
+    assert str(judge(packing=Packing.GZIP).figures["verdict"]).startswith("insufficient data: 0 are known")

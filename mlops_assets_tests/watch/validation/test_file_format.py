@@ -104,7 +104,7 @@ def test_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 def test_long_file_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_format, "_BLOCK", 7)
+    monkeypatch.setattr(file_format, "BLOCK", 7)
     assert inspect(tmp_path / "x.csv", WHOLE * 1).rows == 2
     uneven = inspect(tmp_path / "x.csv", WHOLE + b"7,8,9\n" * 5 + b"7,8\n")
     assert "Line 9 has 2 values" in uneven.faults[0].message

@@ -12,7 +12,8 @@ import pytest
 
 from mlops_assets.contract.anomalies import Code
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.watch.validation.known_keys import judge_keys
+from mlops_assets.contract.severity import Severity
+from mlops_assets.watch.validation.known_keys import judge_keys, same_rows
 
 CITIES = [f"city-{n}" for n in range(60)]
 
@@ -61,3 +62,14 @@ def test_rows_of_few_values_may_be_there_as_often_as_they_come(connection: duckd
     cities = [city for number, city in enumerate(CITIES[:40]) for _ in range(2 + number % 3)]
     table = pa.table({"id": range(len(cities)), "city": cities, "source_row": range(len(cities))})
     assert judge(table, connection=connection).passed
+
+
+def test_rows_without_a_key_that_repeat_others_are_counted_and_kept(connection: duckdb.DuckDBPyConnection) -> None:
+    table = pa.table({"city": ["a", "b", "a", None, "a", None], "n": [1, 1, 1, 2, 1, 2], "source_row": range(1, 7)})
+
+    (found,) = same_rows(table, batch="drop-5", connection=connection)
+
+    assert (found.code, found.severity, found.rows) == (Code.DUPLICATED_ROWS, Severity.WARN, 3)
+    assert "rows of drop-5 repeat an earlier one in every column, such as row 3, which is row 1 once more" in str(found)
+    assert same_rows(table.slice(0, 2), batch="drop-5", connection=connection) == ()
+    assert same_rows(table.slice(0, 0), batch="drop-5", connection=connection) == ()

@@ -346,6 +346,32 @@ def test_row_whose_key_history_could_not_join_is_set_aside(tmp_path: Path) -> No
     )
 
 
+def test_row_whose_weight_is_none_is_set_aside_and_named(tmp_path: Path) -> None:
+    class Weighted(pandera.DataFrameModel):
+        """Readings that stand for others."""
+
+        sensor: str
+        stands_for: float = pandera.Field(nullable=True)
+        change: float = pandera.Field(nullable=True)
+
+    lines = ["S1,2,-1", "S2,0,-1", "S3,-3,-1", "S4,,-1", *(f"S{number},1," for number in range(5, 20))]
+    path = write_csv(tmp_path / "x.csv", *lines, header="sensor,stands_for,change")
+    with duckdb.connect() as connection:
+        report = validate(
+            {"all": path},
+            source=make_source(schema=Weighted, cadence=Cadence.STATIC, batch_day=()),
+            connection=connection,
+            is_weight=lambda column: column == "stands_for",
+        )["all"]
+    assert report.passed
+    assert breaches(report) == [(3, "weight", "stands_for"), (4, "weight", "stands_for")]
+    assert report.quarantined["reason"][0].as_py() == (
+        "stands_for is '-3': must be 0 or more and not missing, as it says how many rows this one stands for."
+    )
+    (found,) = report.anomalies
+    assert (found.code, found.column, found.rows) == (Code.OUT_OF_RANGE, "stands_for", 2)
+
+
 def test_row_of_many_long_values_is_read(tmp_path: Path) -> None:
     class Wide(pandera.DataFrameModel):
         """Texts."""

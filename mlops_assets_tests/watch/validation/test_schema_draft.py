@@ -53,8 +53,8 @@ def drafted_source(folder: Path, drafted: Draft) -> Source:
         owner="tests",
         cadence=Cadence.STATIC,
         schema=load(folder, drafted.code),
-        null_values=drafted.null_values,
         max_quarantined_share=0.0,
+        **drafted.format.declared,
     )
 
 
@@ -175,11 +175,11 @@ def test_key_of_several_columns_is_proposed(tmp_path: Path) -> None:
     assert "unique = ['line', 'hour']" in drafted.code
 
 
-def test_first_line_that_looks_like_data_is_asked_about(tmp_path: Path) -> None:
+def test_first_line_that_looks_like_data_is_read_as_data_and_asked_about(tmp_path: Path) -> None:
     rows = "\n".join(",".join([str(i), "State-gov", *(f"{i * n / 7:.3f}" for n in range(38))]) for i in range(39, 60))
     drafted, _, _ = accepts_its_own(tmp_path, f"{rows}\n")
     assert drafted.warnings == (
-        "No header? The first line looks like data: '39', 'State-gov', '0.000', '5.571', … in 40 of 40 columns.",
+        "header=False? The first line has values and no names: '39', 'State-gov', '0.000', '5.571', …",
     )
     assert f"# {drafted.warnings[0]}" in drafted.code
 
@@ -246,8 +246,6 @@ def test_what_is_no_table_cannot_be_drafted(tmp_path: Path) -> None:
         draft(tmp_path, "a,b\n")
     with pytest.raises(LandingError, match="cut"):
         draft(tmp_path, "a,b\n1,2")
-    with pytest.raises(LandingError, match="Say --delimiter"):
-        draft(tmp_path, "a;b\n1;2\n")
 
 
 def test_diff_says_which_rows_a_change_refuses_and_accepts(tmp_path: Path) -> None:
