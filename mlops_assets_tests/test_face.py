@@ -18,8 +18,8 @@ Distinct DriftPlan EventTimes FairnessBound Feature HashSplit Highest HistoryFea
 LandingZone
 Learning LearntTable Lowest Mean MetricBound MonitoringPlan MonthlyBatches Multiclass NamedBatches NoSliceRegressed
 NotWorseThanChampion OneOf PositiveShare Quantiles Recency Recipe Reference Regression Relation Retrain RollingOrigin
-Rule SeedData ServiceBudget Severity Shadow Slice SliceBound Source TargetPrecision TargetRecall TimeSplit TrainTestGap
-Tuning UseCase WHOLE WeeklyBatches WholeBetween Window history_features is_time_zone
+Rule SeedData ServiceBudget Severity Shadow Slice SliceBound Source TargetPrecision TargetRecall TimeShares TimeSplit
+TrainTestGap Tuning UseCase WHOLE WeeklyBatches WholeBetween Window history_features is_time_zone
 """
 HEAVY = ("pandas", "pandera", "sklearn", "dagster", "lakefs", "lakefs_sdk", "bentoml", "matplotlib", "sqlglot")
 SERVING = """
