@@ -63,6 +63,11 @@ class FileForm:
     def is_utf_8(self) -> bool:
         return codecs.lookup(self.encoding).name in (UTF_8, "utf-8-sig")
 
+    @property
+    def has_plain_line_ends(self) -> bool:
+        """Whether a line ends in the byte that it ends in elsewhere: not so in UTF-16."""
+        return "\n".encode(self.encoding) == b"\n"
+
     def refuse_unfit(self, source: str) -> None:
         """Raises DeclarationError if no file of ``source`` can be written so."""
         if fault := self._fault():

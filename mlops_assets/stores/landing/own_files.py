@@ -66,7 +66,7 @@ def land_files(
         raise LandingError(f"Several files would be batch '{twice[0]}': land them one by one, each with --batch.")
     landed = OwnFiles()
     for path, name in drops.items():
-        with _ended(path) as whole:
+        with _ended(path, source=source) as whole:
             is_new = zone.land(whole, use_case=use_case, source=source, batch=name)
             (landed.written if is_new else landed.unchanged).append(name)
     return landed
@@ -78,12 +78,12 @@ def _drop_name(path: Path) -> str:
 
 
 @contextmanager
-def _ended(path: Path) -> Iterator[Path]:
+def _ended(path: Path, *, source: Source) -> Iterator[Path]:
     """The file, or a copy whose last line has an end: a person's own file is whole, though many tools leave it out."""
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 1, 0))
         last = file.read(1)
-    if last in (b"\n", b"") or path.suffix != SUFFIX:
+    if last in (b"\n", b"") or path.suffix != SUFFIX or not source.form.has_plain_line_ends:
         yield path
         return
     with TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ def _land_cut(files: Sequence[Path], *, zone: LandingZone, use_case: str, source
         cuts = _Cuts(Path(folder))
         for path in files:
             try:
-                with _ended(path) as whole:
+                with _ended(path, source=source) as whole:
                     cuts.take(whole, source=source)
             except LandingError as error:
                 landed.refused.append(str(error))

@@ -63,7 +63,7 @@ def _uncut(report: FileReport, *, form: FileForm) -> str | None:
     """Why the rows of a whole file cannot be told apart by their bytes."""
     if report.packing is Packing.PARQUET:
         return "it is Parquet"
-    if "\n".encode(form.encoding) != b"\n":
+    if not form.has_plain_line_ends:
         return f"its lines do not end as those of other encodings do in {form.encoding}"
     return "it has blanks around values in quotes" if form.strip and report.quoted else None
 

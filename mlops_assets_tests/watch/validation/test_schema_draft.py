@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib.util
 import io
 import re
 import tempfile
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -182,6 +184,65 @@ def test_first_line_that_looks_like_data_is_read_as_data_and_asked_about(tmp_pat
         "header=False? The first line has values and no names: '39', 'State-gov', '0.000', '5.571', …",
     )
     assert f"# {drafted.warnings[0]}" in drafted.code
+
+
+def test_draft_of_a_survey_says_how_it_is_written_and_accepts_it(tmp_path: Path) -> None:
+    rows = "".join(f"{i}; {['State-gov', '?', 'Private'][i % 3]}; {i},5; Straße {i}\n" for i in range(20, 60))
+    (tmp_path / "x.csv").write_bytes(gzip.compress(rows.encode("cp1252")))
+    (tmp_path / "x.csv").rename(tmp_path / "x.csv.gz")
+    drafted = draft_schema(tmp_path, name="Rows")
+    source = drafted_source(tmp_path, drafted)
+    with duckdb.connect() as connection:
+        report = validate({"all": tmp_path / "x.csv.gz"}, source=source, connection=connection)["all"]
+    assert report.passed, [check.reasons for check in report.checks]
+    assert report.valid.slice(0, 2).drop_columns("source_row").to_pylist() == [
+        {"column_1": 20, "column_2": "Private", "column_3": 20.5, "column_4": "Straße 20"},
+        {"column_1": 21, "column_2": "State-gov", "column_3": 21.5, "column_4": "Straße 21"},
+    ]
+    told = drafted.source(name="survey", schema="our.schemas:Rows")
+    for line in ("header=False", "delimiter=';'", "decimal=','", "strip=True", "encoding='cp1252'"):
+        assert f"    {line},\n" in told
+    assert "        'column_2': ('', '?'),\n" in told
+    declared: dict[str, Source] = {}
+    exec(f"SOURCE = {told}", {"Source": Source}, declared)
+    assert declared["SOURCE"].form == source.form
+
+
+def test_code_na_is_lost_in_no_draft(tmp_path: Path) -> None:
+    rows = "".join(f"{['UA', 'NA', 'DL'][i % 3]},{'NA' if i % 4 else i}\n" for i in range(40))
+    drafted, _, valid = accepts_its_own(tmp_path, f"carrier,delay\n{rows}")
+    assert drafted.format.null_values == {"delay": ("", "NA")}
+    assert valid["carrier"].null_count == 0
+    assert valid["delay"].null_count == 30
+
+
+def test_columns_that_differ_in_case_are_both_read_and_told(tmp_path: Path) -> None:
+    drafted, _, valid = accepts_its_own(tmp_path, "Umsatz,umsatz\n1.5,x\n2.5,y\n")
+    assert drafted.warnings == ("Columns 'Umsatz' and 'umsatz' are one for SQL: the second is called 'umsatz.1' here.",)
+    assert valid["umsatz.1"].to_pylist() == ["x", "y"]
+
+
+def test_dates_in_several_forms_are_told_with_a_row_of_each(tmp_path: Path) -> None:
+    rows = "".join(f"{i},2024-03-{i:02}\n" for i in range(1, 10))
+    drafted, _, _ = accepts_its_own(tmp_path, f"n,day\n{rows}10,3/10/2024\n")
+    (said,) = drafted.warnings
+    assert "'day' has dates in 2 forms: 9 as '2024-03-01', first in row 1; 1 as '3/10/2024', first in row 10." in said
+    assert "    day: str" in drafted.code
+
+
+def test_draft_of_parquet_has_its_types_and_accepts_it(tmp_path: Path) -> None:
+    table = {
+        "code": pa.array(["007", "1"]), "share": pa.array([1.0, None]), "at": pa.array([datetime(2024, 3, 1), None]),
+        "flag": pa.array([True, False]), "n": pa.array([1, 2], pa.int16()), "day": pa.array([date(2024, 3, 1)] * 2),
+    }  # fmt: skip
+    pq.write_table(pa.table(table), tmp_path / "x.parquet")
+    drafted = draft_schema(tmp_path / "x.parquet", name="Rows")
+    with duckdb.connect() as connection:
+        source = drafted_source(tmp_path, drafted)
+        report = validate({"all": tmp_path / "x.parquet"}, source=source, connection=connection)["all"]
+    assert report.passed, [check.reasons for check in report.checks]
+    for line in ("code: str", "share: float", "at: datetime", "flag: bool", "n: int", "day: date"):
+        assert f"\n    {line}" in drafted.code
 
 
 def test_name_of_the_model_must_be_a_name(tmp_path: Path) -> None:
