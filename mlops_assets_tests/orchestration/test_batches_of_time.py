@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 
@@ -22,16 +24,19 @@ from mlops_assets.contract.use_case import (
     UseCase,
     WeeklyBatches,
 )
+from mlops_assets.lake.lake import Lake
+from mlops_assets.lake.settings import LakeSettings
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START, batch_partitions
 from mlops_assets.orchestration.pipeline import SomeRefused
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, run_job
+from mlops_assets.steps.view import view
 from mlops_assets.stores.features.online import open_online_store
 from mlops_assets.stores.features.online_refresh import next_day, refresh_online_store
 from mlops_assets.stores.landing.landing import LandingZone
 from mlops_assets.stores.landing.own_files import land_files
-from mlops_assets_tests.orchestration.deployment import Deployment, content
+from mlops_assets_tests.orchestration.deployment import Deployment, content, copy_deployment, let_go
 from mlops_assets_tests.orchestration.test_sensor import settle
 from mlops_assets_tests.orchestration.toy import FIRST, PARCELS, day_number
 
@@ -82,21 +87,18 @@ def batches_of(deployment: Deployment) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def daily_view(ingested_template: Path) -> Iterator[object]:
+def daily_view(ingested_template: Path, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     """The toy's training view of its first days, as it is made of daily batches."""
-    from mlops_assets.lake.connection import embedded_server
-    from mlops_assets.lake.lake import Lake
-    from mlops_assets.lake.settings import LakeSettings
-    from mlops_assets.steps.view import view
-
-    head = Lake.connect(LakeSettings.embedded(ingested_template)).at()
-    yield view(head, use_case=PARCELS, connect=duckdb.connect).outcome.table
-    embedded_server(ingested_template / "lake").close()
+    data = copy_deployment(ingested_template, to=tmp_path_factory.mktemp("daily") / "data")
+    head = Lake.connect(LakeSettings.embedded(data)).at()
+    table = view(head, use_case=PARCELS, connect=duckdb.connect).outcome.table
+    let_go(data)
+    return table
 
 
 @pytest.mark.parametrize("use_case", [AS_THEY_COME, WEEKLY, MONTHLY, NAMED], ids=["days", "weeks", "months", "drops"])
 def test_a_view_is_the_same_whatever_batches_its_rows_came_in(
-    empty: Deployment, use_case: UseCase, daily_view: object
+    empty: Deployment, use_case: UseCase, daily_view: pa.Table
 ) -> None:
     deployment = replace(empty, use_case=use_case)
     land_days(deployment, range(DAYS))

@@ -19,7 +19,7 @@ from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.lake.tables import made_from
 from mlops_assets.orchestration import asks
 from mlops_assets.orchestration.build import build_definitions
-from mlops_assets.orchestration.partitions import batch_partitions
+from mlops_assets.orchestration.partitions import RANGE_END, RANGE_START, batch_partitions
 from mlops_assets.orchestration.pipeline import SomeRefused
 from mlops_assets.orchestration.resources import DataResource, LakeResource
 from mlops_assets.orchestration.runs import RunFailed, run_job
@@ -353,15 +353,16 @@ def test_landing_and_partitions_agree_on_which_days_there_are(batches: DailyBatc
     assert [day for day in days if batches.why_not_taken(day, today=now.date()) is None] == list(partitions)
 
 
-def test_a_month_at_once_asks_for_one_run_per_day_in_order(empty: Deployment, tick: Tick) -> None:
+def test_a_month_at_once_asks_for_one_run_over_its_days(empty: Deployment, tick: Tick) -> None:
     empty.land(0, 29)
     empty.run("reference")
     settle(empty)
 
     month = tick()
 
-    assert asked(month) == ingest_runs(*range(30))
-    assert len(set(keys(month))) == 30
+    assert asked(month) == [("parcels__ingest", None)]
+    (request,) = month.run_requests or []
+    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (day_number(0), day_number(29))
 
 
 def test_days_wait_for_reference_files(empty: Deployment, tick: Tick) -> None:
