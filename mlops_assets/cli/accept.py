@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.acceptance import Acceptance
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import served_profile_path
@@ -34,6 +34,7 @@ def accept(
     source: Annotated[list[str] | None, typer.Option(help="Only this source, or `requests`; may be repeated.")] = None,
     reason: Annotated[str, typer.Option(help="Why these batches are usual from now on.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="Show what was accepted, and what waits for it.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say that batches that were unusual are the new usual: they count again for what is compared with the past.
 
@@ -43,7 +44,8 @@ def accept(
     chosen = use_case_of(use_case)
     lake = Lake.connect()
     if listed:
-        _show(chosen, head=lake.at())
+        told = _accepted(chosen, head=lake.at())
+        show(told, as_json=as_json, text=lambda: _show(told["accepted"], told["waiting"]))
         return
     if day is None:
         raise DeclarationError("Which batch? Say --day 2013-03-10 and --reason, or --list.")
@@ -103,21 +105,28 @@ def _refuse_unserved(use_case: UseCase, *, first: str, last: str, head: Snapshot
         raise DeclarationError(f"No requests of {first} were watched: there is nothing to accept yet.")
 
 
-def _show(use_case: UseCase, *, head: Snapshot) -> None:
-    """What was accepted by whom and why, then the unusual batches that nobody accepted."""
+def _accepted(use_case: UseCase, *, head: Snapshot) -> dict[str, Any]:
+    """What was accepted, and by source the unusual batches, with their columns, that nobody accepted."""
     known = acceptances(use_case.name, head=head)
+    waiting: dict[str, dict[str, list[str]]] = {}
+    for name in _arriving(use_case):
+        source = use_case.source(name)
+        batches = stored_batches(use_case, source=source, head=head)
+        unusual = recorded_unusual(batches, use_case=use_case, source=source, head=head)
+        waiting[name] = {
+            batch: sorted(columns)
+            for batch, columns in unusual.items()
+            if not any(each.covers(batch, source=name) for each in known)
+        }
+    return {"accepted": known, "waiting": waiting}
+
+
+def _show(known: Sequence[Acceptance], waiting: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
     table = Table("batches", "sources", "by", "when", "why")
     for each in known:
         span = each.first if each.first == each.last else f"{each.first} to {each.last}"
         table.add_row(span, ", ".join(each.sources), each.by, f"{each.at:%Y-%m-%d %H:%M}", escape(each.reason))
     console.print(table if known else "Nothing was accepted.")
-    for name in _arriving(use_case):
-        source = use_case.source(name)
-        batches = stored_batches(use_case, source=source, head=head)
-        unusual = recorded_unusual(batches, use_case=use_case, source=source, head=head)
-        waiting = [
-            f"{batch} ({', '.join(sorted(columns))})"
-            for batch, columns in unusual.items()
-            if not any(each.covers(batch, source=name) for each in known)
-        ]
-        console.print(f"[bold]{name}[/]: {len(waiting)} unusual batches that nobody accepted", *waiting, sep="\n  ")
+    for name, batches in waiting.items():
+        told = [f"{batch} ({', '.join(columns)})" for batch, columns in batches.items()]
+        console.print(f"[bold]{name}[/]: {len(told)} unusual batches that nobody accepted", *told, sep="\n  ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlops_assets.cli.keys import end_of
-from mlops_assets.contract.alerts import Alert, State, acknowledge, lines_of, resolve, said_places, silence
+from mlops_assets.cli.output import AsJson, show
+from mlops_assets.contract.alerts import Alert, Event, State, acknowledge, lines_of, resolve, said_places, silence
 from mlops_assets.contract.errors import SettingError
 from mlops_assets.lake.settings import environment_directory
-from mlops_assets.stores.alerts.book import AlertBook, standing_alerts
+from mlops_assets.stores.alerts.book import AlertBook
 from mlops_assets.stores.alerts.outbox import undelivered
 
 alerts_app = typer.Typer(help="What somebody must know: list alerts, acknowledge, silence and resolve them.")
@@ -24,20 +25,35 @@ COLOURS = {"page": "red", "inform": "yellow"}
 
 
 @alerts_app.callback(invoke_without_command=True)
-def alerts(context: typer.Context) -> None:
+def alerts(context: typer.Context, as_json: AsJson = False) -> None:
     """Without a command: the list."""
     if context.invoked_subcommand is None:
-        list_alerts()
+        list_alerts(as_json=as_json)
 
 
 @alerts_app.command("list")
 def list_alerts(
     everything: Annotated[bool, typer.Option("--all", help="Those that are resolved too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what stands: what wakes somebody first, then the oldest first."""
     with AlertBook(environment_directory()) as book:
         standing, waiting = book.standing(), undelivered(book)
         shown = [*standing, *(book.resolved() if everything else [])]
+    told = {
+        "alerts": [_as_data(alert) for alert in shown],
+        "undelivered": [
+            {"channel": channel, "messages": count, "error": error} for channel, (count, error) in waiting.items()
+        ],
+    }
+    show(told, as_json=as_json, text=lambda: _show_list(standing, shown, waiting))
+
+
+def _as_data(alert: Alert) -> dict[str, object]:
+    return {"id": alert.id, "state": alert.state, **alert.model_dump(mode="json")}
+
+
+def _show_list(standing: Sequence[Alert], shown: Sequence[Alert], waiting: Mapping[str, tuple[int, str]]) -> None:
     console.print(said_standing(standing) or "No alert is open.")
     for alert in shown:
         _show_line(alert)
@@ -45,12 +61,18 @@ def list_alerts(
         console.print(f"[yellow]{count} messages wait for {escape(channel)}[/]: {escape(error) or 'not tried yet'}.")
 
 
-@alerts_app.command()
-def show(name: AlertId) -> None:
+@alerts_app.command("show")
+def show_alert(name: AlertId, as_json: AsJson = False) -> None:
     """Show all that is known of one alert, and what became of it."""
     with AlertBook(environment_directory()) as book:
         alert = book.alert(name)
         events = book.events(alert)
+    happened = [{"at": each.at, "kind": each.kind, "told": each.told, "places": each.alert.places} for each in events]
+    told = {**_as_data(alert), "events": happened}
+    show(told, as_json=as_json, text=lambda: _show_one(alert, events))
+
+
+def _show_one(alert: Alert, events: Sequence[Event]) -> None:
     console.print(_heading(alert))
     for line in lines_of(alert):
         console.print(f"  {escape(line)}")
@@ -89,12 +111,6 @@ def silence_alert(
 def resolve_alert(name: AlertId) -> None:
     """Say that it is over, where no later check can; the next that finds its cause opens it again."""
     _change(name, resolve, said="is resolved")
-
-
-def show_open(use_case: str) -> None:
-    """A line for `mlops status`; nothing where none is open."""
-    if said := said_standing(standing_alerts(environment_directory(), use_case=use_case)):
-        console.print(f"{said} `mlops alerts` lists them.")
 
 
 def said_standing(alerts: Iterable[Alert]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from mlops_assets.cli.completion import version_names
+from mlops_assets.cli.deployment import VersionName
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.gates import Gate
@@ -30,12 +33,13 @@ COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 
 
 def compare(
-    version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
-    other: Annotated[str, typer.Argument(help="The version to hold it against.")],
+    version: VersionName,
+    other: Annotated[str, typer.Argument(help="The version to hold it against.", autocompletion=version_names)],
     use_case: Annotated[str | None, typer.Option(help="Their use case, if two have such versions.")] = None,
     metric: Annotated[
         str | None, typer.Option(help="What slices are compared by; by default log loss, of numbers the RMSE.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two versions on the test rows of today's training view: paired, with intervals, overall and by slice.
 
@@ -54,13 +58,27 @@ def compare(
     if not any(each.metric == by_slice for each in differences):
         known = ", ".join(dict.fromkeys(each.metric for each in differences))
         raise RegistryError(f"Slices are not compared by '{by_slice}'. Metrics: {known}.")
-    console.print(_origins(*records))
-    console.print(overall_table([each for each in differences if each.segment == OVERALL], gates=chosen.gates))
+    told = {
+        "versions": [version, other],
+        "made_from": _origins(*records),
+        "differences": [{**asdict(each), "verdict": verdict_of(each, gates=chosen.gates)} for each in differences],
+    }
+    show(told, as_json=as_json, text=lambda: _show(records, differences, gates=chosen.gates, by_slice=by_slice))
+
+
+def _show(
+    records: Sequence[ModelRecord], differences: Sequence[Difference], *, gates: Sequence[Gate], by_slice: str
+) -> None:
+    table = Table("made from", *(record.version for record in records))
+    for name, told in _origins(*records).items():
+        table.add_row(name, *told)
+    console.print(table)
+    console.print(overall_table([each for each in differences if each.segment == OVERALL], gates=gates))
     show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
 
 
-def _origins(first: ModelRecord, second: ModelRecord) -> Table:
-    """Where the two differ in what they were made from."""
+def _origins(first: ModelRecord, second: ModelRecord) -> dict[str, tuple[str, str]]:
+    """Where the two differ in what they were made from, by what it is."""
     told_by_both = bool(first.feature_files and second.feature_files)
     told = [
         {
@@ -76,12 +94,8 @@ def _origins(first: ModelRecord, second: ModelRecord) -> Table:
         }
         for each in (first, second)
     ]
-    table = Table("made from", first.version, second.version)
-    for name in dict.fromkeys([*told[0], *told[1]]):
-        ours, theirs = (each.get(name, "none") for each in told)
-        if ours != theirs:
-            table.add_row(name, ours, theirs)
-    return table
+    both = {name: (told[0].get(name, "none"), told[1].get(name, "none")) for name in [*told[0], *told[1]]}
+    return {name: (ours, theirs) for name, (ours, theirs) in both.items() if ours != theirs}
 
 
 def overall_table(differences: Sequence[Difference], *, gates: Sequence[Gate], of: str = "test rows") -> Table:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_assets.cli.completion import use_case_names, version_names
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.settings import data_directory, environment_directory
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 HELP = "The use case: a folder under mlops_assets/use_cases, or of another installed package."
-UseCaseName = Annotated[str, typer.Argument(help=HELP)]
+UseCaseName = Annotated[str, typer.Argument(help=HELP, autocompletion=use_case_names)]
+VERSION_HELP = "A version, as `mlops models` lists it."
+VersionName = Annotated[str, typer.Argument(help=VERSION_HELP, autocompletion=version_names)]
 
 
 def use_case_of(name: str | None) -> UseCase:

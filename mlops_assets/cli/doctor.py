@@ -7,15 +7,16 @@ import platform
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from mlops_assets.cli.output import AsJson, Table, console, show
+from mlops_assets.cli.status import standstills
 from mlops_assets.contract.errors import PlatformError
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeSettings, data_directory
@@ -30,26 +31,34 @@ LEAST_FREE_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked at. ``mend`` says what to do when it is not well; empty when it is."""
+    """One thing looked at. ``mend`` says what to do when it is not well, empty when it is; what ``stands_still`` waits
+    in a deployment that is well.
+    """
 
     what: str
     found: str
     mend: str = ""
+    stands_still: bool = False
 
 
-def doctor() -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Look at everything this deployment needs and say what to mend. Exit code 1 if something is missing."""
     findings = [
         finding
-        for look in (_python, _libraries, _code, _use_cases, _data, _lake, _champions, _alerts, _ports)
+        for look in (_python, _libraries, _code, _use_cases, _data, _lake, _champions, _standing_still, _alerts, _ports)
         for finding in look()
     ]
-    table = Table("", "what", "found", "what to do")
-    for finding in findings:
-        table.add_row("[red]✗[/]" if finding.mend else "[green]✓[/]", finding.what, finding.found, finding.mend)
-    Console().print(table)
+    show({"findings": findings}, as_json=as_json, text=lambda: _show(findings))
     if any(finding.mend for finding in findings):
         raise typer.Exit(1)
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    table = Table("", "what", "found", "what to do")
+    for each in findings:
+        mark = "[red]✗[/]" if each.mend else "[yellow]![/]" if each.stands_still else "[green]✓[/]"
+        table.add_row(mark, each.what, escape(each.found), escape(each.mend))
+    console.print(table)
 
 
 def _python() -> Iterator[Finding]:
@@ -103,6 +112,7 @@ def _lake() -> Iterator[Finding]:
     try:
         settings = LakeSettings.from_environment()
         yield Finding(what="lake", found=f"{settings.kind.value}: {settings.source}")
+        yield from _file_systems(settings.root)
         lake = Lake.connect(settings)
         yield Finding(
             what="lake reachable",
@@ -112,6 +122,16 @@ def _lake() -> Iterator[Finding]:
         yield Finding(what="branches of unpublished writes", found=f"{len(left)}; `mlops lake branches` lists them")
     except PlatformError as error:
         yield Finding(what="lake reachable", found="no", mend=str(error))
+
+
+def _file_systems(root: Path) -> Iterator[Finding]:
+    """The embedded lake moves files within its folder, which only works within one file system."""
+    elsewhere = (
+        [each.name for each in root.iterdir() if each.stat().st_dev != root.stat().st_dev] if root.exists() else []
+    )
+    if elsewhere:
+        mend = f"Nothing can be written: put {' and '.join(elsewhere)} and {root} on one file system."
+        yield Finding(what="lake folder", found=f"{', '.join(elsewhere)} on another file system", mend=mend)
 
 
 def _champions() -> Iterator[Finding]:
@@ -126,6 +146,17 @@ def _champions() -> Iterator[Finding]:
         ).exists()
         found = f"{serving.version}, {'packaged' if packaged else 'not packaged here'}" if serving else "none yet"
         yield Finding(what=f"champion of {name}", found=found)
+
+
+def _standing_still() -> Iterator[Finding]:
+    """What waits in a deployment that works, by use case: `mlops status` says the same."""
+    try:
+        lake = Lake.connect()
+        for use_case in registry.loaded()[0]:
+            for each in standstills(use_case, lake=lake):
+                yield Finding(what=f"{each.what} of {use_case.name}", found=each.why, stands_still=True)
+    except PlatformError as error:
+        yield Finding(what="what stands still", found="unknown", mend=str(error))
 
 
 def _alerts() -> Iterator[Finding]:

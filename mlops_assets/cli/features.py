@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import typer
 from rich import box
 from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
-from mlops_assets.cli.deployment import HELP, use_case_of
+from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.features.catalogue import LEARNT, Catalogue, Entry
 from mlops_assets.lake.lake import Lake
@@ -42,24 +42,21 @@ console = Console()
 
 @features_app.command(name="list")
 def list_features(
-    use_case: Annotated[str, typer.Argument(help=HELP)],
+    use_case: UseCaseName,
     at: At = None,
     find: Annotated[
         str, typer.Option(help="Only features with this text in name, description, owner or lineage.")
     ] = "",
     page: Annotated[Path | None, typer.Option(help="Write the catalogue there as one HTML file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, with distributions.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every feature, the champion's most important first."""
     found = read_catalogue(Lake.connect().at(at), use_case=use_case_of(use_case))
     if page is not None:
         page.write_text(catalogue_page(found), encoding="utf-8")
-    if as_json:
-        typer.echo(found.model_dump_json(indent=1))
-        return
-    console.print(_table(found, find=find.lower()))
+    show(found, as_json=as_json, text=lambda: console.print(_table(found, find=find.lower())))
     if page is not None:
-        console.print(f"Written to {page.resolve()}.")
+        typer.echo(f"Written to {page.resolve()}.", err=as_json)
 
 
 @features_app.command()

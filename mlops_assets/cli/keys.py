@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.errors import SettingError
 from mlops_assets.lake.settings import keys_file
 from mlops_assets.stores.keys import Key, Scope, new_key, read_keys, revoke_key
@@ -45,9 +46,20 @@ def new(
 
 
 @keys_app.command("list")
-def list_keys() -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List all keys by id and name, with what they open and whether they still work."""
     keys, now = read_keys(keys_file()), datetime.now(UTC)
+    told = {"keys": [_as_data(key, now=now) for key in keys]}
+    show(told, as_json=as_json, text=lambda: _show_keys(keys, now=now))
+
+
+def _as_data(key: Key, *, now: datetime) -> dict[str, object]:
+    """Without the hash of its secret."""
+    named = ("id", "name", "scopes", "rate", "burst", "created_at", "expires_at")
+    return {**{name: getattr(key, name) for name in named}, "state": key.state(now)}
+
+
+def _show_keys(keys: Sequence[Key], *, now: datetime) -> None:
     if not keys:
         console.print(
             "There are no keys: the service answers this machine alone. `mlops keys new NAME --scope predict`."

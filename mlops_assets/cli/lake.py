@@ -7,6 +7,7 @@ What the commands do is in ``stores/``; here are only their words, options and t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +15,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.errors import LakeError
 from mlops_assets.lake.branches import BranchInfo
 from mlops_assets.lake.connection import embedded_lakefs_needed
 from mlops_assets.lake.copy import copy_repository
+from mlops_assets.lake.history import Change, CommitInfo
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import LakeKind, LakeSettings
 
@@ -48,18 +50,19 @@ def show_branches(
     clean: Annotated[bool, typer.Option("--clean", help="Delete old branches of unpublished writes.")] = False,
     older_than: Annotated[str, typer.Option(help="Age limit for --clean, such as 7d, 12h or 30m.")] = "7d",
     delete: Annotated[str | None, typer.Option(help="Delete this branch, whatever its age.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List branches: environments, pinned model versions, and what failed or unfinished writes have left."""
     lake = Lake.connect()
     if delete is not None:
         lake.delete_branch(delete)
-        typer.echo(f"Branch '{delete}' is gone.")
-    elif clean:
-        gone = lake.clean_branches(older_than=age(older_than), now=datetime.now(UTC))
-        typer.echo(f"{len(gone)} branches of unpublished writes older than {older_than} deleted.")
-        _print_branches(gone)
-    else:
-        _print_branches(lake.branches())
+        typer.echo(f"Branch '{delete}' is gone.", err=as_json)
+    found = lake.branches()
+    if clean:
+        found = lake.clean_branches(older_than=age(older_than), now=datetime.now(UTC))
+        typer.echo(f"{len(found)} branches of unpublished writes older than {older_than} deleted.", err=as_json)
+    if delete is None or as_json:
+        show({"branches": found}, as_json=as_json, text=lambda: _print_branches(found))
 
 
 @lake_app.command("diff")
@@ -67,9 +70,14 @@ def show_diff(
     other: Annotated[str, typer.Argument(help="The branch or commit whose changes to show.")],
     base: Annotated[str | None, typer.Option(help="What it would be merged into; the target branch.")] = None,
     prefix: Annotated[str, typer.Option(help="Only paths that start so.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Show what merging a branch would bring."""
     changes = Lake.connect().diff(other, base=base, prefix=prefix)
+    show({"changes": changes}, as_json=as_json, text=lambda: _print_changes(changes))
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
     for change in changes:
         typer.echo(f"{change.kind:<9} {change.path}")
     typer.echo(f"{len(changes)} files differ." if changes else "Nothing differs.")
@@ -80,10 +88,16 @@ def show_log(
     path: Annotated[str | None, typer.Argument(help="Only what touched this file; a folder ends in '/'.")] = None,
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit; the target branch.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many commits.")] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Show the newest commits: when, what, by which run, and how it was audited."""
+    commits = Lake.connect().log(path, ref=ref, limit=limit)
+    show({"commits": commits}, as_json=as_json, text=lambda: _print_log(commits))
+
+
+def _print_log(commits: Sequence[CommitInfo]) -> None:
     table = Table("commit", "when", "what", "run", "audit")
-    for commit in Lake.connect().log(path, ref=ref, limit=limit):
+    for commit in commits:
         metadata = commit.metadata
         when = commit.created.strftime("%Y-%m-%d %H:%M:%S")
         run, audit = metadata.get("run_id", "")[:8], metadata.get("audit", "")

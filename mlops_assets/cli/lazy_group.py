@@ -23,7 +23,10 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = {name: TyperCommand(name, help=_help_of(place)) for name, place in self.places.items()}
+        told = {name: _help_of(place) for name, place in self.places.items()}
+        self.commands = {
+            name: TyperCommand(name, help=said, short_help=_first_paragraph(said)) for name, said in told.items()
+        }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -37,7 +40,15 @@ class LazyGroup(TyperGroup):
             alone.add_typer(found, name=name)
         else:
             alone.command(name)(found)
-        return typer.main.get_group(alone).commands[name]
+        command = typer.main.get_group(alone).commands[name]
+        for below in getattr(command, "commands", {}).values():
+            below.short_help = _first_paragraph(below.help)
+        return command
+
+
+def _first_paragraph(told: str | None) -> str:
+    """What a list of commands says of one: folded into the width that there is, where a library's own cuts it off."""
+    return " ".join((told or "").split("\n\n")[0].split())
 
 
 def _help_of(place: str) -> str | None:

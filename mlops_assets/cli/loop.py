@@ -13,6 +13,7 @@ from mlops_assets.cli.checks import show_checks
 from mlops_assets.cli.data import refuse_no_batch, show_incomplete_data
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
 from mlops_assets.cli.progress import Steps
+from mlops_assets.cli.refusals import refusal_is_no_crash
 from mlops_assets.contract.errors import DeclarationError, ServingError, TrainingError
 from mlops_assets.contract.use_case import UseCase
 from mlops_assets.lake.lake import Lake
@@ -107,6 +108,7 @@ def watch(
 def retrain(
     use_case: UseCaseName,
     reason: Annotated[str | None, typer.Option(help="Retrain now for this reason, due or not.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it is due, and why.")] = False,
 ) -> None:
     """Train a challenger on everything that has landed, if it is due; it goes through the same gates as any other.
 
@@ -120,10 +122,13 @@ def retrain(
         if running := running_training(chosen, instance=instance):
             raise TrainingError(f"A model of {use_case} is being trained by run {running[:8]}: never two at once.")
         because = (reason or "").strip() or _due(chosen, lake=lake, instance=instance)
-        if because is not None:
+        if dry_run:
+            console.print(f"{escape(because)} A challenger would be trained." if because else "Nothing was changed.")
+        elif because is not None:
             before = champion(lake.at(), use_case=use_case)
             show_incomplete_data(chosen)
-            done = train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
+            with refusal_is_no_crash(chosen):
+                done = train(chosen, instance=instance, steps=steps, tags=retraining_tags(because))
             show_checks(console, [done])
             after = champion(lake.at(), use_case=use_case)
             moved = "is the new champion" if after != before else "stays the champion"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,11 +11,13 @@ import duckdb
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.tree import Tree
 
 from mlops_assets.cli.card import show_move
-from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.completion import version_names
+from mlops_assets.cli.deployment import UseCaseName, VersionName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
+from mlops_assets.cli.refusals import said_refusal
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.contract.errors import EvaluationError, RegistryError
 from mlops_assets.contract.use_case import UseCase
@@ -28,11 +28,11 @@ from mlops_assets.steps.package import make_ready
 from mlops_assets.steps.tell_people import tell_of_challenger
 from mlops_assets.steps.tell_service import tell_champion
 from mlops_assets.stores.models.bento_store import mark_latest
-from mlops_assets.stores.models.champion import Pointer, champion, events
+from mlops_assets.stores.models.champion import Pointer, champion, events, verify_promotable
 from mlops_assets.stores.models.champion import promote as move_up
 from mlops_assets.stores.models.champion import rollback as move_back
 from mlops_assets.stores.models.explanation import Explanation, explain, is_suspected, why_held
-from mlops_assets.stores.models.listing import ListedVersion, Status, listed_versions
+from mlops_assets.stores.models.listing import ListedVersion, Listing, Status, listed_versions
 from mlops_assets.stores.models.proposal import Proposal, keep_proposal, proposal
 from mlops_assets.stores.models.registry import Evaluation, load_evaluation
 from mlops_assets.stores.predictions.prediction_log import existing_log_of
@@ -42,12 +42,10 @@ from mlops_assets.use_cases import registry
 
 console = Console()
 
-TOLD_REASONS = 4
-
 
 def models(
     use_case: UseCaseName,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List all versions with their data, headline metrics and status, and every move of the champion's pointer."""
     head = Lake.connect().at()
@@ -55,21 +53,29 @@ def models(
     listed, unreadable = listing.versions, listing.unreadable
     moves, proposed = events(head, use_case=use_case), proposal(head, use_case=use_case)
     judged = [_evaluation(head, each) for each in listed]
-    chosen, waiting = (
-        use_case_of(use_case),
-        [each.record.version for each in listed if each.status is Status.CHALLENGER],
-    )
+    chosen = use_case_of(use_case)
+    waiting = [each.record.version for each in listed if each.status is Status.CHALLENGER]
     held = {name: why for name in waiting if (why := why_held(head, use_case=chosen, version=name))}
-    if as_json:
-        told = {
-            "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
-            "unreadable": unreadable,
-            "held": held,
-            "proposal": proposed.model_dump(mode="json") if proposed else None,
-            "events": [move.model_dump(mode="json") for move in moves],
-        }
-        typer.echo(json.dumps(told, indent=1))
-        return
+    told = {
+        "versions": [_as_json(each, found) for each, found in zip(listed, judged, strict=True)],
+        "unreadable": unreadable,
+        "held": held,
+        "proposal": proposed,
+        "events": moves,
+    }
+    standing = proposed if moves and proposed and proposed.champion == moves[-1].version else None
+    show(told, as_json=as_json, text=lambda: _show_models(chosen, listing, judged, held, moves, standing))
+
+
+def _show_models(
+    chosen: UseCase,
+    listing: Listing,
+    judged: Sequence[Evaluation | str | None],
+    held: Mapping[str, str],
+    moves: Sequence[Pointer],
+    proposed: Proposal | None,
+) -> None:
+    use_case, listed, unreadable = chosen.name, listing.versions, listing.unreadable
     if not listed and not unreadable:
         console.print(
             f"{use_case} has no version yet. Materialise {use_case}/training_view and {use_case}/model when days have "
@@ -90,7 +96,7 @@ def models(
     _show_refusals(listed)
     for why in held.values():
         console.print(f"[yellow]{escape(why)}[/]", soft_wrap=True)
-    _show_proposal(proposed if moves and proposed and proposed.champion == moves[-1].version else None)
+    _show_proposal(proposed)
     damaged = {each.record.version: found for each, found in zip(listed, judged, strict=True) if isinstance(found, str)}
     for version, why in {**damaged, **unreadable}.items():
         console.print(f"[red]{version}[/]: {escape(why)}")
@@ -127,10 +133,8 @@ def _told(evaluation: Evaluation | str | None, *, metric: str) -> str:
 def _show_refusals(listed: Sequence[ListedVersion]) -> None:
     for each in listed:
         if each.decision and not each.decision.decision.passed:
-            reasons = each.decision.decision.reasons
-            more = f"; and {len(reasons) - TOLD_REASONS} more, on its card" if len(reasons) > TOLD_REASONS else ""
-            told = escape("; ".join(reasons[:TOLD_REASONS]))
-            console.print(f"[yellow]{each.record.version}[/] was refused: {told}{more}")
+            told = escape(said_refusal(each.decision.decision))
+            console.print(f"[yellow]{each.record.version}[/] was refused: {told}", soft_wrap=True)
 
 
 def _show_proposal(proposed: Proposal | None) -> None:
@@ -150,18 +154,22 @@ def _show_moves(moves: Sequence[Pointer]) -> None:
 
 
 def promote(
-    version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
+    version: VersionName,
     use_case: Annotated[str | None, typer.Option(help="Its use case, if two have such a version.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     override: Annotated[
         bool, typer.Option("--override", help="Promote although a gate refused it; needs --reason, and is shown.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it may be.")] = False,
 ) -> None:
     """Make a version the champion, once its decision and checksums are verified and its Bento has been rehearsed."""
     if override and not (reason or "").strip():
         raise RegistryError("An override needs its reason: --reason 'why the gates are overruled'.")
     chosen, lake = use_case_of_version(version, use_case=use_case), Lake.connect()
     before = champion(lake.at(), use_case=chosen.name)
+    if dry_run:
+        _show_whether(version, lake=lake, use_case=chosen, before=before)
+        return
     pointer = move_up(
         lake,
         use_case=chosen,
@@ -181,9 +189,21 @@ def promote(
     )
 
 
+def _show_whether(version: str, *, lake: Lake, use_case: UseCase, before: Pointer | None) -> None:
+    """Says that it may be promoted, or raises what speaks against it."""
+    if before and before.version == version:
+        console.print(f"{version} is the champion of {use_case.name} already.")
+        return
+    verify_promotable(lake.at(), use_case=use_case, version=version)
+    instead = f" instead of {before.version}" if before else ""
+    console.print(f"{version} may become the champion of {use_case.name}{instead}. Nothing was changed.")
+
+
 def approve(
     use_case: UseCaseName,
-    version: Annotated[str | None, typer.Argument(help="By default the one that waits.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="By default the one that waits.", autocompletion=version_names)
+    ] = None,
     *,
     why: Annotated[str, typer.Option("--why", "--because", help="Why, for the record.")],
 ) -> None:
@@ -276,19 +296,16 @@ def _show(lake: Lake, pointer: Pointer, *, use_case: UseCase, before: Pointer | 
 def trace(
     prediction_id: Annotated[str, typer.Argument(help="From an answer of the service.")],
     use_case: Annotated[str | None, typer.Option(help="Its use case; all are searched by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, with every landed file.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Follow one prediction back to its model version, data commit, landed files and code."""
     found = find_trace(prediction_id, names=[use_case] if use_case else list(registry.names()))
-    if as_json:
-        told = {
-            "prediction": dict(found.prediction),
-            "record": found.record.model_dump(mode="json"),
-            "landed": [{"path": each.path, "size": each.size, "sha256": each.sha256} for each in found.landed],
-        }
-        typer.echo(json.dumps(told, indent=1, default=str))
-        return
-    console.print(trace_tree(found))
+    told = {
+        "prediction": dict(found.prediction),
+        "record": found.record,
+        "landed": [{"path": each.path, "size": each.size, "sha256": each.sha256} for each in found.landed],
+    }
+    show(told, as_json=as_json, text=lambda: console.print(trace_tree(found)))
 
 
 def find_trace(prediction_id: str, *, names: list[str]) -> Trace:
@@ -337,8 +354,8 @@ def _as_json(each: ListedVersion, evaluation: Evaluation | str | None) -> dict[s
     figures = evaluation.report.overall.metrics if isinstance(evaluation, Evaluation) else {}
     return {
         "status": each.status.value,
-        "record": each.record.model_dump(mode="json"),
-        "metrics": {name: asdict(found) for name, found in figures.items()},
-        "decision": each.decision.model_dump(mode="json") if each.decision else None,
+        "record": each.record,
+        "metrics": figures,
+        "decision": each.decision,
         "damaged": evaluation if isinstance(evaluation, str) else None,
     }

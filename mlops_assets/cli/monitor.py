@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.alerts import Alert
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
@@ -42,7 +44,8 @@ REASONS = 5
 def monitor(
     use_case: UseCaseName,
     days: Annotated[int, typer.Option(min=1, help="So many of the last days.")] = 7,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how what is served does: green or not and why, alerts, the last days, what cannot be judged, versions.
 
@@ -51,11 +54,28 @@ def monitor(
     chosen, folder, now = use_case_of(use_case), environment_directory(), datetime.now(UTC)
     view = read_view(Lake.connect().at(), use_case=chosen, folder=folder)
     page = write_view(view, folder=folder, now=now)
+    url = page_url(page, root=data_directory())
+    told = {"use_case": use_case, **asdict(standing(view, now=now)), **_as_data(view, days=days)}
+    show({**told, "page": page, "url": url}, as_json=as_json, text=lambda: _show(view, page, url, now=now, days=days))
+    if in_browser:
+        webbrowser.open(page.resolve().as_uri())
+
+
+def _as_data(view: MonitoringView, *, days: int) -> dict[str, object]:
+    """The last days with the figures of each, the latest first, and what stands."""
+    reports = [*reversed(view.days)][:days]
+    return {
+        "alerts": view.alerts,
+        "days": reports,
+        "cannot_be_judged": unjudged(reports[0]) if reports else [],
+        "versions": _answers_by_version(reports),
+    }
+
+
+def _show(view: MonitoringView, page: Path, url: str, *, now: datetime, days: int) -> None:
     show_view(view, now=now, days=days)
     console.print(f"Page: {escape(str(page))}", soft_wrap=True)
-    console.print(f"      {page_url(page, root=data_directory())} while `mlops dev` runs", soft_wrap=True)
-    if show:
-        webbrowser.open(page.resolve().as_uri())
+    console.print(f"      {url} while `mlops dev` runs", soft_wrap=True)
 
 
 def show_view(view: MonitoringView, *, now: datetime, days: int) -> None:
@@ -68,7 +88,9 @@ def show_view(view: MonitoringView, *, now: datetime, days: int) -> None:
     if view.days:
         _show_days(view, days=days)
         _show_unjudged(view.days[-1])
-        _show_versions(view.days[-days:])
+        answers = _answers_by_version([*reversed(view.days)][:days])
+        said = ", ".join(f"{version} ({count:,} answers)" for version, count in answers.items())
+        console.print(f"Versions: {escape(said)}", soft_wrap=True)
 
 
 def _show_alert(alert: Alert) -> None:
@@ -105,11 +127,10 @@ def _show_unjudged(report: WatchReport) -> None:
         console.print(f"  {left:>4}  for {len(groups) - REASONS} other reasons")
 
 
-def _show_versions(reports: Sequence[WatchReport]) -> None:
-    """Who answered on these days, the latest first."""
+def _answers_by_version(reports: Sequence[WatchReport]) -> dict[str, int]:
+    """Who answered so many on these days, in the order of ``reports``."""
     answers: dict[str, int] = {}
-    for report in reversed(reports):
+    for report in reports:
         for version, count in report.versions.items():
             answers[version] = answers.get(version, 0) + count
-    said = ", ".join(f"{version} ({count:,} answers)" for version, count in answers.items())
-    console.print(f"Versions: {escape(said)}", soft_wrap=True)
+    return answers

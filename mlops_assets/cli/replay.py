@@ -13,9 +13,9 @@ import duckdb
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, landing_zone, use_case_of
+from mlops_assets.cli.output import Table
 from mlops_assets.cli.progress import Steps
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.use_case import UseCase

@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from mlops_assets.cli.deployment import VersionName
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.cli.versions import use_case_of_version
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.lake.lake import Lake
@@ -31,12 +32,12 @@ SHORT = 16
 
 
 def reproduce(
-    version: Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")],
+    version: VersionName,
     use_case: Annotated[str | None, typer.Option(help="Its use case, if two have such a version.")] = None,
     here: Annotated[
         bool, typer.Option("--here", help="Use the code of this checkout, whatever the record says.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a version again from its record and compare bytes, figures and predictions; exit code 1 if one differs.
 
@@ -51,10 +52,7 @@ def reproduce(
         with _checked_out(record.git_commit) as code:
             found = _run_in(code, version=version, use_case=chosen.name)
             with_code = f"commit {record.git_commit[:SHORT]}, checked out for it"
-    if as_json:
-        typer.echo(found.model_dump_json(indent=1))
-    else:
-        _show(found, with_code=with_code)
+    show(found, as_json=as_json, text=lambda: _show(found, with_code=with_code))
     if not found.same:
         raise typer.Exit(1)
 

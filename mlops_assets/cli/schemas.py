@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +12,9 @@ import duckdb
 import pandera.pandas as pandera
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.paths import batch_of, raw_path
 from mlops_assets.contract.schema import Model, read_schema
@@ -57,6 +57,7 @@ def diff(
     proposed: Annotated[Path, typer.Argument(help="A Python file with the changed pandera model.", exists=True)],
     model: Annotated[str | None, typer.Option(help="The model's name, if the file has several.")] = None,
     last: Annotated[int, typer.Option(help="How many of the last batches to judge.")] = 30,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a changed schema would have accepted and refused over the last batches in the lake."""
     declared = use_case_of(use_case).source(source)
@@ -68,8 +69,9 @@ def diff(
         raise DeclarationError(f"The lake has no batch of {use_case}/{source} yet: there is nothing to judge.")
     with duckdb.connect() as connection:
         found = compare_schemas(files, source=declared, proposed=other, connection=connection)
-    console.print(f"schema {declared.columns.version} → {read_schema(other).version}, over {len(files)} batches")
-    _show([each for each in found if each.changed])
+    before, now = declared.columns.version, read_schema(other).version
+    told = {"schema_before": before, "schema_now": now, "batches": found}
+    show(told, as_json=as_json, text=lambda: _show(f"schema {before} → {now}", found))
 
 
 def _load(path: Path, *, name: str | None) -> Model:
@@ -92,7 +94,9 @@ def _load(path: Path, *, name: str | None) -> Model:
     return models[name]
 
 
-def _show(changed: list[BatchDiff]) -> None:
+def _show(heading: str, found: Sequence[BatchDiff]) -> None:
+    console.print(f"{heading}, over {len(found)} batches")
+    changed = [each for each in found if each.changed]
     if not changed:
         console.print("Every batch would have been judged as it was.")
         return

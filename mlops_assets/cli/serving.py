@@ -33,6 +33,7 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> No
     """Start the Dagster UI, the pages it links to, and its daemon at 127.0.0.1, so sensors tick; Ctrl-C ends it."""
     from mlops_assets.orchestration.instance import dagster_home
 
+    _refuse_port(HOME, port)
     alert_channels()  # a URL that cannot be used is refused here, not when there is something to tell
     os.environ["DAGSTER_HOME"] = str(dagster_home(environment_directory()))
     command = [

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.comparison import overall_table, show_slices
-from mlops_assets.cli.deployment import UseCaseName, use_case_of
+from mlops_assets.cli.deployment import UseCaseName, VersionName, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.errors import ServingError, SettingError
 from mlops_assets.contract.slices import OVERALL
 from mlops_assets.contract.use_case import UseCase
-from mlops_assets.judge.canary import Guards, Tally, rulings
+from mlops_assets.judge.canary import Guards, Ruling, Tally, rulings
 from mlops_assets.lake.lake import Lake
 from mlops_assets.lake.settings import data_directory, environment_directory
 from mlops_assets.steps import tell_service
 from mlops_assets.steps.package import make_ready
-from mlops_assets.steps.shadow_report import Agreement, shadow_report
-from mlops_assets.stores.serving_orders import ServingOrders, WorkerStatus
+from mlops_assets.steps.shadow_report import Agreement, ShadowReport, shadow_report
+from mlops_assets.stores.serving_orders import CanaryOrder, ServingOrders, WorkerStatus
 
 shadow_app = typer.Typer(no_args_is_help=True, help="A challenger that scores what is served, and answers nobody.")
 canary_app = typer.Typer(no_args_is_help=True, help="A challenger that answers a share of the rows, step by step.")
 console = Console()
 
-Version = Annotated[str, typer.Argument(help="A version, as `mlops models` lists it.")]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @shadow_app.command("start")
-def start_shadow(use_case: UseCaseName, version: Version) -> None:
+def start_shadow(use_case: UseCaseName, version: VersionName) -> None:
     """Let a version score the same requests off the answer's path, until it is stopped."""
     chosen, lake = use_case_of(use_case), Lake.connect()
     _package(lake, chosen, version=version)
@@ -57,6 +56,7 @@ def stop_shadow(use_case: UseCaseName) -> None:
 def report(
     use_case: UseCaseName,
     version: Annotated[str | None, typer.Option(help="By default the shadow that scores now.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """How far both agree, overall and by slice, and who was right once outcomes are in: paired, with intervals."""
     chosen, orders = use_case_of(use_case), _orders(use_case_of(use_case))
@@ -67,9 +67,24 @@ def report(
     told = shadow_report(
         Lake.connect().at(), use_case=chosen, version=shadow, folder=environment_directory(), connect=duckdb.connect
     )
-    _show_lost(orders, version=shadow)
+    show(
+        {"version": shadow, "report": told and _as_data(told)},
+        as_json=as_json,
+        text=lambda: _show_report(told, chosen, orders=orders, version=shadow),
+    )
+
+
+def _as_data(told: ShadowReport) -> dict[str, object]:
+    """Without the pairs themselves."""
+    named = ("challenger", "champion", "agreement", "collected", "labelled", "days", "lacking")
+    differences = told.comparison.differences if told.comparison else ()
+    return {**{name: getattr(told, name) for name in named}, "differences": differences}
+
+
+def _show_report(told: ShadowReport | None, use_case: UseCase, *, orders: ServingOrders, version: str) -> None:
+    _show_lost(orders, version=version)
     if told is None:
-        console.print(f"{shadow} has scored nothing yet.")
+        console.print(f"{version} has scored nothing yet.")
         return
     console.print(_agreement_table(told.agreement, title=f"{told.challenger} beside {told.champion}"))
     console.print(f"{told.collected} of these predictions are collected, of {told.labelled} the outcome is known.")
@@ -78,15 +93,15 @@ def report(
         return
     differences = told.comparison.differences
     overall = [each for each in differences if each.segment == OVERALL]
-    console.print(overall_table(overall, gates=chosen.gates, of="served rows (first: the shadow)"))
-    by_slice = chosen.task.by_slice[1]
+    console.print(overall_table(overall, gates=use_case.gates, of="served rows (first: the shadow)"))
+    by_slice = use_case.task.by_slice[1]
     show_slices([each for each in differences if each.segment != OVERALL and each.metric == by_slice])
 
 
 @canary_app.command("start")
 def start_canary(
     use_case: UseCaseName,
-    version: Version,
+    version: VersionName,
     steps: Annotated[str, typer.Option(help="Shares of the rows in percent, one after another.")] = "1,5,25,50",
     every: Annotated[str, typer.Option(help="The least time of a step, such as 90s, 10m or 2h.")] = "10m",
     rows: Annotated[int, typer.Option(min=1, help="Rows that each version must answer in a step.")] = Guards.rows,
@@ -118,22 +133,35 @@ def stop_canary(use_case: UseCaseName) -> None:
 
 
 @canary_app.command("status")
-def canary_status(use_case: UseCaseName) -> None:
+def canary_status(use_case: UseCaseName, as_json: AsJson = False) -> None:
     """Where the canary is, what its guards say now, and every step with its reason."""
     orders = _orders(use_case_of(use_case))
-    order = orders.canary()
+    order, events = orders.canary(), list(orders.events())
     if order is None:
-        console.print(f"{use_case} has had no canary yet.")
+        show({"canary": None}, as_json=as_json, text=lambda: console.print(f"{use_case} has had no canary yet."))
         return
+    said = [str(ruling) for ruling in _rulings(order, orders=orders)]
+    canary = {name: getattr(order, name) for name in ("version", "state", "share", "since", "champion", "reason")}
+    told = {"canary": canary, "guards": said, "events": events}
+    show(told, as_json=as_json, text=lambda: _show_canary(order, said, events))
+
+
+def _rulings(order: CanaryOrder, *, orders: ServingOrders) -> Sequence[Ruling]:
+    """What the guards say of what all workers have counted in this step; nothing where it answers nobody."""
+    if not order.share:
+        return ()
+    said = (worker.canary for worker in orders.workers(now=datetime.now(UTC)))
+    tally = sum_of([each.tally for each in said if each and each.since == order.since])
+    return rulings(tally, guards=order.guards, whole=order.state == "ready")
+
+
+def _show_canary(order: CanaryOrder, said: Sequence[str], events: Sequence[Mapping[str, Any]]) -> None:
     console.print(f"{order.version}: {order.state}, {order.share:.0%} of the rows since {order.since:%Y-%m-%d %H:%M}.")
-    if order.share:
-        said = (worker.canary for worker in orders.workers(now=datetime.now(UTC)))
-        tally = sum_of([each.tally for each in said if each and each.since == order.since])
-        for ruling in rulings(tally, guards=order.guards, whole=order.state == "ready"):
-            console.print(f"  {escape(str(ruling))}", soft_wrap=True)
+    for ruling in said:
+        console.print(f"  {escape(ruling)}", soft_wrap=True)
     if order.state == "ready":
         console.print(f"Every guard held: `mlops promote {order.version}` makes it the champion.")
-    for event in orders.events():
+    for event in events:
         console.print(
             f"{event['at'][:19]} {event['canary']} {event['state']} at {event['share']:.0%}: {escape(event['reason'])}",
             soft_wrap=True,
@@ -148,12 +176,11 @@ def sum_of(tallies: Sequence[Tally]) -> Tally:
     return total
 
 
-def show_service(use_case: UseCase) -> None:
-    """What every running worker answers with, and which versions it would not take, for `mlops status`."""
-    for worker in _orders(use_case).workers(now=datetime.now(UTC)):
-        console.print(_told(worker), soft_wrap=True)
-        for version, reason in worker.refused.items():
-            console.print(f"[red]It refused {version}[/]: {escape(reason)}", soft_wrap=True)
+def show_worker(worker: WorkerStatus) -> None:
+    """What a running worker answers with, and which versions it would not take, for `mlops status`."""
+    console.print(_told(worker), soft_wrap=True)
+    for version, reason in worker.refused.items():
+        console.print(f"[red]It refused {version}[/]: {escape(reason)}", soft_wrap=True)
 
 
 def _told(worker: WorkerStatus) -> str:

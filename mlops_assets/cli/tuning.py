@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from mlops_assets.cli.deployment import UseCaseName, dagster_instance, use_case_of
+from mlops_assets.cli.output import Table
 from mlops_assets.cli.progress import Steps
 from mlops_assets.contract.paths import hyperparameters_path
 from mlops_assets.lake.lake import Lake

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.data import refuse_no_batch
 from mlops_assets.cli.deployment import UseCaseName, landing_zone, use_case_of
+from mlops_assets.cli.output import AsJson, Table, show
 from mlops_assets.contract.anomalies import Anomaly, AnomalyReport
 from mlops_assets.contract.errors import DeclarationError
 from mlops_assets.contract.severity import Severity
@@ -30,7 +30,7 @@ def validate(
     day: Annotated[str | None, typer.Option("--day", "--batch", help="The batch, such as 2013-03-01.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file that has not landed; needs --source.", exists=True)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge a batch as if it landed now: bytes, rows, references, row count and distributions; nothing is written.
 
@@ -41,11 +41,7 @@ def validate(
         judge_file(path, use_case=chosen, source=one, batch=batch, head=head).anomalies
         for one, path, batch, head in _asked_for(chosen, day=day, names=source or [], file=file)
     ]
-    if as_json:
-        typer.echo(json.dumps([report.model_dump(mode="json") for report in reports], indent=1))
-    else:
-        for report in reports:
-            _show(report)
+    show(reports, as_json=as_json, text=lambda: _show_all(reports))
     if any(report.refused for report in reports):
         raise typer.Exit(1)
 
@@ -74,6 +70,11 @@ def _asked_for(
 
 def _names(use_case: UseCase) -> str:
     return ", ".join(source.name for source in use_case.sources)
+
+
+def _show_all(reports: Sequence[AnomalyReport]) -> None:
+    for report in reports:
+        _show(report)
 
 
 def _show(report: AnomalyReport) -> None:

@@ -6,6 +6,7 @@ What is done with the client (reading, publishing, branches) is for the modules 
 
 from __future__ import annotations
 
+import difflib
 import os
 import threading
 from collections.abc import Iterator
@@ -63,6 +64,23 @@ def connect(settings: LakeSettings) -> Connection:
         _ensure_repository(repository, settings=settings)
         _ensure_branch(repository, settings.branch)
     return Connection(client=client, repository=repository, embedded=embedded)
+
+
+def refuse_unknown_branch(settings: LakeSettings) -> None:
+    """LakeError, with the name that was meant, when the target branch does not exist; nothing is made."""
+    with plain_errors(f"connecting to the lake ({settings.source})"):
+        repository = lakefs.Repository(settings.repository, client=_client(settings))
+        try:
+            branches = [each.id for each in repository.branches()]
+        except NotFoundException:
+            branches = []
+    if settings.branch not in branches:
+        near = difflib.get_close_matches(settings.branch, branches, n=1)
+        meant = f" Did you mean '{near[0]}'?" if near else ""
+        raise LakeError(
+            f"The lake has no branch '{settings.branch}', which MLOPS_LAKE_BRANCH names.{meant} "
+            f"`mlops lake branch {settings.branch}` makes it."
+        )
 
 
 def close_embedded_servers() -> None:

@@ -93,13 +93,20 @@ class LakeSettings:
 def data_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Where everything generated lives: ``MLOPS_DATA_DIR``, else ``data/`` of the checkout, else of the
     working folder.
+
+    Raises SettingError for a path with ``%`` or ``?``, which mean something else in the URLs of Dagster's databases.
     """
     env = os.environ if environ is None else environ
     configured = env.get("MLOPS_DATA_DIR")
-    if configured:
-        return Path(configured).expanduser().resolve()
     checkout = Path(__file__).resolve().parents[2]
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+    default = (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+    folder = Path(configured).expanduser().resolve() if configured else default
+    if unusable := sorted({"%", "?"} & set(str(folder))):
+        raise SettingError(
+            f"The data folder cannot be {folder}: no database opens a path with {' or '.join(unusable)}. "
+            "Set MLOPS_DATA_DIR to another."
+        )
+    return folder
 
 
 def environment_directory(environ: Mapping[str, str] | None = None) -> Path:

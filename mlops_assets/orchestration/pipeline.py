@@ -35,6 +35,10 @@ class SomeRefused(LandingError):
         self.taken = list(taken)
 
 
+class ChallengerRefused(RunFailed):
+    """The gates refused the version that was trained: a verdict on it that is kept, no crash."""
+
+
 def ingest(use_case: UseCase, *, instance: dg.DagsterInstance, steps: Reporter) -> list[RunSummary]:
     """Takes in every batch that has landed and is not in the lake as it landed, and finishes what was left half-way.
 
@@ -98,10 +102,18 @@ def train(
     through: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
-    """Trains on everything up to ``through``, evaluates, and packages and promotes if the gates allow it."""
+    """Trains on everything up to ``through``, evaluates, and packages and promotes if the gates allow it.
+
+    Raises ChallengerRefused if they do not, and RunFailed for any other end.
+    """
     config = {"ops": {f"{use_case.name}__training_view": {"config": {"through": through}}}} if through else None
     what = "Train, evaluate, package, promote"
-    return _run(use_case, TRAIN, what, instance=instance, steps=steps, run_config=config, tags=tags)
+    try:
+        return _run(use_case, TRAIN, what, instance=instance, steps=steps, run_config=config, tags=tags)
+    except RunFailed as failure:
+        if {gate.name for gate in use_case.gates} & set(failure.stopped_by):
+            raise ChallengerRefused(str(failure)) from failure
+        raise
 
 
 def take_ahead(use_case: UseCase, *, batch: str, instance: dg.DagsterInstance, steps: Reporter) -> RunSummary:

@@ -25,12 +25,15 @@ Watcher = Callable[[Sequence[str]], None]
 class RunFailed(PlatformError):
     """A run ended without success: names the run, the asset and the reason.
 
-    ``batches`` are those whose audits refused them; empty when the run failed for another reason.
+    ``batches`` are those whose audits refused them; empty when the run failed for another reason. ``stopped_by`` are
+    the blocking checks of the ``asset`` that did not pass, empty where it crashed.
     """
 
-    def __init__(self, message: str, *, batches: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, batches: Sequence[str] = (), asset: str = "", stopped_by: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
-        self.batches = tuple(batches)
+        self.batches, self.asset, self.stopped_by = tuple(batches), asset, tuple(stopped_by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> RunFailed:
         return RunFailed(
             f"{event.step_key} failed in run {result.run_id[:8]}: {said or (error.message if error else 'no reason')}",
             batches=refused.value if refused else (),
+            asset=_asset_of(event.step_key or ""),
+            stopped_by=[check.check_name for check in stopping],
         )
     return RunFailed(f"Run {result.run_id} failed before its first step.")
 

@@ -1,4 +1,4 @@
-"""`mlops land`, `run` and `status`: what a person types, what is said, and what it does."""
+"""`mlops land` and `run`: what a person types, what is said, and what it does."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def test_what_is_no_batch_is_refused_before_anything_lands(
         run_mlops("land", "parcels", *words)
 
     assert not (empty.data / "landing").exists()
+
+
+@pytest.mark.parametrize("words", [("--from", "2015-01-01", "--to", "2015-01-03"), ("--from", "2025-01-01")])
+def test_days_that_the_seed_has_not_are_no_success(run_mlops: Mlops, empty: Deployment, words: tuple[str, ...]) -> None:
+    with pytest.raises(DeclarationError, match=f"The seed of flights has no batch from {words[1]} to"):
+        run_mlops("land", "flights", *words)
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones(run_mlops: Mlops, empty: Deployment) -> None:
@@ -87,43 +93,6 @@ def test_days_that_are_none_of_the_use_case_are_told_and_left_out(run_mlops: Mlo
     assert empty.paths("history/") == [f"history/{day_number(0)}.parquet"]
     settle(empty)
     assert f"Batch {before} of parcels is left out" in run_mlops("status", "parcels").output
-
-
-def test_the_status_says_what_each_stage_holds_what_waits_and_which_version_serves(
-    run_mlops: Mlops, trained: Deployment
-) -> None:
-    trained.land(10, sources=("parcels",))
-    trained.land(11)
-    settle(trained)
-
-    said = run_mlops("status", "parcels").output
-
-    assert f"{day_number(0)} – {day_number(11)}" in said
-    assert f"Batch {day_number(10)} waits for roads." in said
-    assert "1 batches. `mlops run parcels`" in said
-    assert "of 1 versions." in said
-
-
-def test_the_status_of_an_empty_deployment_is_no_error(run_mlops: Mlops, empty: Deployment) -> None:
-    said = run_mlops("status", "parcels")
-
-    assert said.exit_code == 0
-    assert "Champion: none yet of 0 versions." in said.output
-
-
-def test_the_status_tells_what_a_killed_run_left_and_which_days_are_missing(
-    run_mlops: Mlops, ingested: Deployment
-) -> None:
-    ingested.land(12)
-    ingested.run("ingest", day_number(12), assets=["raw_parcels", "raw_roads"])
-    settle(ingested)
-
-    said = run_mlops("status", "parcels").output
-
-    left = f"validated_parcels, validated_roads of what has landed is missing for {day_number(12)}"
-    assert f"1 batch is unfinished: {left}." in said
-    assert f"Between {day_number(0)} and {day_number(12)} 2 days are missing" in said
-    assert "`mlops run parcels` finishes what is unfinished." in said
 
 
 def test_a_run_finishes_what_a_killed_one_left(run_mlops: Mlops, ingested: Deployment) -> None:

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from mlops_assets.cli.data import HELD
 from mlops_assets.cli.deployment import dagster_instance
+from mlops_assets.cli.exit_codes import ExitCode
 from mlops_assets.contract.errors import RegistryError
 from mlops_assets.contract.paths import evaluation_path, model_path
 from mlops_assets.orchestration.runs import RunFailed
@@ -143,7 +143,7 @@ def test_a_version_that_is_too_good_to_be_true_is_held_by_a_run_and_approved_wit
 
     done = run_mlops("run", "parcels")
 
-    assert done.exit_code == HELD
+    assert done.exit_code == ExitCode.HELD
     assert "WARN evaluation figures_are_believable: Too good to be true: ROC AUC is" in done.output
     (version,) = json.loads(run_mlops("models", "parcels", "--json").output)["held"]
     assert f'`mlops approve parcels {version} --because "…"`' in done.output

@@ -53,19 +53,26 @@ def test_a_revoked_key_opens_no_door(run_mlops: Mlops, trained: Deployment) -> N
 
 
 @pytest.mark.parametrize("port", [0, 99999])
-def test_a_port_that_is_none_is_one_sentence(run_mlops: Mlops, trained: Deployment, port: int) -> None:
+@pytest.mark.parametrize("words", [("serve", "parcels"), ("dev",)])
+def test_a_port_that_is_none_is_one_sentence(
+    run_mlops: Mlops, trained: Deployment, words: tuple[str, ...], port: int
+) -> None:
     with pytest.raises(SettingError, match=rf"--port {port} is no port: choose one from 1 to 65535\."):
-        run_mlops("serve", "parcels", "--port", str(port))
+        run_mlops(*words, "--port", str(port))
 
 
-def test_a_port_in_use_is_one_sentence(run_mlops: Mlops, trained: Deployment) -> None:
+@pytest.mark.parametrize("words", [("serve", "parcels"), ("dev",)])
+def test_a_port_in_use_is_one_sentence_and_nothing_is_started(
+    run_mlops: Mlops, trained: Deployment, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("mlops_assets.cli.serving.subprocess.Popen", None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
         with pytest.raises(SettingError, match=rf"at 127\.0\.0\.1, port {port}: Address already in use\. Choose"):
-            run_mlops("serve", "parcels", "--port", str(port))
+            run_mlops(*words, "--port", str(port))
 
 
 @pytest.mark.slow

@@ -79,6 +79,7 @@ def _deployment(data: Path, patch: pytest.MonkeyPatch) -> Iterator[Deployment]:
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Nothing has landed yet."""
+    (tmp_path / "data").mkdir()
     yield from _deployment(tmp_path / "data", monkeypatch)
 
 
