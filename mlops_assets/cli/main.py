@@ -29,6 +29,8 @@ class Commands(LazyGroup):
     """Every command in the order of help. Only the one that is run is imported: some take seconds to."""
 
     places = {  # noqa: RUF012
+        "new": "mlops_assets.cli.new:new",
+        "check": "mlops_assets.cli.check:check",
         "land": "mlops_assets.cli.data:land",
         "run": "mlops_assets.cli.data:run",
         "status": "mlops_assets.cli.status:status",

@@ -6,6 +6,8 @@ person knows. What the model's fields are called is in ``field_names.py``.
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import re
 import sys
@@ -43,6 +45,9 @@ MAGNITUDE = 10.0
 """A range seen in one file, which may be one day's, goes this many times as far from zero."""
 NEAR_ZERO = 0.1
 """What is never negative and comes this near to zero, as a part of its largest value, is taken to begin there."""
+LINE = 120
+"""Characters of a line of the model at most, remarks aside."""
+
 _INTEGER = r"[+-]?(0|[1-9][0-9]{0,17})"
 _NUMBER = r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -82,7 +87,7 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Landed:
+class LandedText:
     """All rows of the files as text, under the names that their columns have here."""
 
     files: tuple[Path, ...]
@@ -91,17 +96,25 @@ class _Landed:
     format: SniffedFormat
 
     def nulls(self, column: str) -> tuple[str, ...]:
+        """The texts that stand for a missing value in a column."""
         return self.format.null_values.get(column, ("",))
+
+    def is_present(self, column: str) -> pa.ChunkedArray:
+        """By row, whether the column has a value."""
+        values, nulls = self.text[column], pa.array(self.nulls(column), pa.string())
+        return pc.and_(pc.invert(pc.is_in(values, value_set=nulls)), pc.is_valid(values))
 
     def present(self, column: str) -> pa.ChunkedArray:
         """The values of a column that are not missing, as written."""
-        values = self.text[column]
-        nulls = pa.array(self.nulls(column), pa.string())
-        return values.filter(pc.invert(pc.is_in(values, value_set=nulls))).drop_null()
+        return self.text[column].filter(self.is_present(column))
 
     def numbers(self, column: str) -> pa.ChunkedArray:
         """The same as Python writes them, if they are numbers."""
-        values, form = self.present(column), self.format.form
+        return self.plain(self.present(column))
+
+    def plain(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Values of a column as Python writes them, if all that are not null are numbers."""
+        form = self.format.form
         if form.is_plain_number or not len(values) or not all_match(values, number_pattern(form)):
             return values
         ungrouped = pc.replace_substring(values, form.thousands, "") if form.thousands else values
@@ -114,14 +127,60 @@ class _Landed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Field:
-    """One column as drafted: ``line`` of the model, and whether it may be part of a key."""
+class DraftedColumn:
+    """One column as drafted: what it is called here and in the model, its type, rules and remarks.
 
-    line: str
+    ``kind`` is one of ``bool``, ``int``, ``float``, ``date``, ``datetime`` and ``str``; ``dates`` are the forms in
+    which a text is a date. ``warning`` is what a person should look at first.
+    """
+
+    column: str
+    field: str
     kind: str
     nullable: bool
     unique: bool
+    constant: bool
+    rules: tuple[tuple[str, str], ...] = ()
+    comments: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
     warning: str = ""
+
+    def line(self, *, unique: bool) -> str:
+        """The line of the model, ``unique`` or not; several where one would be too long."""
+        named = [("alias", python_text(self.column))] if self.field != self.column else []
+        flags = [(name, "True") for name, holds in (("unique", unique), ("nullable", self.nullable)) if holds]
+        arguments = [*named, *flags, *self.rules]
+        told = f"    {self.field}: {_NULLABLE.get(self.kind, self.kind) if self.nullable else self.kind}"
+        comment = f"  # {'; '.join(self.comments)}" if self.comments else ""
+        if not arguments:
+            return told + comment
+        line = f"{told} = pa.Field({', '.join(f'{name}={value}' for name, value in arguments)})"
+        if len(line) <= LINE:
+            return line + comment
+        rows = "".join(f"        {name}={_folded(value, after=8 + len(name) + 2)},\n" for name, value in arguments)
+        return f"{told} = pa.Field({comment}\n{rows}    )"
+
+
+def python_text(text: str) -> str:
+    """A text as Python writes it, in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def listed(values: Sequence[object]) -> str:
+    """Allowed values as Python writes them."""
+    return f"[{', '.join(map(_value, values))}]"
+
+
+def _folded(value: str, *, after: int) -> str:
+    """A list that is too long for what is left of its line, with a line for each value."""
+    if after + len(value) <= LINE or not value.startswith("["):
+        return value
+    values = "".join(f"            {_value(each)},\n" for each in ast.literal_eval(value))
+    return f"[\n{values}        ]"
+
+
+def _value(value: object) -> str:
+    return python_text(value) if isinstance(value, str) else repr(value)
 
 
 def draft_schema(*places: Path, name: str, delimiter: str | None = None, header: bool | None = None) -> Draft:
@@ -130,25 +189,35 @@ def draft_schema(*places: Path, name: str, delimiter: str | None = None, header:
     How they are written is seen in the first, unless it is given. A LandingError if one is no whole table, or has other
     columns than the first.
     """
-    landed = _read(places, delimiter=delimiter, header=header)
-    header_names = dict(zip(landed.text.column_names, landed.report.header, strict=True))
-    names = field_names(landed.text.column_names)
-    with duckdb.connect() as connection:
-        fields = {
-            column: _field(column, named=named, written=header_names[column], landed=landed, connection=connection)
-            for column, named in names.items()
-        }
-    has_key = any(field.unique for field in fields.values())
-    candidates = [column for column, field in fields.items() if field.kind not in ("float", "bool", "")]
-    candidates = [column for column in candidates if not fields[column].nullable]
+    landed = read_landed(places, delimiter=delimiter, header=header)
+    columns = draft_columns(landed)
+    has_key = any(column.unique for column in columns)
+    candidates = [
+        each.column
+        for each in columns
+        if each.kind not in ("float", "bool") and not each.constant and not each.nullable
+    ]
     key = () if has_key or landed.text.num_rows < ENOUGH else draft_key(landed.text.select(candidates))
-    warnings = _warnings(landed, fields=fields)
-    lines = [field.line for field in fields.values()]
-    code = _module(class_name(name), lines=lines, landed=landed, key=key, warnings=warnings)
+    warnings = _warnings(landed, columns=columns)
+    lines = [column.line(unique=column.unique) for column in columns]
+    code = schema_module(class_name(name), lines=lines, landed=landed, key=key, warnings=warnings)
+    names = {each.column: each.field for each in columns}
     return Draft(code=code, format=landed.format, columns=names, warnings=warnings)
 
 
-def _read(places: Sequence[Path], *, delimiter: str | None, header: bool | None) -> _Landed:
+def draft_columns(landed: LandedText) -> tuple[DraftedColumn, ...]:
+    """Every column of these rows as a model may have it."""
+    names = field_names(landed.text.column_names)
+    written = zip(names.items(), landed.report.header, strict=True)
+    with duckdb.connect() as connection:
+        return tuple(
+            _drafted(column, named=named, written=name, landed=landed, connection=connection)
+            for (column, named), name in written
+        )
+
+
+def read_landed(places: Sequence[Path], *, delimiter: str | None = None, header: bool | None = None) -> LandedText:
+    """All rows of files, or of the data files in folders, that are of one kind; LandingError as ``draft_schema``."""
     files = [file for place in places for file in (_files_in(place) if place.is_dir() else [place])]
     if not files:
         raise LandingError(f"There is no data file in {', '.join(map(str, places)) or 'no folder'}.")
@@ -163,7 +232,7 @@ def _read(places: Sequence[Path], *, delimiter: str | None, header: bool | None)
     text = pa.concat_tables(
         read_columns(file, names=report.names, form=sniffed.form, report=report) for file, report in reports.items()
     )
-    return _Landed(files=tuple(files), report=first, text=text, format=sniffed.seen_in(text))
+    return LandedText(files=tuple(files), report=first, text=text, format=sniffed.seen_in(text))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -183,7 +252,7 @@ def _refuse(file: Path, report: FileReport, *, like: FileReport) -> None:
         raise LandingError(f"{file}: its columns have other types than the first file's; draft files of one kind.")
 
 
-def _warnings(landed: _Landed, *, fields: Mapping[str, _Field]) -> tuple[str, ...]:
+def _warnings(landed: LandedText, *, columns: Sequence[DraftedColumn]) -> tuple[str, ...]:
     """What a person should look at before anything else: every guess, what SQL reads as one, dates in several forms."""
     reasons, header = landed.format.reasons, landed.report.header
     told = [f"{name}={value!r}? {reasons[name]}" for name, value in landed.format.declared.items() if name in reasons]
@@ -191,41 +260,43 @@ def _warnings(landed: _Landed, *, fields: Mapping[str, _Field]) -> tuple[str, ..
         earlier = [name for name in header[:place] if name.lower() == written.lower()]
         if written and earlier:
             told.append(f"Columns {earlier[0]!r} and {written!r} are one for SQL: the second is called {here!r} here.")
-    return (*told, *(field.warning for field in fields.values() if field.warning))
+    return (*told, *(column.warning for column in columns if column.warning))
 
 
-def _field(column: str, *, named: str, written: str, landed: _Landed, connection: DuckDBPyConnection) -> _Field:
+def _drafted(
+    column: str, *, named: str, written: str, landed: LandedText, connection: DuckDBPyConnection
+) -> DraftedColumn:
     present = landed.numbers(column)
-    nullable = len(present) < landed.text.num_rows
     kind = landed.kind(column) or _kind(present, connection=connection)
     present = landed.present(column) if kind == "str" else present
-    is_constant = len(present) > 0 and pc.count_distinct(present).as_py() == 1
+    distinct = pc.count_distinct(present).as_py()
     comments = [] if written in (column, "") else [f"the file has {written!r} again: it is told apart as {column!r}"]
     formats = _date_formats(present) if kind == "str" else []
     forms = date_forms(landed.text[column], nulls=landed.nulls(column)) if kind == "str" and not formats else ()
-    if kind == "int" and is_constant and column.lower() not in (*_CALENDAR, "year"):
+    if kind == "int" and distinct == 1 and column.lower() not in (*_CALENDAR, "year"):
         kind = "float"  # a measure that happened to be whole all day
         comments.append(f"only {present[0].as_py()} was seen: int if it counts")
-    rules = [f'str_matches=r"{_date_pattern(formats[0])}"'] if formats else []
-    if not formats and (not is_constant or column.lower() in _CALENDAR):
+    rules = [("str_matches", f'r"{_date_pattern(formats[0])}"')] if formats else []
+    if not formats and (distinct != 1 or column.lower() in _CALENDAR):
         rules = _rules(kind, present, column=column, files=len(landed.files))
     if formats:
         comments.append(f"dates as {' or '.join(formats)}; only ISO 8601 is typed")
     mixed = f"dates in {len(forms)} forms: {'; '.join(map(str, forms[:4]))}" if len(forms) > 1 else ""
     comments += [mixed] if mixed else []
-    unique = len(present) >= ENOUGH and pc.count_distinct(present).as_py() == landed.text.num_rows
-    unique = unique and kind in ("int", "str")
-    arguments = [
-        *([f"alias={column!r}"] if named != column else []),
-        *(["unique=True"] if unique else []),
-        *(["nullable=True"] if nullable else []),
-        *rules,
-    ]
-    told = f"    {named}: {_NULLABLE.get(kind, kind) if nullable else kind}"
-    told += f" = pa.Field({', '.join(arguments)})" if arguments else ""
-    told += f"  # {'; '.join(comments)}" if comments else ""
-    warning = f"Column {column!r} has {mixed}. As text they are no dates: have the source write one." if mixed else ""
-    return _Field(line=told, kind="" if is_constant else kind, nullable=nullable, unique=unique, warning=warning)
+    return DraftedColumn(
+        column=column,
+        field=named,
+        kind=kind,
+        nullable=len(present) < landed.text.num_rows,
+        unique=kind in ("int", "str") and ENOUGH <= len(present) == distinct == landed.text.num_rows,
+        constant=distinct == 1,
+        rules=tuple(rules),
+        comments=tuple(comments),
+        dates=tuple(formats) or tuple(map(str, forms)),
+        warning=f"Column {column!r} has {mixed}. As text they are no dates: have the source write one."
+        if mixed
+        else "",
+    )
 
 
 def _kind(present: pa.ChunkedArray, *, connection: DuckDBPyConnection) -> str:
@@ -255,36 +326,36 @@ def _date_pattern(form: str) -> str:
     return f"^{''.join(_DATE_PARTS.get(part, part) for part in parts)}$"
 
 
-def _rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[str]:
+def _rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[tuple[str, str]]:
     if kind in ("int", "float"):
         return _number_rules(kind, present, column=column, files=files)
     if kind != "str" or not len(present):
         return []
     known = sorted(pc.unique(present).to_pylist())
     if len(known) <= FEW and len(present) >= OFTEN * len(known):
-        return [f"isin={known!r}"]
+        return [("isin", listed(known))]
     lengths = pc.min_max(pc.utf8_length(present)).as_py()
     for letters in ("A-Z", "0-9A-Z"):
         pattern = f"^[{letters}]{{{lengths['min']},{lengths['max']}}}$"
         if lengths["max"] <= 8 and pc.all(pc.match_substring_regex(present, pattern)).as_py():
-            return [f'str_matches=r"{pattern}"']
-    return [f'str_length={{"min_value": {min(lengths["min"], 1)}, "max_value": {2 * lengths["max"]}}}']
+            return [("str_matches", f'r"{pattern}"')]
+    return [("str_length", f'{{"min_value": {min(lengths["min"], 1)}, "max_value": {2 * lengths["max"]}}}')]
 
 
-def _number_rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[str]:
+def _number_rules(kind: str, present: pa.ChunkedArray, *, column: str, files: int) -> list[tuple[str, str]]:
     """A range that a file of another day is likely to keep to."""
     plain = pc.replace_substring_regex(present, r"^\+", "")
     numbers = pc.cast(plain, pa.int64() if kind == "int" else pa.float64())
     low, high = (function(numbers).as_py() for function in (pc.min, pc.max))
     if kind == "int" and (low, high) == (0, 1):
-        return ["isin=[0, 1]"]
+        return [("isin", "[0, 1]")]
     known = _CALENDAR.get(column.lower())
     if known and known[0] <= low and high <= known[1]:
         bounds: tuple[float, float] = known
     else:
         bounds = _widened(low, high) if files > 1 else _far(low, high)
     shown = [_shown(bound, whole=kind == "int") for bound in bounds]
-    return [f'in_range={{"min_value": {shown[0]}, "max_value": {shown[1]}}}']
+    return [("in_range", f'{{"min_value": {shown[0]}, "max_value": {shown[1]}}}')]
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
@@ -321,7 +392,9 @@ def _shown(bound: float, *, whole: bool) -> str:
     return next(text for digits in (6, 12, 15, 17) if float(text := f"{bound:.{digits}g}") == bound)
 
 
-def _module(name: str, *, lines: Sequence[str], landed: _Landed, key: Sequence[str], warnings: Sequence[str]) -> str:
+def schema_module(
+    name: str, *, lines: Sequence[str], landed: LandedText, key: Sequence[str], warnings: Sequence[str]
+) -> str:
     """The draft as a module; only what it uses is imported."""
     body = "\n".join(lines)
     # not \w+: a Python name may have marks, such as a vowel sign, which are none of its letters
@@ -334,7 +407,7 @@ def _module(name: str, *, lines: Sequence[str], landed: _Landed, key: Sequence[s
     files = [re.sub(r"[^\w .-]", "?", file.name) for file in landed.files]
     drafted_from = files[0] if len(files) == 1 else f"{len(files)} files, {files[0]} to {files[-1]}"
     said = f"Drafted from {drafted_from} ({landed.text.num_rows} rows). Missing values: {told}."
-    unique = f"        unique = {list(key)!r}  # no two rows of these files have the same\n" if key else ""
+    unique = f"        unique = {listed(key)}  # no two rows of these files have the same\n" if key else ""
     return (
         f'"""{said} Read every line before you rely on it."""\n\n'
         + "".join(f"# {_commented(warning)}\n" for warning in warnings)

@@ -174,7 +174,7 @@ def test_key_of_several_columns_is_proposed(tmp_path: Path) -> None:
     rows = "".join(f"{line},{hour},{hour % 5}.5\n" for line in "ABC" for hour in range(24))
     drafted, source, _ = accepts_its_own(tmp_path, f"line,hour,speed\n{rows}")
     assert source.columns.keys == (("line", "hour"),)
-    assert "unique = ['line', 'hour']" in drafted.code
+    assert 'unique = ["line", "hour"]' in drafted.code
 
 
 def test_first_line_that_looks_like_data_is_read_as_data_and_asked_about(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_types_missing_values_and_keys_are_seen(tmp_path: Path) -> None:
     assert "gap: pd.Int64Dtype = pa.Field(nullable=True" in code
     assert 'word: str = pa.Field(unique=True, str_matches=r"^[0-9A-Z]{3,4}$")' in code
     assert "code: str" in code
-    assert "kind: str = pa.Field(isin=['x', 'y'])" in code
+    assert 'kind: str = pa.Field(isin=["x", "y"])' in code
 
 
 def test_formats_of_dates_are_seen(tmp_path: Path) -> None:
