@@ -55,8 +55,8 @@ def check(name: str = "shop") -> Result:
 
 
 def rows(**columns: Sequence[object]) -> Mapping[str, Sequence[object]]:
-    labels, measure = outcomes(300)
-    return {"amount": measure, "town": ["Bonn", "Köln", "Ulm"] * 100, "late": labels} | columns
+    labels, measure = outcomes(600)
+    return {"amount": measure, "town": ["Bonn", "Köln", "Ulm"] * 200, "late": labels} | columns
 
 
 def test_what_is_declared_is_said_before_anything_has_landed(landing: Path) -> None:
@@ -79,7 +79,7 @@ def test_files_that_fit_stop_nothing(landing: Path) -> None:
 
 
 def test_a_leak_will_stop_it(landing: Path) -> None:
-    write_table(landing / "first.csv", rows(amount=[value * 7.5 for value in outcomes(300)[0]]))
+    write_table(landing / "first.csv", rows(amount=[value * 7.5 for value in outcomes(600)[0]]))
 
     told = check()
 
@@ -88,12 +88,12 @@ def test_a_leak_will_stop_it(landing: Path) -> None:
 
 
 def test_a_constant_label_will_stop_it(landing: Path) -> None:
-    write_table(landing / "first.csv", rows(late=[0] * 300))
+    write_table(landing / "first.csv", rows(late=[0] * 600))
 
     told = check()
 
     assert told.exit_code == 1
-    assert "Label 'late' is '0' in all 300 rows" in told.output
+    assert "Label 'late' is '0' in all 600 rows" in told.output
 
 
 def test_a_file_of_another_kind_will_stop_it(landing: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_file_of_another_kind_will_stop_it(landing: Path) -> None:
 
 
 def test_features_that_say_nothing_should_be_left_out(landing: Path) -> None:
-    write_table(landing / "first.csv", rows(town=["Bonn"] * 300))
+    write_table(landing / "first.csv", rows(town=["Bonn"] * 600))
 
     told = check()
 
