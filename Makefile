@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev serve wheels wheel-demo test check check-static format bench lock clean
+.PHONY: help setup demo dev serve docs wheels wheel-demo test check check-static format bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ dev: setup  ## the Dagster UI with its daemon at http://127.0.0.1:3000
 
 serve: setup  ## the champion's Bento at http://127.0.0.1:3001
 	$(BIN)/mlops serve $(USE_CASE)
+
+docs: setup  ## the reference pages from the code, and the site of docs/, in site/
+	$(BIN)/python -W ignore -m mlops_assets_tests.documentation.reference
+	$(BIN)/zensical build --strict --clean
 
 wheels: setup  ## both distributions, in dist/
 	rm -rf dist
@@ -69,6 +73,6 @@ lock: setup  ## resolve both pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --no-header --python-version 3.11 --group dev --extra platform --extra redis --extra postgres --no-emit-package lakefs-embedded pyproject.toml packages/lakefs-embedded/pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and everything that was generated
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist packages/*/dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist site .cache packages/*/dist *.egg-info
 	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
