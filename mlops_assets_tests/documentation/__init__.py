@@ -1,1 +1,1 @@
-"""The site made of `docs/`: its reference pages, which are written from the code, its links, its tutorial, its notebook."""
+"""The site made of `docs/`: its reference pages, made from the code, its links, its tutorial and its notebook."""

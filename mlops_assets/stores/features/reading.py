@@ -34,8 +34,9 @@ def point_in_time_features(
 ) -> pa.Table:
     """``id``, ``event_time`` and every feature of ``entities``, one row each, in order.
 
-    ``entities`` hold ``event_time`` (a moment without a zone, never missing) and the columns that features read; or
-    they are requests as the service takes them. Other columns are not looked at; rows without an ``id`` are numbered.
+    ``entities`` hold ``event_time`` (a moment without a zone, never missing; where use cases have no time axis there is
+    none, neither here nor in what is answered) and the columns that features read; or they
+    are requests as the service takes them. Other columns are not looked at; rows without an ``id`` are numbered.
     History counts what was known before the day of ``event_time``, or before ``as_of`` when that is given. Nothing
     later than ``snapshot`` is known. Raises FeatureError naming the columns that are missing or cannot be converted.
     """
@@ -46,7 +47,7 @@ def point_in_time_features(
 
 def _examples(entities: pa.Table, *, use_case: UseCase) -> pa.Table:
     """The rows with exactly the columns and types that the service would have made of a request."""
-    needed = ("event_time", *columns_needed(use_case))
+    needed = (*(["event_time"] if _has_moments(use_case) else []), *columns_needed(use_case))
     model = use_case.request
     asked = {name for name, field in model.model_fields.items() if field.is_required()}
     if not set(needed) <= set(entities.column_names) and asked <= set(entities.column_names):
@@ -65,9 +66,14 @@ def _examples(entities: pa.Table, *, use_case: UseCase) -> pa.Table:
     for name in needed:
         kind = MOMENT if name == "event_time" else kinds.get(name, entities.column(name).type)
         columns[name] = _converted(entities.column(name), name=name, to=kind)
-    if columns["event_time"].null_count:
+    if "event_time" in columns and columns["event_time"].null_count:
         raise FeatureError(f"{columns['event_time'].null_count} rows have no event_time: features are of a moment.")
     return pa.table(columns)
+
+
+def _has_moments(use_case: UseCase) -> bool:
+    """Whether features may depend on when they are asked for."""
+    return isinstance(use_case.batches, DailyBatches) or bool(use_case.history or use_case.asof)
 
 
 def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.ChunkedArray:
