@@ -202,7 +202,7 @@ class Workbench:
         return Model(record=found.record, scorer=Scorer.open(found.files))
 
     def branch(self, name: str) -> Workbench:
-        """A branch of the lake to work on: made from what this shows, without a copy; one that is there is gone on with."""
+        """A branch of the lake to work on: made from what this shows, without a copy; if it is there, gone on with."""
         if name not in {each.name for each in self.lake.branches()}:
             self.lake.branch(name, source=self.head.commit)
         return Workbench.open(self.use_case.name, lake=Lake.connect(replace(self.lake.settings, branch=name)))

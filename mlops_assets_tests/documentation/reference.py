@@ -191,7 +191,7 @@ def _methods(value: type) -> Iterator[str]:
 
 def _default(declared: Field[Any]) -> str:
     if declared.default_factory is not MISSING:
-        return f"`{declared.default_factory.__name__}()`"
+        return f"`{getattr(declared.default_factory, '__name__', 'made anew')}()`"
     if declared.default is MISSING:
         return "**required**"
     value = declared.default

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import nbformat
@@ -72,12 +73,12 @@ def _train(lake: Lake) -> None:
     assert promoted.outcome is not None, promoted.checks
 
 
-def _put(lake: Lake, asset: str, step: Step[object]) -> None:
+def _put(lake: Lake, asset: str, step: Step[Any]) -> None:
     publish(step, lake=lake, write=Write(use_case=QUICK.name, asset=asset))
 
 
 def test_the_notebook_runs_through_and_writes_to_its_branch_alone(lake: Lake) -> None:
-    notebook, before = nbformat.read(NOTEBOOK, as_version=4), lake.head()
+    notebook, before = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4), lake.head()
 
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 
