@@ -1,4 +1,6 @@
-"""Every command block of the README is run, as it stands there, on a deployment of a few weeks; or it is said why not.
+"""Every command block of the README, of the demo and of the days is run as it stands there, or it is said why not.
+
+The deployment is one of a few weeks.
 
 What a block shows as its output is compared by shape: the same words, whatever the numbers, ids and days.
 """
@@ -28,7 +30,8 @@ from mlops_assets_tests.serving.servers import ServedBento, free_port, stop, wai
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS = blocks(ROOT / "README.md")
+PAGES = [ROOT / "README.md", ROOT / "docs" / "demo.md", ROOT / "docs" / "operating.md"]
+BLOCKS = [text for page in PAGES for text in blocks(page)]
 MAKE, LAND, CURL, BY_HAND = "make demo", ".venv/bin/mlops land", "curl -s", 'eval "$(.venv/bin/mlops env)"'
 SHOWN, ANSWERED = "✓ Land", '{"predictions"'
 NOT_RUN = {
@@ -38,7 +41,7 @@ PORT = "3001"
 
 
 def block(start: str) -> str:
-    """The README's block that begins so."""
+    """The block that begins so."""
     (found,) = [text for text in BLOCKS if text.startswith(start)]
     return found
 
@@ -177,9 +180,10 @@ def typed(told: object) -> object:
     return [typed(value) for value in told] if isinstance(told, list) else type(told)
 
 
-def test_every_command_that_the_readme_names_exists() -> None:
+def test_every_command_that_a_page_names_exists() -> None:
     command = typer.main.get_command(app)
-    named = set(re.findall(r"`(?:\.venv/bin/)?mlops ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in [*PAGES, *(ROOT / "docs").glob("*.md")])
+    named = set(re.findall(r"`(?:\.venv/bin/)?mlops ([a-z]+)", text))
 
     assert named
     assert named - set(command.places) == set()  # type: ignore[attr-defined]
