@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from importlib import import_module
+from itertools import accumulate
 from typing import Any
 
 import dagster as dg
@@ -178,7 +179,7 @@ def _entry(value: Any, *, name: str) -> str:
         members = ", ".join(f"`{name}.{each.name}`" for each in value)
         return f"{_words(value)}\n\nOne of {members}."
     if is_dataclass(value):
-        rows = [(f"`{each.name}`", f"`{each.type}`", _default(each)) for each in fields(value) if each.init]
+        rows = [(f"`{each.name}`", f"`{_type(each)}`", _default(each)) for each in fields(value) if each.init]
         return "\n\n".join((_words(value), *([markdown_table(("field", "type", "default"), rows)] if rows else [])))
     return "\n\n".join((_words(value), *_methods(value)))
 
@@ -189,12 +190,24 @@ def _methods(value: type) -> Iterator[str]:
             yield f"`{name}{inspect.signature(member)}`: {_flat(_words(member))}"
 
 
+def _type(declared: Field[Any]) -> str:
+    """What may be declared: of a field with a derived default the first of its two types."""
+    text = str(declared.type)
+    if not text.startswith("ByDefault["):
+        return text
+    inside = text.removeprefix("ByDefault[").removesuffix("]")
+    depths = accumulate({"[": 1, "]": -1}.get(sign, 0) for sign in inside)
+    return inside[: next(place for place, depth in enumerate(depths) if depth == 0 and inside[place] == ",")]
+
+
 def _default(declared: Field[Any]) -> str:
     if declared.default_factory is not MISSING:
         return f"`{getattr(declared.default_factory, '__name__', 'made anew')}()`"
     if declared.default is MISSING:
         return "**required**"
     value = declared.default
+    if derive := getattr(value, "_derive", None):
+        return f"derived: {_flat(_words(derive)).split('. ')[0].rstrip('.')}"
     return f"`{type(value).__name__}.{value.name}`" if isinstance(value, enum.Enum) else f"`{value!r}`"
 
 
