@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ from mlops_assets_tests.serving.servers import ServedBento, free_port, stop, wai
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = DOCS.parent
-COMMANDS = re.findall(
-    r"^```bash\n(.*?)^```$", (DOCS / "tutorial.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
-)
+PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(bash|text)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+COMMANDS = [text for kind, text in BLOCKS if kind == "bash"]
 SERVE, PORT = "mlops serve", "3001"
 PROGRAMS = {
     "mlops": "exec {python} -c 'from mlops_assets.cli.main import main; main()' \"$@\"",
@@ -63,6 +64,15 @@ def test_the_tutorial_ends_with_an_answer_that_traces_back_to_the_file(played: d
 
 def test_a_champion_serves_at_the_end(played: dict[str, str]) -> None:
     assert "champion" in played["mlops status earners"].lower()
+
+
+def test_what_the_tutorial_shows_is_what_its_commands_say(played: dict[str, str]) -> None:
+    shown = [(before, text) for (_, before), (kind, text) in pairwise(BLOCKS) if kind == "text"]
+
+    assert shown
+    for commands, text in shown:
+        said = {line.strip() for line in played[commands.splitlines()[0]].splitlines()}
+        assert [line for line in text.splitlines() if line.strip() not in said] == []
 
 
 def _serve(command: str, *, folder: Path, port: str) -> ServedBento:
