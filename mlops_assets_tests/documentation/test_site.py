@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from mlops_assets_tests.end_to_end.dagster_ui import CHROMIUM, browser_page
+
 ROOT = Path(__file__).resolve().parents[2]
 NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
@@ -90,6 +92,18 @@ def test_no_page_asks_the_network_for_anything(pages: dict[Path, Page], site: Pa
     assert elsewhere == []
     sheets = "\n".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
     assert re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)\"']*", sheets) == []
+
+
+@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Debian's chromium")
+def test_a_browser_that_reads_the_site_asks_nobody_else(site: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+    with browser_page(seen=tmp_path / "index.png") as browser:
+        browser.on("request", lambda request: asked.append(request.url))
+        for name in ("reference/cli", "monitoring", "."):
+            browser.goto((site / name / "index.html").as_uri())
+
+    assert asked
+    assert [url for url in asked if urlsplit(url).scheme not in ("file", "data", "blob")] == []
 
 
 def _leads(link, page: Page, pages: dict[Path, Page]) -> bool:  # type: ignore[no-untyped-def]
