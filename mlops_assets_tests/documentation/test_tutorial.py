@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.cli.main import Commands
 from mlops_assets_tests.documented import DOCS
 from mlops_assets_tests.orchestration.deployment import FOREIGN_SETTINGS
 from mlops_assets_tests.serving.servers import ServedBento, free_port, stop, wait_until_ready
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif("new" not in Commands.places, reason="needs `mlops new`"),
+]
 
 ROOT = DOCS.parent
 PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
