@@ -207,7 +207,8 @@ def _default(declared: Field[Any]) -> str:
         return "**required**"
     value = declared.default
     if derive := getattr(value, "_derive", None):
-        return f"derived: {_flat(_words(derive)).split('. ')[0].rstrip('.')}"
+        said = _flat(_words(derive)).split(". ")[0].rstrip(".")
+        return f"derived: {said}" if said else "derived"
     return f"`{type(value).__name__}.{value.name}`" if isinstance(value, enum.Enum) else f"`{value!r}`"
 
 

@@ -73,7 +73,7 @@ def _examples(entities: pa.Table, *, use_case: UseCase) -> pa.Table:
 
 def _has_moments(use_case: UseCase) -> bool:
     """Whether features may depend on when they are asked for."""
-    return isinstance(use_case.batches, DailyBatches) or bool(use_case.history or use_case.asof)
+    return use_case.batches.has_event_times or bool(use_case.history or use_case.asof)
 
 
 def _converted(column: pa.ChunkedArray, *, name: str, to: pa.DataType) -> pa.ChunkedArray:
