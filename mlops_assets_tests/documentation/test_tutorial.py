@@ -31,8 +31,8 @@ COMMANDS = [text for kind, text in BLOCKS if kind == "bash"]
 SERVE, PORT = "mlops serve", "3001"
 PROGRAMS = {
     "mlops": "exec {python} -c 'from mlops_assets.cli.main import main; main()' \"$@\"",
-    # what is installed stands in a folder of the test, on the path of all that it starts
-    "pip": 'exec {python} -m pip install --quiet --no-deps --target {site} "${{@:$#}}"',
+    # what is installed, a folder, goes into one of the test that is on the path of all that it starts
+    "pip": 'exec {python} -m pip install --quiet --no-deps --target {site} "./${{@:$#}}"',
     "python": 'exec {python} "$@"',
 }
 
