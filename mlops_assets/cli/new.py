@@ -20,7 +20,7 @@ from mlops_assets.watch.drafting.labels import TaskWord
 from mlops_assets.watch.drafting.proposal import Answers, Every, Proposal, Question, interview, propose
 from mlops_assets.watch.validation.schema_draft import read_landed
 
-console = Console()
+console = Console(highlight=False)
 COLOURS = {Grade.FINE: "green", Grade.LOOK: "yellow", Grade.STOP: "red"}
 Repeated = list[str] | None
 
