@@ -99,7 +99,7 @@ def watch(
             done.append(collect_served(chosen, instance=instance, steps=steps))
     for told in done:
         _show_day(told)
-    console.print(f"{len(done)} days were watched." if days else "Every served day is watched as far as it is over.")
+    console.print(f"Watched days: {len(done)}." if days else "Every served day is watched as far as it is over.")
     show_checks(console, done)
     if failed:
         raise ServingError("\n".join(failed))

@@ -41,6 +41,8 @@ from mlops_assets.stores.predictions.tracing import trace as follow
 from mlops_assets.use_cases import registry
 
 console = Console()
+MOST_FILES = 3
+"""Landed files that a trace names: the first two and the last of more."""
 
 
 def models(
@@ -324,7 +326,8 @@ def trace_tree(found: Trace) -> Tree:
     told, record = found.prediction, found.record
     decided = {True: "positive", False: "negative", None: told["predicted"]}[told["predicted_positive"]]
     answer = f"{told['score']:.4f}, {decided}" if decided else f"{told['score']:.4f}"
-    tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {told['example_id']}: {answer}")
+    of = told["example_id"] or "a row without an id"
+    tree = Tree(f"prediction [bold]{told['prediction_id']}[/] of {of}: {answer}")
     tree.add(
         f"answered at {told['answered_at']:%Y-%m-%d %H:%M:%S} UTC for an event at {told['event_time']:%Y-%m-%d %H:%M}"
     )
@@ -340,9 +343,11 @@ def trace_tree(found: Trace) -> Tree:
     data = version.add(
         f"data: lakeFS commit [bold]{record.data_commit[:16]}[/], batches {record.first_batch} to {record.last_batch}"
     )
-    for origin in (*found.landed[:2], *found.landed[-1:]):
+    shown = found.landed if len(found.landed) <= MOST_FILES else (*found.landed[:2], found.landed[-1])
+    for origin in shown:
         data.add(f"{origin.path} ({origin.size:,} bytes, sha256 {origin.sha256[:16]})")
-    data.add(f"… {len(found.landed)} landed files in all")
+    if len(shown) < len(found.landed):
+        data.add(f"… {len(found.landed)} landed files in all")
     changed = f", with uncommitted changes {record.git_diff_hash}" if record.git_dirty else ""
     version.add(
         f"code: git commit [bold]{record.git_commit[:16]}[/]{changed}; features and recipe {record.code_version}"
