@@ -42,10 +42,10 @@ def test_watching_takes_every_day_that_is_left_and_names_checks_that_are_not_gre
 
     assert f"{SERVED}: Day that cannot be judged yet: 53 % predicted late" in said
     assert f"{day_number(12)}: " in said
-    assert "2 days were watched." in said
+    assert "Watched days: 2." in said
     assert "WARN monitoring answers_are_as_usual: insufficient data: none of 30 figures can be judged yet" in said
     assert "Every served day is watched as far as it is over." in run_mlops("watch", "parcels").output
-    assert "1 days were watched." in run_mlops("watch", "parcels", "--day", SERVED).output
+    assert "Watched days: 1." in run_mlops("watch", "parcels", "--day", SERVED).output
 
 
 def test_a_day_that_cannot_be_watched_holds_up_no_other_and_is_told_at_the_end(
@@ -85,7 +85,7 @@ def test_today_is_watched_as_far_as_it_is_over(run_mlops: Mlops, trained: Deploy
     said = run_mlops("watch", "parcels").output
 
     assert f"{today}: " in said
-    assert "1 days were watched." in said
+    assert "Watched days: 1." in said
     assert trained.paths("monitoring/") == [f"monitoring/{today}.json"]
 
 
