@@ -166,7 +166,7 @@ def seen_findings(use_case: UseCase, seen: Look) -> Iterator[Finding]:
     yield from key_findings(seen, key=use_case.key if is_declared(use_case, "key") else ())
     yield from label_findings(seen, label=label, time=use_case.time)
     told = [name for name in features if not seen.is_empty(name)]
-    tellings = telling_columns(seen, label=label, among=told, limit=use_case.suspicious_roc_auc, together=True)
+    tellings = telling_columns(seen, label=label, among=told, limit=use_case.suspicious_roc_auc)
     if leaks := [each for each in tellings if each.is_leak]:
         yield stop(
             f"{said_figures(leaks)}: training refuses what tells the label so well by itself (0.5 is chance, 1 all). "

@@ -157,24 +157,21 @@ def label_findings(seen: Look, *, label: Label, time: str | None) -> tuple[Findi
     return tuple(found)
 
 
-def telling_columns(
-    seen: Look, *, label: Label, among: Sequence[str], limit: float = LEAK, together: bool = False
-) -> tuple[Telling, ...]:
+def telling_columns(seen: Look, *, label: Label, among: Sequence[str], limit: float = LEAK) -> tuple[Telling, ...]:
     """The columns that alone nearly tell the label, or one class, the most telling first; leaks are above ``limit``.
 
-    Each is a look by itself, unless ``together``, as training looks: then less is told of each among many.
+    As training looks at its features: all together, so that of many columns none is called a leak by chance.
     """
+    if not among:
+        return ()
     present = np.flatnonzero(seen.landed.is_present(label.column).to_numpy(zero_copy_only=False))
     labels = _coded(seen, label=label)[present]
-    looks: list[tuple[single_features.Alone, ...]] = []
-    for names in [among] if together and among else [[name] for name in among]:
-        values = {name: _feature_values(seen, name, rows=present) for name in names}
-        features = [
-            Feature(name=name, kind="numeric" if seen.has_numbers(name) else "categorical", description="", owner="")
-            for name in names
-        ]
-        judged = single_features.look_at(pa.table(values), labels=labels, features=features, task=label.as_task)
-        looks.extend(judged.features)
+    features = [
+        Feature(name=name, kind="numeric" if seen.has_numbers(name) else "categorical", description="", owner="")
+        for name in among
+    ]
+    values = pa.table({name: _feature_values(seen, name, rows=present) for name in among})
+    looks = single_features.look_at(values, labels=labels, features=features, task=label.as_task).features
     found = (_telling(each, limit=limit) for each in looks)
     return tuple(sorted((each for each in found if each), key=lambda each: -each.figure))
 
