@@ -98,14 +98,19 @@ def _one_of(parameter: str) -> _Translation:
     return holds
 
 
+def _ended_as_python(pattern: str) -> str:
+    """``$`` also matches before a line's end that is the last character."""
+    ends = pattern.endswith("$") and not pattern.endswith(r"\$")
+    return rf"{pattern[:-1]}\n?$" if ends else pattern
+
+
 def _pattern(prefix: str) -> _Translation:
     def holds(column: Column, statistics: Mapping[str, Any]) -> Expression:
         pattern = statistics["pattern"]
         if not pa.types.is_string(column.type) or not _is_plain(pattern):
             raise _UntranslatableError
-        return FunctionExpression(
-            "regexp_matches", ColumnExpression(column.name), ConstantExpression(f"{prefix}(?:{pattern})")
-        )
+        told = ConstantExpression(f"{prefix}(?:{_ended_as_python(pattern)})")
+        return FunctionExpression("regexp_matches", ColumnExpression(column.name), told)
 
     return holds
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pandera.pandas import Check
 
@@ -83,6 +83,7 @@ def theirs(table: pa.Table, schema: Schema) -> set[int]:
 
 
 @settings(max_examples=150, deadline=None)
+@example((pa.string(), ["\n", "a\n", "a"], Check.str_matches("a$")), False)
 @given(CASES, st.booleans())
 def test_same_rows_break_a_translated_check_as_in_pandera(
     case: tuple[pa.DataType, list[Any], Check], nullable: bool
