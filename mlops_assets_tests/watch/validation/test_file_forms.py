@@ -44,6 +44,7 @@ class Rows(pandera.DataFrameModel):
 
 
 HEADER = "number;Anteil (%);größe-1;day\n"
+GZIPPED = gzip.compress((HEADER + LINES).encode(), mtime=0)
 PACKED = {".csv": bytes, ".csv.gz": gzip.compress, ".csv.zst": lambda data: pa.compress(data, "zstd", asbytes=True)}
 
 
@@ -120,7 +121,7 @@ def test_file_is_read_as_declared(
         ({"encoding": "cp1252"}, HEADER.encode("cp1252") + b"1;2;\x81;\n", Code.WRONG_ENCODING, "byte 0x81 in line 2"),
         ({"encoding": "latin-1"}, b"number\n1\n\x80\n", Code.WRONG_ENCODING, "byte 0x80 in line 3"),
         ({"encoding": "cp1252"}, (HEADER + LINES).encode(), Code.WRONG_ENCODING, "The file is UTF-8 text"),
-        ({}, gzip.compress((HEADER + LINES).encode(), mtime=0), Code.FOREIGN_FORMAT, "The file is gzip data, not CSV text"),
+        ({}, GZIPPED, Code.FOREIGN_FORMAT, "The file is gzip data, not CSV text"),
         ({"max_file_bytes": 4}, HEADER.encode(), Code.FILE_TOO_LARGE, "at most 4: it was not read"),
     ],
 )  # fmt: skip
