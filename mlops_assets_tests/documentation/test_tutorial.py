@@ -64,7 +64,7 @@ def test_the_tutorial_ends_with_an_answer_that_traces_back_to_the_file(played: d
     assert 0 <= answer["score"] <= 1
     assert answer["prediction_id"][:8] in traced
     assert answer["model_version"] in traced
-    assert "landed file" in traced
+    assert "earners/raw/earners/earners.csv" in traced
 
 
 def test_a_champion_serves_at_the_end(played: dict[str, str]) -> None:
