@@ -12,6 +12,8 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # No service that somebody runs on this machine is asked what it has counted.
 os.environ.setdefault("MLOPS_SERVICE_URL", "")
+# A console made while this is set keeps that width for good, whatever a test sets later.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_configure() -> None:

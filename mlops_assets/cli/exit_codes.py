@@ -26,6 +26,6 @@ MEANINGS = {
     ExitCode.ERROR: "an error, said in one sentence, or something is not well",
     ExitCode.USAGE: "the command was not written as it takes it",
     ExitCode.SOME_REFUSED: "some of what landed was refused, the rest taken",
-    ExitCode.HELD: "the new version is too good to be true: held until a person says why",
+    ExitCode.HELD: "the new version is too good to be true: held until somebody says why",
     ExitCode.CHALLENGER_REFUSED: "its gates refused the new version: the champion stays",
 }

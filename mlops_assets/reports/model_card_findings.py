@@ -55,7 +55,7 @@ def gates(card: ModelCard) -> str:
     said = '<b class="good">✓ May be promoted.</b>' if passed else '<b class="bad">✗ May not be promoted.</b>'
     suspicion = card.evaluation.report.implausible
     if passed and suspicion and not card.believed:
-        said = '<b class="bad">! Held until a person says why it is this good.</b>'
+        said = '<b class="bad">! Held until somebody says why it is this good.</b>'
     against = record.champion or f"no champion, so the {record.decision.opponent or 'baseline'}"
     rows = "".join(_gate(verdict) for verdict in record.decision.verdicts)
     return f"""<div class="card scroll"><p>{said} Decided on {record.decided_at:%Y-%m-%d %H:%M} UTC, judged against

@@ -41,12 +41,12 @@ def installed_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_mlops(monkeypatch: pytest.MonkeyPatch, installed_toy: Path) -> Mlops:
     """Runs `mlops …` and gives what it printed; errors are raised. The toy is one of the use cases."""
-    names, find = registry.names(), registry.find
+    names, find = registry.names, registry.find
 
     def found(name: str) -> UseCase:
         return PARCELS if name == PARCELS.name else find(name)
 
-    monkeypatch.setattr(registry, "names", lambda: (*names, PARCELS.name))  # which `loaded` asks, too
+    monkeypatch.setattr(registry, "names", lambda: tuple(sorted({*names(), PARCELS.name})))  # which `loaded` asks, too
     monkeypatch.setattr(registry, "find", found)
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.syspath_prepend(str(installed_toy))

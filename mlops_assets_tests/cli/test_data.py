@@ -8,13 +8,26 @@ from datetime import UTC, datetime
 import pytest
 
 from mlops_assets.contract.errors import DeclarationError
-from mlops_assets.contract.use_case import DailyBatches
+from mlops_assets.contract.use_case import DailyBatches, UseCase
 from mlops_assets.orchestration import pipeline
+from mlops_assets.orchestration.runs import RunSummary
 from mlops_assets.use_cases import registry
 from mlops_assets_tests.cli.conftest import Mlops
 from mlops_assets_tests.orchestration.deployment import Deployment, content
 from mlops_assets_tests.orchestration.test_sensor import settle
 from mlops_assets_tests.orchestration.toy import FIRST, PARCELS, day_number
+
+
+def trained_instead(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the use cases that would have been trained; no run is started for them."""
+    names: list[str] = []
+
+    def train(use_case: UseCase, **_: object) -> RunSummary:
+        names.append(use_case.name)
+        return RunSummary(run_id="none", batches=(), seconds={}, metadata={}, checks=())
+
+    monkeypatch.setattr(pipeline, "train", train)
+    return names
 
 
 def test_seed_data_lands_once_and_only_what_was_asked_for(run_mlops: Mlops, empty: Deployment) -> None:
@@ -69,8 +82,7 @@ def test_a_run_says_what_was_refused_and_why_after_taking_the_rest(run_mlops: Ml
 def test_a_broken_file_does_not_keep_the_good_ones_from_being_trained_on(
     run_mlops: Mlops, ingested: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained: list[str] = []
-    monkeypatch.setattr(pipeline, "train", lambda use_case, **_: trained.append(use_case.name))
+    trained = trained_instead(monkeypatch)
     ingested.land(10)
     ingested.drop(b"", source="roads", batch=day_number(10))
 
@@ -106,8 +118,7 @@ def test_a_run_finishes_what_a_killed_one_left(run_mlops: Mlops, ingested: Deplo
 def test_days_that_are_missing_are_told_before_training_and_training_goes_on(
     run_mlops: Mlops, ingested: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained: list[str] = []
-    monkeypatch.setattr(pipeline, "train", lambda use_case, **_: trained.append(use_case.name))
+    trained = trained_instead(monkeypatch)
     ingested.land(12)
 
     done = run_mlops("run", "parcels")

@@ -15,8 +15,8 @@ from mlops_assets.cli.features import features_app
 from mlops_assets.contract.errors import FeatureError
 from mlops_assets.lake.connection import close_embedded_servers
 from mlops_assets.lake.lake import Lake
-from mlops_assets.use_cases.flights.features import FEATURES
 from mlops_assets.use_cases.flights.seed import seed_requests
+from mlops_assets.use_cases.flights.use_case import USE_CASE
 from mlops_assets_tests.stores.features.flights_lake import LAST, SERVED, VERSION, fill_lake
 
 FOREIGN_SETTINGS = ("LAKEFS_ENDPOINT", "LAKECTL_SERVER_ENDPOINT_URL", "LAKEFS_REPOSITORY", "MLOPS_LAKE_BRANCH")
@@ -47,7 +47,7 @@ def test_every_feature_is_listed_with_owner_freshness_importance_and_lineage() -
     told = json.loads(mlops_features("flights", "--json"))
 
     entries = {entry["name"]: entry for entry in told["entries"]}
-    assert list(entries) == [feature.name for feature in FEATURES]
+    assert list(entries) == [feature.name for feature in USE_CASE.features]
     assert told["champion"] == VERSION
     assert sum(entry["importance"] for entry in entries.values()) == pytest.approx(1)
     assert entries["carrier__late_rate_28d"]["known_through"] == LAST.isoformat()
@@ -76,7 +76,7 @@ def test_features_of_ones_own_rows_are_written_as_of_their_moments(tmp_path: Pat
     mlops_features("get", "--entities", str(entities), "--out", str(out), "--at", Lake.connect().head())
 
     table = pq.read_table(out)
-    assert table.column_names == ["id", "event_time", *[feature.name for feature in FEATURES]]
+    assert table.column_names == ["id", "event_time", *[feature.name for feature in USE_CASE.features]]
     assert table.num_rows == len(rows)
     assert table.column("carrier").to_pylist() == [row["carrier"] for row in rows]
     assert table.column("carrier__flights_7d").null_count == 0

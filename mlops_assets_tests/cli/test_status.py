@@ -14,7 +14,7 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mlops_assets.contract.retraining import Retrain
@@ -72,7 +72,9 @@ def switch_off(name: str, *, instance: dg.DagsterInstance) -> None:
     module = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="mlops_assets.definitions"))
     repository = RemoteRepositoryOrigin(code_location_origin=module, repository_name="__repository__")
     origin = RemoteInstigatorOrigin(repository_origin=repository, instigator_name=name)
-    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.STOPPED))
+    hourly = ScheduleInstigatorData("0 * * * *")
+    state = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.STOPPED, hourly)
+    instance.add_instigator_state(state)
 
 
 def why(run_mlops: Mlops) -> dict[str, list[str]]:

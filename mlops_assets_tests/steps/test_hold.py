@@ -51,7 +51,7 @@ def test_it_is_held_told_explained_and_not_held_again_until_features_change(empt
     assert f'`mlops approve parcels {version} --because "…"`' in check.reasons[0]
     assert "'weight' (" in check.reasons[0]
     assert champion(empty.lake.at(), use_case="parcels") is None
-    assert "Held until a person says why" in card_page(read_card(empty.lake, use_case=SUSPICIOUS, version=version))
+    assert "Held until somebody says why" in card_page(read_card(empty.lake, use_case=SUSPICIOUS, version=version))
     with pytest.raises(VersionHeld):
         move_up(empty.lake, use_case=SUSPICIOUS, version=version, by="ada", why="I want it", at=NOW)
     with pytest.raises(RegistryError, match="--because"):

@@ -29,7 +29,7 @@ _NAME = "id|ids|uuid|guid|key|nr|no|num|number|index|idx|code|name|row"
 _NAME_LIKE = re.compile(
     rf"(?i:(.*[_\W])?({_NAME})|({_NAME})[_\W].*|unnamed.*|rownames)|.*[a-z](Id|ID|Nr|No|Key|Number)"
 )
-_WEIGHT_LIKE = re.compile(r"fnl?wgt|(.*_)?(wgt|weights?)|(p|person|sample|survey)_?(weight|wt)", re.IGNORECASE)
+_WEIGHT_LIKE = re.compile(r"fnl?wgt|(.*_)?(wgt|weights?)|.+_wt|(p|sample|survey)(weight|wt)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,7 @@ def _columns_asked(seen: Look, answers: Answers) -> Generator[Question, str, Ans
             answers = replace(answers, key=(name,))
             break
     for name in weight_like(seen, label=answers.label) if not answers.weight else ():
-        text = f"Does '{name}' say how many of a population a row stands for, so that rows are weighted by it?"
+        text = f"Does '{name}' say how many cases a row stands for, so that rows are weighted by it?"
         if name in free and (yield _yes_or_no("--weight", text)) == YES:
             return replace(answers, weight=name)
     times = [name for name in free if seen.columns[name].kind in ("date", "datetime") and not seen.missing[name]]
