@@ -360,22 +360,25 @@ class _Judging:
             return np.zeros((0, len(looked_at)))
         return np.stack([np.where(self.counted[each.column][looked_at], each.found, np.nan) for each in self.compared])
 
+    @cached_property
+    def _assumed(self) -> Floats:
+        """The bound of each comparison while its past is too short to learn from; NaN where none can be assumed."""
+        going_on, by_effect = self.comparison.going_on, self.comparison.by_effect
+        told = [
+            by_effect and (each.column not in going_on or each.measure == "missing_share") for each in self.compared
+        ]
+        return np.where(told, [LEAST_EFFECTS[each.measure] for each in self.compared], np.nan)
+
     def _bounds(self, number: int, *, count: int) -> tuple[Floats, Flags]:
         """The bound of each comparison, declared or learnt from its past (NaN where that is too short), and whether it
         was learnt."""
         plan, ordinal = self.comparison.plan, self.comparison.ordinal
         measures = [each.measure for each in self.compared]
-        going_on = self.comparison.going_on
         back = ordinal[number] - ordinal[self.comparison.looked_at]
         past = self._distances[:, (back > 0) & (back <= plan.window)]
         bounds = learn_bounds(past, measures=measures, count=count, rate=plan.false_alarm_rate)
         learnt: Flags = np.isfinite(past).sum(axis=1) >= plan.minimum_past
-        if self.comparison.by_effect:
-            assumed = [each.column not in going_on or each.measure == "missing_share" for each in self.compared]
-            least = np.array([LEAST_EFFECTS[measure] for measure in measures])
-            bounds = np.where(learnt, bounds, np.where(assumed, least, np.nan))
-        else:
-            bounds = np.where(learnt, bounds, np.nan)
+        bounds = np.where(learnt, bounds, self._assumed)
         declared = [plan.bounds.get((each.column, each.measure)) for each in self.compared]
         told = [bound if own is None else own for bound, own in zip(bounds, declared, strict=True)]
         return np.array(told, dtype=np.float64), learnt
