@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
@@ -86,7 +86,9 @@ def _batch(use_case: UseCase, source: Source, *, batch: str, against: Against, h
         days = _training_days(use_case, head=head) if against is Against.TRAINING else []
         profiles |= stored_profiles(days, use_case=use_case, source=source, head=head)
         plan = replace(source.drift, reference="same weekday") if against is Against.WEEKDAYS else source.drift
-        drift = _compared(batch, judged.profile, profiles=profiles, source=source, plan=plan, training=days)
+        ignored = naming_columns(source, use_case=use_case)
+        known = {**profiles, batch: judged.profile}
+        drift = _compared(batch, known, ignored=ignored, plan=plan, training=days)
     return profile_page(
         judged.profile,
         title=f"{use_case.name} · {source.name} {batch}",
@@ -98,11 +100,10 @@ def _batch(use_case: UseCase, source: Source, *, batch: str, against: Against, h
 
 
 def _compared(
-    batch: str, found: Profile, *, profiles: Mapping[str, Profile], source: Source, plan: DriftPlan, training: list[str]
+    batch: str, known: Mapping[str, Profile], *, ignored: Collection[str], plan: DriftPlan, training: list[str]
 ) -> DriftReport:
-    known = {**profiles, batch: found}
     there = [day for day in training if day in known and day != batch]
-    return compare(known, batches=[batch], plan=plan, ignored=naming_columns(source), training=there)[batch]
+    return compare(known, batches=[batch], plan=plan, ignored=ignored, training=there)[batch]
 
 
 def _training_days(use_case: UseCase, *, head: Snapshot) -> list[str]:
@@ -122,7 +123,7 @@ def _window(use_case: UseCase, source: Source, *, window: Window, head: Snapshot
     if str(window) not in merged:
         raise DeclarationError(f"The lake has no profile of {source.name} from {window}.")
     found, before = merged[str(window)], {name: each for name, each in merged.items() if name != str(window)}
-    drift = compare_windows(merged, plan=source.drift, ignored=naming_columns(source))
+    drift = compare_windows(merged, plan=source.drift, ignored=naming_columns(source, use_case=use_case))
     own = [
         each.model_copy(update={"message": f"As a whole: {each.message}"})
         for each in judge_shifts(drift, profile=found, profiles=before).anomalies

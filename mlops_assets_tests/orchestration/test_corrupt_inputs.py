@@ -55,7 +55,10 @@ UNREADABLE = {
     "columns in another order": Corrupt(
         change=lambda whole: whole.replace(b"number,day", b"day,number", 1), says="Columns are in another order"
     ),
-    "no header": Corrupt(change=lambda whole: whole.split(b"\n", 1)[1], says="Missing columns: number, day"),
+    "no header": Corrupt(
+        change=lambda whole: whole.split(b"\n", 1)[1],
+        says="No header? The first line has values, '1', '{day}', ",
+    ),
     "binary junk": Corrupt(change=lambda _: b"\x89PNG\r\n\x1a\n\x00\x00\xff" * 50, says="The file contains NUL bytes"),
     "junk in the middle": Corrupt(
         change=lambda whole: whole[:1000] + b"\xff\xfe\xfa" + whole[1000:],

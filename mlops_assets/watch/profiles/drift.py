@@ -64,6 +64,7 @@ def compare(
     unusual: Unusual | None = None,
     accepted: Collection[str] = (),
     order: Sequence[str] = (),
+    going_on: Collection[str] = (),
     every_scope: bool = False,
 ) -> dict[str, DriftReport]:
     """Judge ``batches`` among ``profiles``, which hold their references and past as well, by batch.
@@ -71,8 +72,9 @@ def compare(
     With ``training`` all are compared with those batches instead of the plan's reference. The columns in ``ignored``
     are not compared, such as the date that names the batch. ``unusual`` is what is recorded of batches that are not
     judged now; of those, and of the ones judged, the ``accepted`` count as usual. ``order`` is that of batches with
-    names: given, a past that is too short to learn from is judged by effect and chance. ``every_scope`` tells the
-    shifts of segments that have not moved as well.
+    names: given, a past that is too short to learn from is judged by effect and chance; of the columns ``going_on``
+    from batch to batch, such as dates, only what is missing, for how far they usually go must be learnt.
+    ``every_scope`` tells the shifts of segments that have not moved as well.
     """
     names = [name for name in order if name in profiles] if order else sorted(profiles)
     comparison = _Comparison(
@@ -84,6 +86,7 @@ def compare(
         training=training,
         accepted=accepted,
         by_effect=bool(order),
+        going_on=going_on,
         every_scope=every_scope,
     )
     recorded = {batch: columns for batch, columns in (unusual or {}).items() if batch not in batches}
@@ -114,6 +117,7 @@ class _Comparison:
     training: Collection[str]
     accepted: Collection[str]
     by_effect: bool
+    going_on: Collection[str]
     every_scope: bool
     _measured: dict[tuple[str, bytes], tuple[tuple[Compared, ...], dict[str, Floats]]] = field(default_factory=dict)
 
@@ -356,6 +360,15 @@ class _Judging:
             return np.zeros((0, len(looked_at)))
         return np.stack([np.where(self.counted[each.column][looked_at], each.found, np.nan) for each in self.compared])
 
+    @cached_property
+    def _assumed(self) -> Floats:
+        """The bound of each comparison while its past is too short to learn from; NaN where none can be assumed."""
+        going_on, by_effect = self.comparison.going_on, self.comparison.by_effect
+        told = [
+            by_effect and (each.column not in going_on or each.measure == "missing_share") for each in self.compared
+        ]
+        return np.where(told, [LEAST_EFFECTS[each.measure] for each in self.compared], np.nan)
+
     def _bounds(self, number: int, *, count: int) -> tuple[Floats, Flags]:
         """The bound of each comparison, declared or learnt from its past (NaN where that is too short), and whether it
         was learnt."""
@@ -365,8 +378,7 @@ class _Judging:
         past = self._distances[:, (back > 0) & (back <= plan.window)]
         bounds = learn_bounds(past, measures=measures, count=count, rate=plan.false_alarm_rate)
         learnt: Flags = np.isfinite(past).sum(axis=1) >= plan.minimum_past
-        short = np.array([LEAST_EFFECTS[measure] for measure in measures]) if self.comparison.by_effect else np.nan
-        bounds = np.where(learnt, bounds, short)
+        bounds = np.where(learnt, bounds, self._assumed)
         declared = [plan.bounds.get((each.column, each.measure)) for each in self.compared]
         told = [bound if own is None else own for bound, own in zip(bounds, declared, strict=True)]
         return np.array(told, dtype=np.float64), learnt

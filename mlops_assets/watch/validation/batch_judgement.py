@@ -117,7 +117,7 @@ def _judge_together(
     as_landed = profiles | profile({b: r.landed for b, r in reports.items() if not r.passed and r.landed.num_rows})
     known = {**surroundings.profiles, **as_landed}
     order = _order(source, surroundings=surroundings, batches=list(files))
-    drift = _drift(list(files), source=source, known=known, surroundings=surroundings, order=order)
+    drift = _drift(list(files), use_case=use_case, source=source, known=known, surroundings=surroundings, order=order)
     rows = {batch: each.rows for batch, each in known.items()}
     keys = partial(_keys, source=source, reports=reports, published=surroundings.published, connection=connection)
     judged = {}
@@ -226,6 +226,7 @@ def _order(source: Source, *, surroundings: Surroundings, batches: Sequence[str]
 def _drift(
     batches: Sequence[str],
     *,
+    use_case: UseCase,
     source: Source,
     known: Mapping[str, Profile],
     surroundings: Surroundings,
@@ -240,10 +241,11 @@ def _drift(
         filled,
         batches=wanted,
         plan=source.drift,
-        ignored=naming_columns(source),
+        ignored=naming_columns(source, use_case=use_case),
         unusual=surroundings.unusual,
         accepted=surroundings.accepted,
         order=order,
+        going_on=_dates(source),
     )
 
 
@@ -267,8 +269,22 @@ def _keys(
     )
 
 
-def naming_columns(source: Source) -> frozenset[str]:
-    """The columns that say which batch a row is of (times say more than that), or which row of a drop with a name."""
-    dated = {column.name for column in source.columns.columns if not pa.types.is_timestamp(column.type)}
-    single = {key[0] for key in source.columns.keys if len(key) == 1} if source.cadence is Cadence.NAMED else set()
-    return frozenset(dated & set(source.batch_day)) | frozenset(single)
+def naming_columns(source: Source, *, use_case: UseCase) -> frozenset[str]:
+    """The columns that say which batch a row is of (times say more than that), or which row of a drop with a name: its
+    day as the source or the use case tells it, the dates in the keys of drops with event times, and keys of one column.
+    """
+    columns = source.columns
+    told_by = {*source.batch_day, use_case.time}
+    days = {
+        column.name for column in columns.columns if column.name in told_by and not pa.types.is_timestamp(column.type)
+    }
+    if source.cadence is not Cadence.NAMED:
+        return frozenset(days)
+    single = {key[0] for key in columns.keys if len(key) == 1}
+    keyed = {name for key in columns.keys for name in key} if use_case.batches.has_event_times else set()
+    return frozenset(days | single | (keyed & _dates(source)))
+
+
+def _dates(source: Source) -> frozenset[str]:
+    """The columns of dates, which go on from batch to batch."""
+    return frozenset(column.name for column in source.columns.columns if pa.types.is_date(column.type))

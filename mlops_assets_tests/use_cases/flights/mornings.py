@@ -45,7 +45,9 @@ def year_known(name: str, *, folder: Path, connection: duckdb.DuckDBPyConnection
         derived=source.derived,
         connection=connection,
     )
-    judged = compare(profiles, batches=sorted(profiles), plan=source.drift, ignored=naming_columns(source))
+    judged = compare(
+        profiles, batches=sorted(profiles), plan=source.drift, ignored=naming_columns(source, use_case=USE_CASE)
+    )
     unusual = {batch: report.moved_columns for batch, report in judged.items() if report.moved}
     static = [each.source for each in source.references if USE_CASE.source(each.source).cadence is Cadence.STATIC]
     referred = {

@@ -82,7 +82,7 @@ def judge(name: str, profile: Profile, *, every_scope: bool = False) -> DriftRep
         profiles,
         batches=batches,
         plan=source.drift,
-        ignored=naming_columns(source),
+        ignored=naming_columns(source, use_case=USE_CASE),
         every_scope=every_scope,
     )[DAY]
 
@@ -110,7 +110,7 @@ def columns() -> Iterator[tuple[str, str]]:
     """Every column that a source itself has and that is compared."""
     for name in SOURCES:
         source = USE_CASE.source(name)
-        ignored = {*naming_columns(source), "time_hour"}
+        ignored = {*naming_columns(source, use_case=USE_CASE), "time_hour"}
         yield from ((name, column.name) for column in source.columns.columns if column.name not in ignored)
 
 

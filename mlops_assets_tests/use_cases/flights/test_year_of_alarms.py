@@ -94,7 +94,9 @@ def judged_checks(name: str, *, folder: Path) -> dict[str, CheckResult]:
             derived=source.derived,
             connection=connection,
         )
-    drift = compare(profiles, batches=list(profiles), plan=source.drift, ignored=naming_columns(source))
+    drift = compare(
+        profiles, batches=list(profiles), plan=source.drift, ignored=naming_columns(source, use_case=USE_CASE)
+    )
     return {
         batch[5:]: judge_shifts(report, profile=profiles[batch], profiles=profiles, refused=source.drift.refused)
         for batch, report in drift.items()
