@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from mlops_assets.contract.arrays import Floats
 from mlops_assets.contract.checks import CheckResult
-from mlops_assets.contract.errors import LakeError
-from mlops_assets.contract.paths import training_view_path
+from mlops_assets.contract.paths import training_view_path, validated_path
 from mlops_assets.contract.periods import Period
 from mlops_assets.contract.tasks import two_outcomes
 from mlops_assets.contract.use_case import UseCase
@@ -116,11 +115,11 @@ def _label_by_time(head: Snapshot, rows: FeatureRows, *, use_case: UseCase, conn
 
 def _labels_of_drop(head: Snapshot, batch: str, *, use_case: UseCase, connect: Connect) -> Floats:
     """None of a drop that does not have every source: it makes no examples by itself."""
+    needed = (validated_path(use_case.name, source=source.name, batch=batch) for source in use_case.arriving)
+    if not all(map(head.exists, needed)):
+        return np.zeros(0)
     with connect() as connection:
-        try:
-            open_views(connection, head, use_case=use_case, reach=reach_of_batch(use_case, batch=batch))
-        except LakeError:
-            return np.zeros(0)
+        open_views(connection, head, use_case=use_case, reach=reach_of_batch(use_case, batch=batch))
         return labels_of(examples_of(connection, use_case=use_case).filter(pc.is_valid(pc.field("label"))))
 
 

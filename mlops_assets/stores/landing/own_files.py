@@ -52,7 +52,7 @@ def land_files(
     """Lands ``files``: cut by time where the source has one and no ``batch`` is named, else each as a drop of its own.
 
     A cut batch that has landed with other rows is left alone and told, unless ``replace``; one whose rows go on grows.
-    A file that cannot be read is told, and the others land. Raises LandingError for names that are none.
+    A file that cannot be read or land is told, and the others land. Raises LandingError for names that are none.
     """
     for path in files:
         if not path.is_file():
@@ -66,9 +66,12 @@ def land_files(
         raise LandingError(f"Several files would be batch '{twice[0]}': land them one by one, each with --batch.")
     landed = OwnFiles()
     for path, name in drops.items():
-        with _ended(path, source=source) as whole:
-            is_new = zone.land(whole, use_case=use_case, source=source, batch=name)
+        try:
+            with _ended(path, source=source) as whole:
+                is_new = zone.land(whole, use_case=use_case, source=source, batch=name)
             (landed.written if is_new else landed.unchanged).append(name)
+        except LandingError as error:
+            landed.refused.append(str(error))
     return landed
 
 

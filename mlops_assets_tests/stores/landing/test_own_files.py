@@ -175,6 +175,21 @@ def test_a_drop_is_named_after_its_file_or_as_it_is_said(zone: LandingZone, tmp_
     assert land(zone, file, source=DROPS).unchanged == ["May-2024-final"]
 
 
+def test_a_drop_that_cannot_land_is_told_and_the_others_land(zone: LandingZone, tmp_path: Path) -> None:
+    first = write(tmp_path, "1,2024-01-31", name="first.csv")
+    packed = tmp_path / "first.csv.gz"
+    packed.write_bytes(gzip.compress(first.read_bytes()))
+    land_files([packed], zone=zone, use_case="plant", source=DROPS)
+
+    landed = land_files(
+        [first, write(tmp_path, "2,2024-01-31", name="second.csv")], zone=zone, use_case="plant", source=DROPS
+    )
+
+    assert landed.written == ["second"]
+    (reason,) = landed.refused
+    assert "first" in reason
+
+
 def test_a_batch_that_is_named_is_not_cut(zone: LandingZone, tmp_path: Path) -> None:
     file = write(tmp_path, *make_lines(1, day="2024-01-31"), *make_lines(1, day="2024-02-01"))
 
